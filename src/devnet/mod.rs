@@ -1,0 +1,1 @@
+//! Many real servents on loopback addresses in one process.

@@ -1,0 +1,1 @@
+//! What is shared, found by keyword, hash or number.

@@ -1,0 +1,5 @@
+//! What this servent shares: the index that answers queries, and its disk side.
+//!
+//! [`index`] is pure; what reads the disk is behind the feature `node`.
+
+pub mod index;

@@ -1,0 +1,1 @@
+//! The live servent: owns a state machine, feeds it, and carries out what it asks.

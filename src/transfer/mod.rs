@@ -1,0 +1,3 @@
+//! HTTP transfers on the Gnutella port: upload, download, safe file names.
+//!
+//! Never knows the overlay: sources and files come in as values.

@@ -1,0 +1,3 @@
+//! The control plane on its own loopback port.
+//!
+//! The only room that names the web framework; handlers hold no logic beyond `api`.

@@ -1,0 +1,17 @@
+//! Bytes to values and back, as deployed Gnutella clients write and read them.
+//!
+//! What lives here is stateless and pure: a codec takes bytes and gives a value or an [`Error`],
+//! and knows no neighbour, socket or clock. Lengths are checked before anything is allocated.
+//! `encode` and `decode` are inverse on values.
+
+mod descriptor;
+mod error;
+mod guid;
+mod header;
+pub mod query;
+pub mod query_hit;
+
+pub use descriptor::Descriptor;
+pub use error::Error;
+pub use guid::Guid;
+pub use header::{HEADER_LEN, Header, Kind, MAX_PAYLOAD};

@@ -1,0 +1,5 @@
+//! QUERY: a search (protocol §4).
+
+/// A search.
+#[derive(Clone, Debug)]
+pub struct Query {}
