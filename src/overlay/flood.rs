@@ -23,7 +23,10 @@ pub struct Onward {
 pub fn query(header: &Header, profile: Profile) -> Result<Onward, Drop> {
     let onward = any(header)?;
     let usable = profile.max_ttl.saturating_sub(header.hops).max(1);
-    Ok(Onward { ttl: onward.ttl.min(usable - 1), ..onward })
+    Ok(Onward {
+        ttl: onward.ttl.min(usable - 1),
+        ..onward
+    })
 }
 
 /// What a query hit carries on from here. Its TTL is not held against the hard limit but cut to
@@ -32,7 +35,10 @@ pub fn query(header: &Header, profile: Profile) -> Result<Onward, Drop> {
 /// # Errors
 /// The reason to drop it.
 pub fn hit(header: &Header) -> Result<Onward, Drop> {
-    any(&Header { ttl: header.ttl.min(HARD_TTL.saturating_sub(header.hops)), ..*header })
+    any(&Header {
+        ttl: header.ttl.min(HARD_TTL.saturating_sub(header.hops)),
+        ..*header
+    })
 }
 
 /// The rules that hold for every routable descriptor.
@@ -55,28 +61,57 @@ mod tests {
     use crate::wire::{Guid, Kind};
 
     fn header(ttl: u8, hops: u8) -> Header {
-        Header { guid: Guid::ZERO, kind: Kind::Query, ttl, hops }
+        Header {
+            guid: Guid::ZERO,
+            kind: Kind::Query,
+            ttl,
+            hops,
+        }
     }
 
     #[test]
     fn a_query_loses_one_ttl_and_gains_one_hop() {
-        assert_eq!(query(&header(7, 0), Profile::CLASSIC), Ok(Onward { ttl: 6, hops: 1 }));
-        assert_eq!(query(&header(1, 6), Profile::CLASSIC), Ok(Onward { ttl: 0, hops: 7 }));
+        assert_eq!(
+            query(&header(7, 0), Profile::CLASSIC),
+            Ok(Onward { ttl: 6, hops: 1 })
+        );
+        assert_eq!(
+            query(&header(1, 6), Profile::CLASSIC),
+            Ok(Onward { ttl: 0, hops: 7 })
+        );
     }
 
     #[test]
     fn a_greedy_query_is_trimmed_not_dropped() {
-        assert_eq!(query(&header(7, 0), Profile::PUBLIC), Ok(Onward { ttl: 3, hops: 1 }));
-        assert_eq!(query(&header(5, 2), Profile::PUBLIC), Ok(Onward { ttl: 1, hops: 3 }));
-        assert_eq!(query(&header(3, 9), Profile::PUBLIC), Ok(Onward { ttl: 0, hops: 10 }));
+        assert_eq!(
+            query(&header(7, 0), Profile::PUBLIC),
+            Ok(Onward { ttl: 3, hops: 1 })
+        );
+        assert_eq!(
+            query(&header(5, 2), Profile::PUBLIC),
+            Ok(Onward { ttl: 1, hops: 3 })
+        );
+        assert_eq!(
+            query(&header(3, 9), Profile::PUBLIC),
+            Ok(Onward { ttl: 0, hops: 10 })
+        );
     }
 
     #[test]
     fn impossible_counts_are_dropped_with_their_reason() {
         assert_eq!(query(&header(0, 1), Profile::PUBLIC), Err(Drop::TtlZero));
-        assert_eq!(query(&header(1, 255), Profile::PUBLIC), Err(Drop::HopsExhausted));
-        assert_eq!(query(&header(10, 6), Profile::CLASSIC), Err(Drop::TtlTooHigh));
-        assert_eq!(query(&header(255, 254), Profile::CLASSIC), Err(Drop::TtlTooHigh));
+        assert_eq!(
+            query(&header(1, 255), Profile::PUBLIC),
+            Err(Drop::HopsExhausted)
+        );
+        assert_eq!(
+            query(&header(10, 6), Profile::CLASSIC),
+            Err(Drop::TtlTooHigh)
+        );
+        assert_eq!(
+            query(&header(255, 254), Profile::CLASSIC),
+            Err(Drop::TtlTooHigh)
+        );
     }
 
     #[test]

@@ -86,7 +86,10 @@ impl Queue {
 
     /// Forgets all that waits.
     pub fn clear(&mut self) {
-        *self = Self { dropped: self.dropped, ..Self::new(self.capacity) };
+        *self = Self {
+            dropped: self.dropped,
+            ..Self::new(self.capacity)
+        };
     }
 
     /// Whether nothing waits.
@@ -119,7 +122,9 @@ impl Queue {
 
     /// Takes the oldest of a lane that holds something.
     fn take(&mut self, lane: usize) -> Descriptor {
-        let descriptor = self.lanes[lane].pop_front().expect("its bit in `occupied` is set");
+        let descriptor = self.lanes[lane]
+            .pop_front()
+            .expect("its bit in `occupied` is set");
         if self.lanes[lane].is_empty() {
             self.occupied &= !(1 << lane);
         }
@@ -159,20 +164,41 @@ mod tests {
     use crate::wire::{Guid, Header};
 
     fn descriptor(kind: Kind, hops: u8, length: usize) -> Descriptor {
-        let header = Header { guid: Guid::ZERO, kind, ttl: 1, hops };
-        Descriptor { header, payload: Bytes::from(vec![0; length]) }
+        let header = Header {
+            guid: Guid::ZERO,
+            kind,
+            ttl: 1,
+            hops,
+        };
+        Descriptor {
+            header,
+            payload: Bytes::from(vec![0; length]),
+        }
     }
 
     #[test]
     fn important_descriptors_leave_first() {
         let mut queue = Queue::new(10_000);
-        let given = [(Kind::Query, 1), (Kind::QueryHit, 1), (Kind::Query, 0), (Kind::QueryHit, 3), (Kind::Bye, 0)];
+        let given = [
+            (Kind::Query, 1),
+            (Kind::QueryHit, 1),
+            (Kind::Query, 0),
+            (Kind::QueryHit, 3),
+            (Kind::Bye, 0),
+        ];
         for (kind, hops) in given {
             queue.push(descriptor(kind, hops, 10));
         }
-        let taken: Vec<_> =
-            std::iter::from_fn(|| queue.pop()).map(|d| (d.header.kind, d.header.hops)).collect();
-        let expected = [(Kind::Bye, 0), (Kind::QueryHit, 3), (Kind::QueryHit, 1), (Kind::Query, 0), (Kind::Query, 1)];
+        let taken: Vec<_> = std::iter::from_fn(|| queue.pop())
+            .map(|d| (d.header.kind, d.header.hops))
+            .collect();
+        let expected = [
+            (Kind::Bye, 0),
+            (Kind::QueryHit, 3),
+            (Kind::QueryHit, 1),
+            (Kind::Query, 0),
+            (Kind::Query, 1),
+        ];
         assert_eq!(taken, expected);
         assert_eq!((queue.bytes(), queue.is_empty()), (0, true));
     }
@@ -188,7 +214,11 @@ mod tests {
         assert_eq!((queue.dropped(), queue.bytes()), (2, 300));
         assert_eq!(queue.pop().unwrap().header.kind, Kind::QueryHit);
         queue.push(descriptor(Kind::Bye, 0, 1_000));
-        assert_eq!((queue.dropped(), queue.bytes()), (3, 200), "what never fits drives nothing out");
+        assert_eq!(
+            (queue.dropped(), queue.bytes()),
+            (3, 200),
+            "what never fits drives nothing out"
+        );
     }
 
     #[test]
@@ -201,7 +231,11 @@ mod tests {
         for _ in 0..3 {
             queue.pop();
         }
-        assert_eq!(queue.pressure(), Pressure::Congested, "300 bytes are not below a quarter");
+        assert_eq!(
+            queue.pressure(),
+            Pressure::Congested,
+            "300 bytes are not below a quarter"
+        );
         queue.pop();
         assert_eq!(queue.pressure(), Pressure::Free);
     }

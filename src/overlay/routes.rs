@@ -48,7 +48,16 @@ impl Routes {
         if let Some(slot) = self.old.find_mut(guid, hash) {
             return slot.raise(ttl);
         }
-        self.young.insert(Slot { guid, link: link.0, ttl, used: true }, hash, secret);
+        self.young.insert(
+            Slot {
+                guid,
+                link: link.0,
+                ttl,
+                used: true,
+            },
+            hash,
+            secret,
+        );
         Seen::First
     }
 
@@ -113,7 +122,12 @@ struct Slot {
 }
 
 impl Slot {
-    const EMPTY: Self = Self { guid: Guid::ZERO, link: 0, ttl: 0, used: false };
+    const EMPTY: Self = Self {
+        guid: Guid::ZERO,
+        link: 0,
+        ttl: 0,
+        used: false,
+    };
 
     fn raise(&mut self, ttl: u8) -> Seen {
         if ttl > self.ttl {
@@ -182,7 +196,10 @@ impl Table {
 /// GUIDs that meet.
 fn hash(guid: Guid, secret: [u64; 2]) -> usize {
     let whole = u128::from_le_bytes(*guid.as_bytes());
-    #[expect(clippy::cast_possible_truncation, reason = "the halves are what is wanted")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the halves are what is wanted"
+    )]
     let (low, high) = (whole as u64 ^ secret[0], (whole >> 64) as u64 ^ secret[1]);
     let product = u128::from(low) * u128::from(high | 1);
     #[expect(clippy::cast_possible_truncation, reason = "folded")]
@@ -202,7 +219,11 @@ mod tests {
     const SECRET: [u64; 2] = [0x1234_5678_9abc_def1, 0x0fed_cba9_8765_4321];
 
     fn limits(routes: usize) -> Limits {
-        Limits { routes, route_life: Duration::from_secs(10), ..Limits::default() }
+        Limits {
+            routes,
+            route_life: Duration::from_secs(10),
+            ..Limits::default()
+        }
     }
 
     fn at(secs: u64) -> Instant {
@@ -230,10 +251,20 @@ mod tests {
         for guid in [kept, idle] {
             routes.note(at(9), guid, Link(1), 1, &limits, SECRET);
         }
-        assert_eq!(routes.way_back(at(18), kept, &limits, SECRET), Some(Link(1)));
-        assert_eq!(routes.way_back(at(29), kept, &limits, SECRET), Some(Link(1)), "refreshed");
+        assert_eq!(
+            routes.way_back(at(18), kept, &limits, SECRET),
+            Some(Link(1))
+        );
+        assert_eq!(
+            routes.way_back(at(29), kept, &limits, SECRET),
+            Some(Link(1)),
+            "refreshed"
+        );
         assert_eq!(routes.way_back(at(29), idle, &limits, SECRET), None);
-        assert_eq!(routes.note(at(1_000), kept, Link(2), 1, &limits, SECRET), Seen::First);
+        assert_eq!(
+            routes.note(at(1_000), kept, Link(2), 1, &limits, SECRET),
+            Seen::First
+        );
         assert_eq!(routes.len(), 1);
     }
 

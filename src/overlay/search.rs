@@ -36,9 +36,18 @@ impl Searches {
         if self.0.len() >= limits.searches.max(1) {
             self.0.remove(0);
         }
-        let header = Header { guid, kind: Kind::Query, ttl, hops: 0 };
+        let header = Header {
+            guid,
+            kind: Kind::Query,
+            ttl,
+            hops: 0,
+        };
         let query = Descriptor { header, payload };
-        self.0.push(Search { id, begun: now, query: query.clone() });
+        self.0.push(Search {
+            id,
+            begun: now,
+            query: query.clone(),
+        });
         query
     }
 
@@ -49,12 +58,18 @@ impl Searches {
 
     /// The search that asked with this GUID.
     pub(super) fn of(&self, guid: Guid) -> Option<SearchId> {
-        self.0.iter().find(|search| search.query.header.guid == guid).map(|search| search.id)
+        self.0
+            .iter()
+            .find(|search| search.query.header.guid == guid)
+            .map(|search| search.id)
     }
 
     /// The queries young enough to be sent to a neighbour that is new.
     pub(super) fn fresh(&self, now: Instant, limits: &Limits) -> impl Iterator<Item = &Descriptor> {
         let life = limits.search_life;
-        self.0.iter().filter(move |search| now.since(search.begun) < life).map(|s| &s.query)
+        self.0
+            .iter()
+            .filter(move |search| now.since(search.begun) < life)
+            .map(|s| &s.query)
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use rand::Rng;
 
+use super::Link;
 use super::catalogue::Catalogue;
 use super::flood::{self, Onward};
 use super::flow::Pressure;
@@ -14,7 +15,6 @@ use super::search::{SearchId, Searches};
 use super::settings::{Keepalive, Settings, VENDOR};
 use super::stats::{Drop, Stats};
 use super::time::{Duration, Instant};
-use super::Link;
 use crate::wire::bye::Bye;
 use crate::wire::ggep::Extensions;
 use crate::wire::ping::Ping;
@@ -142,7 +142,9 @@ pub struct Surroundings<'a, C: ?Sized, R: ?Sized> {
 
 impl<C: ?Sized, R: ?Sized> fmt::Debug for Surroundings<'_, C, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Surroundings").field("out", &self.out).finish_non_exhaustive()
+        f.debug_struct("Surroundings")
+            .field("out", &self.out)
+            .finish_non_exhaustive()
     }
 }
 
@@ -183,7 +185,11 @@ impl Servent {
         R: Rng + ?Sized,
     {
         match input {
-            Input::Received { link, header, payload } => {
+            Input::Received {
+                link,
+                header,
+                payload,
+            } => {
                 self.received(now, link, &header, payload, around);
             }
             Input::Connected { link, offer } => self.connected(now, link, offer, around),
@@ -234,24 +240,37 @@ impl Servent {
     {
         if self.neighbours.len() >= around.settings.limits.neighbours {
             let why = "all places for neighbours are taken";
-            let bye = offer.bye.then(|| Bye { code: 503, message: why.to_owned() });
-            around.out.push(Output::Close { link, bye, why: why.to_owned() });
+            let bye = offer.bye.then(|| Bye {
+                code: 503,
+                message: why.to_owned(),
+            });
+            around.out.push(Output::Close {
+                link,
+                bye,
+                why: why.to_owned(),
+            });
             return;
         }
         // Exactly one place more: most servents of a simulation never get another neighbour.
         self.neighbours.reserve_exact(1);
-        self.neighbours.push(Neighbour::new(link, offer, second(now)));
+        self.neighbours
+            .push(Neighbour::new(link, offer, second(now)));
         if let Some(keepalive) = around.settings.keepalive {
             around.out.push(ping(link, around.rng));
             let due = now + keepalive.silence;
             self.deadline = Some(self.deadline.map_or(due, |set| set.min(due)));
         }
         if let Some(searches) = &self.searches {
-            around.out.extend(
-                searches
-                    .fresh(now, &around.settings.limits)
-                    .map(|query| Output::Send { to: Recipients::One(link), descriptor: query.clone() }),
-            );
+            around
+                .out
+                .extend(
+                    searches
+                        .fresh(now, &around.settings.limits)
+                        .map(|query| Output::Send {
+                            to: Recipients::One(link),
+                            descriptor: query.clone(),
+                        }),
+                );
         }
     }
 
@@ -357,7 +376,9 @@ impl Servent {
         }
         let settings = around.settings;
         let query = Query::decode(payload).map_err(|_| Drop::Malformed)?;
-        let records = around.catalogue.answer(&query, settings.limits.results_per_query);
+        let records = around
+            .catalogue
+            .answer(&query, settings.limits.results_per_query);
         if records.is_empty() {
             return Ok(());
         }
@@ -385,8 +406,14 @@ impl Servent {
                 }),
                 servent: self.guid,
             };
-            let descriptor = Descriptor { header, payload: hit.encode() };
-            around.out.push(Output::Send { to: Recipients::One(link), descriptor });
+            let descriptor = Descriptor {
+                header,
+                payload: hit.encode(),
+            };
+            around.out.push(Output::Send {
+                to: Recipients::One(link),
+                descriptor,
+            });
         }
         Ok(())
     }
@@ -420,7 +447,12 @@ impl Servent {
             let searches = self.searches.as_ref().ok_or(Drop::NoRoute)?;
             let search = searches.of(header.guid).ok_or(Drop::NoRoute)?;
             let hit = QueryHit::decode(payload).map_err(|_| Drop::Malformed)?;
-            around.out.push(Output::Hit { search, hit: Box::new(hit), hops: onward.hops, link });
+            around.out.push(Output::Hit {
+                search,
+                hit: Box::new(hit),
+                hops: onward.hops,
+                link,
+            });
             return Ok(());
         }
         if back == link || find(&mut self.neighbours, back).is_none() {
@@ -462,9 +494,20 @@ impl Servent {
             kibibytes: ultrapeer_kibibytes(tally.kibibytes),
             extensions: Extensions::default(),
         };
-        let header = Header { kind: Kind::Pong, ttl: onward.hops, hops: 0, ..*header };
-        let descriptor = Descriptor { header, payload: pong.encode() };
-        around.out.push(Output::Send { to: Recipients::One(link), descriptor });
+        let header = Header {
+            kind: Kind::Pong,
+            ttl: onward.hops,
+            hops: 0,
+            ..*header
+        };
+        let descriptor = Descriptor {
+            header,
+            payload: pong.encode(),
+        };
+        around.out.push(Output::Send {
+            to: Recipients::One(link),
+            descriptor,
+        });
         Ok(())
     }
 
@@ -478,7 +521,11 @@ impl Servent {
             Ok(bye) => format!("the neighbour left: {} {}", bye.code, bye.message),
             Err(_) => "the neighbour left without a word".to_owned(),
         };
-        around.out.push(Output::Close { link, bye: None, why });
+        around.out.push(Output::Close {
+            link,
+            bye: None,
+            why,
+        });
         said.map(drop).map_err(|_| Drop::Malformed)
     }
 
@@ -496,11 +543,21 @@ impl Servent {
         let settings = around.settings;
         let guid = Guid::random(around.rng);
         // Nothing that comes back has a higher TTL: it is never taken for somebody else's.
-        self.routes.note(now, guid, Link::OWN, u8::MAX, &settings.limits, settings.secret);
+        self.routes.note(
+            now,
+            guid,
+            Link::OWN,
+            u8::MAX,
+            &settings.limits,
+            settings.secret,
+        );
         let ttl = ttl.unwrap_or(settings.profile.max_ttl);
         let searches = self.searches.get_or_insert_default();
         let descriptor = searches.begin(now, id, guid, ttl, query.encode(), &settings.limits);
-        around.out.push(Output::Send { to: Recipients::All, descriptor });
+        around.out.push(Output::Send {
+            to: Recipients::All,
+            descriptor,
+        });
     }
 
     /// Probes the silent and closes what stayed silent.
@@ -539,7 +596,9 @@ impl Servent {
         why: Drop,
         around: &mut Surroundings<'_, C, R>,
     ) {
-        let Some(neighbour) = find(&mut self.neighbours, link) else { return };
+        let Some(neighbour) = find(&mut self.neighbours, link) else {
+            return;
+        };
         let limits = &around.settings.limits;
         match why {
             Drop::Duplicate => neighbour.duplicates = neighbour.duplicates.wrapping_add(1),
@@ -550,13 +609,19 @@ impl Servent {
             Drop::TtlTooHigh => {
                 neighbour.hard_ttl = neighbour.hard_ttl.saturating_add(1);
                 if neighbour.hard_ttl == limits.hard_ttl_strikes {
-                    around.out.push(close(neighbour, 403, "too many descriptors with a high TTL"));
+                    around.out.push(close(
+                        neighbour,
+                        403,
+                        "too many descriptors with a high TTL",
+                    ));
                 }
             }
             Drop::Weird => {
                 neighbour.weird = neighbour.weird.saturating_add(1);
                 if neighbour.weird == limits.weird_strikes {
-                    around.out.push(close(neighbour, 412, "too many weird descriptors"));
+                    around
+                        .out
+                        .push(close(neighbour, 412, "too many weird descriptors"));
                 }
             }
             _ => {}
@@ -569,7 +634,9 @@ fn find(neighbours: &mut [Neighbour], link: Link) -> Option<&mut Neighbour> {
     let guess = link.0 as usize;
     let place = match neighbours.get(guess) {
         Some(neighbour) if neighbour.link == link => guess,
-        _ => neighbours.binary_search_by_key(&link, |neighbour| neighbour.link).ok()?,
+        _ => neighbours
+            .binary_search_by_key(&link, |neighbour| neighbour.link)
+            .ok()?,
     };
     Some(&mut neighbours[place])
 }
@@ -587,14 +654,32 @@ fn second(now: Instant) -> u32 {
 
 /// The alive ping: TTL 1, empty (protocol §3.1).
 fn ping<R: Rng + ?Sized>(link: Link, rng: &mut R) -> Output {
-    let header = Header { guid: Guid::random(rng), kind: Kind::Ping, ttl: 1, hops: 0 };
-    let payload = Ping { extensions: Extensions::default() }.encode();
-    Output::Send { to: Recipients::One(link), descriptor: Descriptor { header, payload } }
+    let header = Header {
+        guid: Guid::random(rng),
+        kind: Kind::Ping,
+        ttl: 1,
+        hops: 0,
+    };
+    let payload = Ping {
+        extensions: Extensions::default(),
+    }
+    .encode();
+    Output::Send {
+        to: Recipients::One(link),
+        descriptor: Descriptor { header, payload },
+    }
 }
 
 fn close(neighbour: &Neighbour, code: u16, why: &str) -> Output {
-    let bye = neighbour.offer.bye.then(|| Bye { code, message: why.to_owned() });
-    Output::Close { link: neighbour.link, bye, why: why.to_owned() }
+    let bye = neighbour.offer.bye.then(|| Bye {
+        code,
+        message: why.to_owned(),
+    });
+    Output::Close {
+        link: neighbour.link,
+        bye,
+        why: why.to_owned(),
+    }
 }
 
 /// Cuts results into hits of at most so many records and about so many bytes (protocol §5.4).
@@ -628,5 +713,9 @@ const fn ultrapeer_kibibytes(kibibytes: u32) -> u32 {
         return 8;
     }
     let below = 1 << kibibytes.ilog2();
-    if kibibytes - below > below / 2 && below < 1 << 31 { below * 2 } else { below }
+    if kibibytes - below > below / 2 && below < 1 << 31 {
+        below * 2
+    } else {
+        below
+    }
 }

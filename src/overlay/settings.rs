@@ -54,10 +54,16 @@ pub struct Profile {
 
 impl Profile {
     /// As today's clients do: TTL + hops at most 4, and a duplicate that reaches further goes on.
-    pub const PUBLIC: Self = Self { max_ttl: 4, raise: true };
+    pub const PUBLIC: Self = Self {
+        max_ttl: 4,
+        raise: true,
+    };
 
     /// As the first clients did: TTL 7, every duplicate dropped.
-    pub const CLASSIC: Self = Self { max_ttl: 7, raise: false };
+    pub const CLASSIC: Self = Self {
+        max_ttl: 7,
+        raise: false,
+    };
 }
 
 /// How a silent neighbour is probed (protocol §3.5).
@@ -71,6 +77,9 @@ pub struct Keepalive {
 
 impl Default for Keepalive {
     fn default() -> Self {
-        Self { silence: Duration::from_secs(20), unanswered: 6 }
+        Self {
+            silence: Duration::from_secs(20),
+            unanswered: 6,
+        }
     }
 }
