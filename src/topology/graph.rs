@@ -164,8 +164,8 @@ fn rows(nodes: usize, edges: &[(u32, u32)]) -> (Vec<u32>, Vec<u32>) {
 fn sort_and_merge(starts: &mut [u32], neighbours: &mut Vec<u32>) {
     let mut kept = 0;
     let mut begin = 0;
-    for node in 1..starts.len() {
-        let end = starts[node] as usize;
+    for boundary in starts.iter_mut().skip(1) {
+        let end = *boundary as usize;
         neighbours[begin..end].sort_unstable();
         let row = kept;
         for slot in begin..end {
@@ -175,7 +175,7 @@ fn sort_and_merge(starts: &mut [u32], neighbours: &mut Vec<u32>) {
                 kept += 1;
             }
         }
-        starts[node] = u32::try_from(kept).expect("at most as many as before");
+        *boundary = u32::try_from(kept).expect("at most as many as before");
         begin = end;
     }
     neighbours.truncate(kept);
