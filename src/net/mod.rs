@@ -1,3 +1,38 @@
 //! Everything with a socket: the one port, the handshake, links, HTTP, TLS.
 //!
-//! Knows `runtime` and `wire` only; what arrives is handed on as values.
+//! - [`listener`]: the one TCP port; [`sniff`] tells what a stranger on it speaks;
+//! - [`stream`]: a connection, plain or encrypted; [`rewind`] one with bytes put back;
+//! - [`http`]: HTTP both ways over any stream, the only file that names the HTTP library;
+//! - [`tls`]: encryption without authentication.
+//!
+//! Knows `runtime` and `wire` only; what arrives is handed on as values. A peer that dribbles,
+//! floods or falls silent costs its own connection, a bounded buffer and a bounded time.
+
+pub mod http;
+pub mod listener;
+pub mod rewind;
+pub mod sniff;
+mod stall;
+pub mod stream;
+#[cfg(feature = "tls")]
+pub mod tls;
+
+pub use rewind::Rewind;
+pub use stream::Stream;
+
+#[cfg(test)]
+mod testing {
+    use futures::future::try_join;
+
+    use crate::runtime::{TcpListener, TcpStream};
+
+    /// Both ends of a connection over the loopback interface.
+    pub(super) async fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (here, (there, _)) = try_join(TcpStream::connect(address), listener.accept())
+            .await
+            .unwrap();
+        (here, there)
+    }
+}
