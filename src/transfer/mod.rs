@@ -1,3 +1,8 @@
 //! HTTP transfers on the Gnutella port: upload, download, safe file names.
 //!
 //! Never knows the overlay: sources and files come in as values.
+
+pub mod disk;
+pub mod name;
+mod place;
+mod range;
