@@ -4,5 +4,6 @@
 
 pub mod disk;
 pub mod name;
+mod part;
 mod place;
 mod range;
