@@ -1,1 +1,205 @@
 //! The one file that names the async runtime.
+//!
+//! Sockets, tasks, timers, the blocking pool and the signal to stop. Everything else speaks the
+//! `futures` traits, so that another runtime is a change to this file alone. Tasks run on as many
+//! threads as there are cores: work that keeps a core busy or waits for a disk belongs into
+//! [`spawn_blocking`].
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use async_io::Async;
+use async_signal::{Signal, Signals};
+use futures::StreamExt;
+use socket2::{Domain, Protocol, Socket, Type};
+use thiserror::Error;
+
+pub use async_std::net::{TcpListener, TcpStream};
+pub use async_std::task::JoinHandle;
+
+/// A future was not ready within its limit.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("no answer within {0:?}")]
+pub struct TimedOut(pub Duration);
+
+impl From<TimedOut> for io::Error {
+    fn from(error: TimedOut) -> Self {
+        Self::new(io::ErrorKind::TimedOut, error)
+    }
+}
+
+/// Runs a future on the current thread until it is done; the entry from a plain thread.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    async_std::task::block_on(future)
+}
+
+/// Starts a task and gives its handle: await it for the result, [`JoinHandle::cancel`] it to end
+/// the task. Dropping the handle would let the task run on unseen; say [`spawn_detached`] for that.
+#[must_use = "await or cancel the task, or say spawn_detached"]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    async_std::task::spawn(future)
+}
+
+/// Starts a task that ends by itself and whose result nobody waits for.
+pub fn spawn_detached<F>(future: F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    drop(async_std::task::spawn(future));
+}
+
+/// Runs a blocking function (disk, database, hashing) on a thread of the pool. A function that
+/// has started runs to its end, whatever becomes of the handle.
+#[must_use = "await the result"]
+pub fn spawn_blocking<F, T>(function: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    async_std::task::spawn_blocking(function)
+}
+
+/// Waits for `duration`.
+pub async fn sleep(duration: Duration) {
+    async_std::task::sleep(duration).await;
+}
+
+/// Waits for `future`, at most for `limit`; what is not ready by then is dropped.
+///
+/// # Errors
+/// [`TimedOut`] when the limit has passed.
+pub async fn timeout<F: Future>(limit: Duration, future: F) -> Result<F::Output, TimedOut> {
+    async_std::future::timeout(limit, future)
+        .await
+        .map_err(|_| TimedOut(limit))
+}
+
+/// Opens a TCP connection to `to` within `limit`, dialling from the address `from` when one is given.
+///
+/// # Errors
+/// What the operating system says, or [`io::ErrorKind::TimedOut`].
+pub async fn connect(
+    from: Option<IpAddr>,
+    to: SocketAddr,
+    limit: Duration,
+) -> io::Result<TcpStream> {
+    let stream = timeout(limit, async {
+        match from {
+            None => TcpStream::connect(to).await,
+            Some(from) => dial(from, to).await,
+        }
+    })
+    .await??;
+    // Descriptors are small and written in batches already.
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Waits until the user or the system asks this process to stop (SIGINT, SIGTERM).
+///
+/// # Errors
+/// When the signals cannot be watched.
+pub async fn interrupted() -> io::Result<()> {
+    const STOP: &[Signal] = if cfg!(unix) {
+        &[Signal::Int, Signal::Term]
+    } else {
+        &[Signal::Int]
+    };
+    match Signals::new(STOP.iter().copied())?.next().await {
+        Some(signal) => signal.map(drop),
+        None => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+/// Connects from a bound source address. The attempt is over when the socket turns writable; it has
+/// succeeded when there is a peer then.
+async fn dial(from: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SocketAddr::new(from, 0).into())?;
+    // "In progress" is the usual outcome here; a real failure shows below.
+    let begun = socket.connect(&to.into());
+    let stream = Async::new(std::net::TcpStream::from(socket))?;
+    stream.writable().await?;
+    if let Some(error) = stream.get_ref().take_error()? {
+        return Err(error);
+    }
+    match stream.get_ref().peer_addr() {
+        Ok(_) => Ok(stream.into_inner()?.into()),
+        Err(unconnected) => Err(begun.err().unwrap_or(unconnected)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn connects_from_the_address_asked_for() {
+        block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let to = listener.local_addr().unwrap();
+            let from = Ipv4Addr::LOCALHOST.into();
+            let stream = connect(Some(from), to, LIMIT).await.unwrap();
+            let (_, seen) = listener.accept().await.unwrap();
+            assert_eq!(seen, stream.local_addr().unwrap());
+            assert_eq!(seen.ip(), from);
+        });
+    }
+
+    #[test]
+    fn a_closed_port_refuses_from_any_source() {
+        block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let to = listener.local_addr().unwrap();
+            drop(listener);
+            for from in [None, Some(Ipv4Addr::LOCALHOST.into())] {
+                let error = connect(from, to, LIMIT).await.unwrap_err();
+                assert_eq!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionRefused,
+                    "from {from:?}"
+                );
+            }
+        });
+    }
+
+    #[test]
+    fn a_foreign_source_address_is_an_error() {
+        block_on(async {
+            let from = Ipv4Addr::new(192, 0, 2, 1).into();
+            let to = SocketAddr::from(([127, 0, 0, 1], 9));
+            let error = connect(Some(from), to, LIMIT).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
+        });
+    }
+
+    #[test]
+    fn a_future_that_is_never_ready_times_out() {
+        let limit = Duration::from_millis(5);
+        let late = block_on(timeout(limit, futures::future::pending::<()>()));
+        assert_eq!(late, Err(TimedOut(limit)));
+        assert_eq!(block_on(timeout(LIMIT, async { 7 })), Ok(7));
+    }
+
+    #[test]
+    fn tasks_and_blocking_work_give_their_results() {
+        block_on(async {
+            assert_eq!(spawn(async { 1 }).await, 1);
+            assert_eq!(spawn_blocking(|| 2).await, 2);
+            let (send, receive) = futures::channel::oneshot::channel();
+            spawn_detached(async { send.send(3).unwrap() });
+            assert_eq!(receive.await, Ok(3));
+        });
+    }
+}

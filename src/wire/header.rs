@@ -100,7 +100,10 @@ impl Header {
             ttl: rest[1],
             hops: rest[2],
         };
-        (header, u32::from_le_bytes([rest[3], rest[4], rest[5], rest[6]]))
+        (
+            header,
+            u32::from_le_bytes([rest[3], rest[4], rest[5], rest[6]]),
+        )
     }
 
     /// The header's bytes in front of a payload of `length` bytes.
@@ -135,7 +138,12 @@ mod tests {
     #[test]
     fn header_bytes_are_those_of_the_protocol() {
         let guid: Guid = "1011121314151617ff191a1b1c1d1e00".parse().unwrap();
-        let header = Header { guid, kind: Kind::Query, ttl: 4, hops: 1 };
+        let header = Header {
+            guid,
+            kind: Kind::Query,
+            ttl: 4,
+            hops: 1,
+        };
         let bytes = header.encode(0x1234).unwrap();
         assert_eq!(bytes[16..], [0x80, 4, 1, 0x34, 0x12, 0, 0]);
         assert_eq!(Header::decode(&bytes), (header, 0x1234));
