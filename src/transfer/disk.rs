@@ -75,6 +75,15 @@ pub(super) fn make_folder(folder: &Path) -> Result<(), Error> {
     })
 }
 
+/// Makes a folder, and makes sure that a file can be made in it.
+pub(super) fn check_writable(folder: &Path) -> Result<(), Error> {
+    make_folder(folder)?;
+    let probe = folder.join(format!(".{}.filbert", std::process::id()));
+    std::fs::File::create(&probe)
+        .and_then(|_| std::fs::remove_file(&probe))
+        .map_err(tried("write in", folder))
+}
+
 /// Makes the names in a folder survive a loss of power. Windows does it by itself and cannot be
 /// asked to.
 pub(super) fn sync_folder(folder: &Path) -> Result<(), Error> {
@@ -94,11 +103,26 @@ mod tests {
     #[test]
     fn a_full_disk_is_told_from_a_closed_folder() {
         let sorted = |kind: ErrorKind| Error::new("write", Path::new("x"), kind.into());
-        assert!(matches!(sorted(ErrorKind::StorageFull), Error::NoSpace { .. }));
-        assert!(matches!(sorted(ErrorKind::QuotaExceeded), Error::NoSpace { .. }));
-        assert!(matches!(sorted(ErrorKind::PermissionDenied), Error::Unwritable { .. }));
-        assert!(matches!(sorted(ErrorKind::ReadOnlyFilesystem), Error::Unwritable { .. }));
-        assert!(matches!(sorted(ErrorKind::Interrupted), Error::Failed { .. }));
+        assert!(matches!(
+            sorted(ErrorKind::StorageFull),
+            Error::NoSpace { .. }
+        ));
+        assert!(matches!(
+            sorted(ErrorKind::QuotaExceeded),
+            Error::NoSpace { .. }
+        ));
+        assert!(matches!(
+            sorted(ErrorKind::PermissionDenied),
+            Error::Unwritable { .. }
+        ));
+        assert!(matches!(
+            sorted(ErrorKind::ReadOnlyFilesystem),
+            Error::Unwritable { .. }
+        ));
+        assert!(matches!(
+            sorted(ErrorKind::Interrupted),
+            Error::Failed { .. }
+        ));
     }
 
     #[cfg(target_os = "linux")]
@@ -109,7 +133,10 @@ mod tests {
         let Ok(mut full) = std::fs::OpenOptions::new().write(true).open(path) else {
             return;
         };
-        let error = full.write_all(b"x").map_err(tried("write", path)).unwrap_err();
+        let error = full
+            .write_all(b"x")
+            .map_err(tried("write", path))
+            .unwrap_err();
         assert!(matches!(error, Error::NoSpace { .. }), "{error}");
     }
 

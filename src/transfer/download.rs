@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
+use super::disk;
 use super::name::safe_file_name;
 use super::source::{self, Ask, Ended, Remedy};
 use super::writer::Writer;
-use super::disk;
 use crate::runtime;
 use crate::wire::Guid;
 use crate::wire::urn::Sha1;
@@ -200,7 +200,9 @@ pub async fn run_with(
     events: impl Fn(Progress) + Send + Sync,
 ) -> Result<Finished, Error> {
     let Some(first) = job.sources.first().map(|source| source.address) else {
-        return Err(Error::NoSource { failures: Vec::new() });
+        return Err(Error::NoSource {
+            failures: Vec::new(),
+        });
     };
     let stem = job.sha1.to_string();
     let writer = Writer::open(&job.incomplete, &job.target, stem, job.size).await?;
@@ -215,13 +217,25 @@ pub async fn run_with(
         events: &events,
     };
     if download.inherited {
-        events(Progress::Resumed { bytes: download.writer.len() });
+        events(Progress::Resumed {
+            bytes: download.writer.len(),
+        });
     }
     match download.fetch().await {
         Ok(()) => {
-            let from = download.givers.last().map_or(first, |giver| download.candidates[*giver].address);
-            let path = download.writer.place(&job.target, safe_file_name(&job.name)).await?;
-            Ok(Finished { path, bytes: job.size, from })
+            let from = download
+                .givers
+                .last()
+                .map_or(first, |giver| download.candidates[*giver].address);
+            let path = download
+                .writer
+                .place(&job.target, safe_file_name(&job.name))
+                .await?;
+            Ok(Finished {
+                path,
+                bytes: job.size,
+                from,
+            })
         }
         Err(Ending::Disk(error)) => Err(error.into()),
         Err(Ending::NoneLeft) => Err(download.give_up().await),
@@ -319,7 +333,11 @@ impl<E: Fn(Progress) + Sync> Download<'_, E> {
     }
 
     async fn pause(&self, number: usize) {
-        let Candidate { address: source, ready, .. } = self.candidates[number];
+        let Candidate {
+            address: source,
+            ready,
+            ..
+        } = self.candidates[number];
         let pause = ready.map(|ready| ready.saturating_duration_since(Instant::now()));
         if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
             (self.events)(Progress::Waiting { source, pause });
@@ -360,8 +378,13 @@ impl<E: Fn(Progress) + Sync> Download<'_, E> {
     /// All bytes are there and are not the file.
     async fn reject(&mut self) -> Result<(), Ending> {
         self.writer.clear().await?;
-        let sources = self.givers.iter().map(|giver| self.candidates[*giver].address);
-        (self.events)(Progress::Rejected { sources: sources.collect() });
+        let sources = self
+            .givers
+            .iter()
+            .map(|giver| self.candidates[*giver].address);
+        (self.events)(Progress::Rejected {
+            sources: sources.collect(),
+        });
         match (self.givers.as_slice(), self.inherited) {
             ([liar], false) => {
                 let liar = &mut self.candidates[*liar];
@@ -389,13 +412,19 @@ impl<E: Fn(Progress) + Sync> Download<'_, E> {
             error.map(|error| Failure { address, error })
         });
         let failures: Vec<_> = failures.collect();
-        let liars = failures.iter().filter(|failure| matches!(failure.error, source::Error::WrongBytes));
+        let liars = failures
+            .iter()
+            .filter(|failure| matches!(failure.error, source::Error::WrongBytes));
         let sources: Vec<_> = liars.map(|failure| failure.address).collect();
         if sources.is_empty() && !contradiction {
             return Error::NoSource { failures };
         }
         let sha1 = self.job.sha1;
-        Error::Verification { sha1, sources, failures }
+        Error::Verification {
+            sha1,
+            sources,
+            failures,
+        }
     }
 }
 
@@ -413,7 +442,8 @@ impl Candidate {
             Remedy::Later(pause) => {
                 self.refusals += 1;
                 let pause = pause.unwrap_or(settings.busy_delay);
-                (self.refusals <= settings.refusals && pause <= settings.longest_wait).then_some(pause)
+                (self.refusals <= settings.refusals && pause <= settings.longest_wait)
+                    .then_some(pause)
             }
             Remedy::Never => None,
         };
@@ -430,3 +460,6 @@ fn listed(failures: &[Failure]) -> String {
     let failures: Vec<_> = failures.iter().map(ToString::to_string).collect();
     failures.join("; ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,16 +105,31 @@ mod tests {
         let safe = safe_file_name(name);
         assert!(!safe.is_empty() && safe.len() <= MAX_NAME, "{safe:?}");
         let mut parts = Path::new(&safe).components();
-        assert!(matches!(parts.next(), Some(Component::Normal(_))), "{safe:?}");
+        assert!(
+            matches!(parts.next(), Some(Component::Normal(_))),
+            "{safe:?}"
+        );
         assert_eq!(parts.next(), None, "{safe:?}");
-        assert!(!safe.starts_with('.') && !safe.ends_with(['.', ' ']), "{safe:?}");
-        assert!(!safe.chars().any(|c| is_invisible(c) || is_reserved(c)), "{safe:?}");
+        assert!(
+            !safe.starts_with('.') && !safe.ends_with(['.', ' ']),
+            "{safe:?}"
+        );
+        assert!(
+            !safe.chars().any(|c| is_invisible(c) || is_reserved(c)),
+            "{safe:?}"
+        );
         assert!(!is_device(&safe), "{safe:?}");
     }
 
     #[test]
     fn keeps_an_honest_name() {
-        for name in ["Green Valley Concerto (demo).mp3", "été — 東京.txt", "a.tar.gz", "-x", "COM10"] {
+        for name in [
+            "Green Valley Concerto (demo).mp3",
+            "été — 東京.txt",
+            "a.tar.gz",
+            "-x",
+            "COM10",
+        ] {
             assert_eq!(safe_file_name(name), name);
         }
     }
@@ -122,8 +137,22 @@ mod tests {
     #[test]
     fn never_leaves_the_folder() {
         for name in [
-            "../../etc/passwd", "..", ".", "", "/", "\\", "..\\..\\boot.ini", "/etc/passwd",
-            "C:\\x", "a/../b", "....//", "~/x", "\0", "a\0/b", " .. ", "\u{202E}../x",
+            "../../etc/passwd",
+            "..",
+            ".",
+            "",
+            "/",
+            "\\",
+            "..\\..\\boot.ini",
+            "/etc/passwd",
+            "C:\\x",
+            "a/../b",
+            "....//",
+            "~/x",
+            "\0",
+            "a\0/b",
+            " .. ",
+            "\u{202E}../x",
         ] {
             assert_safe(name);
         }
@@ -142,8 +171,17 @@ mod tests {
     #[test]
     fn names_no_device() {
         for name in [
-            "con", "CON.txt", "nul.tar.gz", "Com1", "LPT9.log", "com¹", "AUX ", "aux .txt", "CONIN$",
-            "C\u{200E}ON", "prn.",
+            "con",
+            "CON.txt",
+            "nul.tar.gz",
+            "Com1",
+            "LPT9.log",
+            "com¹",
+            "AUX ",
+            "aux .txt",
+            "CONIN$",
+            "C\u{200E}ON",
+            "prn.",
         ] {
             assert_safe(name);
         }

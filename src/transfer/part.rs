@@ -39,7 +39,9 @@ impl Part {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(Error::Busy { path }),
             // A file system without locks: the verification at the end still holds.
-            Err(TryLockError::Error(error)) => log::debug!("no lock on {}: {error}", path.display()),
+            Err(TryLockError::Error(error)) => {
+                log::debug!("no lock on {}: {error}", path.display())
+            }
         }
         let len = file.metadata().map_err(tried("open", &path))?.len();
         let mut part = Self { file, path, len };

@@ -67,9 +67,15 @@ impl FromStr for ContentRange {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let (range, total) = after_unit(text.trim()).ok_or(())?.split_once('/').ok_or(())?;
+        let (range, total) = after_unit(text.trim())
+            .ok_or(())?
+            .split_once('/')
+            .ok_or(())?;
         let (first, last) = range.split_once('-').ok_or(())?;
-        let (first, last) = (number(first.trim()).ok_or(())?, number(last.trim()).ok_or(())?);
+        let (first, last) = (
+            number(first.trim()).ok_or(())?,
+            number(last.trim()).ok_or(())?,
+        );
         let total = match total.trim() {
             "*" => None,
             total => Some(number(total).ok_or(())?),
@@ -132,7 +138,11 @@ mod tests {
         }
         assert_eq!(Asked::new(None, 100), Asked::Whole);
         for header in ["bytes=0-", "bytes=0-0", "bytes=-1"] {
-            assert_eq!(Asked::new(Some(header), 0), Asked::Unsatisfiable, "{header:?}");
+            assert_eq!(
+                Asked::new(Some(header), 0),
+                Asked::Unsatisfiable,
+                "{header:?}"
+            );
         }
     }
 

@@ -108,7 +108,10 @@ mod tests {
             &format!("/uri-res/N2R?{SHA1}"),
             &format!("/uri-res/N2R?urn:tree:tiger:{TIGER}"),
         ] {
-            assert!(matches!(ask(target), Err(Unnamed::Malformed(_))), "{target}");
+            assert!(
+                matches!(ask(target), Err(Unnamed::Malformed(_))),
+                "{target}"
+            );
         }
     }
 
@@ -127,14 +130,33 @@ mod tests {
         ] {
             assert_eq!(ask(target), expected, "{target}");
         }
-        for target in ["/get/4", "/get/4/", "/get//a", "/get/-4/a", "/get/+4/a", "/get/x/a", "/get/4294967296/a"] {
-            assert!(matches!(ask(target), Err(Unnamed::Malformed(_))), "{target}");
+        for target in [
+            "/get/4",
+            "/get/4/",
+            "/get//a",
+            "/get/-4/a",
+            "/get/+4/a",
+            "/get/x/a",
+            "/get/4294967296/a",
+        ] {
+            assert!(
+                matches!(ask(target), Err(Unnamed::Malformed(_))),
+                "{target}"
+            );
         }
     }
 
     #[test]
     fn nothing_else_is_served() {
-        for target in ["/", "", "*", "/etc/passwd", "/uri-res/N2R/x", "/uri-res/N2X?urn:sha1:x", "/é"] {
+        for target in [
+            "/",
+            "",
+            "*",
+            "/etc/passwd",
+            "/uri-res/N2R/x",
+            "/uri-res/N2X?urn:sha1:x",
+            "/é",
+        ] {
             assert_eq!(ask(target), Err(Unnamed::Unknown), "{target}");
         }
     }

@@ -31,7 +31,7 @@ impl Slots {
             return None;
         }
         taken.insert(address, own + 1);
-        let slots = Self::clone(self);
+        let slots = Arc::clone(self);
         Some(Slot { slots, address })
     }
 
@@ -98,7 +98,11 @@ mod tests {
         let greedy = "8.8.8.8".parse().unwrap();
         let _held = slots.take(greedy, 9, 1).unwrap();
         assert!(slots.take(greedy, 9, 1).is_none());
-        assert!(slots.take("::ffff:8.8.8.8".parse().unwrap(), 9, 1).is_none());
+        assert!(
+            slots
+                .take("::ffff:8.8.8.8".parse().unwrap(), 9, 1)
+                .is_none()
+        );
         assert!(slots.take("9.9.9.9".parse().unwrap(), 9, 1).is_some());
     }
 }

@@ -14,10 +14,10 @@ use futures::StreamExt;
 use thiserror::Error;
 
 use super::AGENT;
+use super::disk;
 use super::download::{Progress, Settings};
 use super::range::ContentRange;
 use super::writer::Writer;
-use super::disk;
 use crate::net::http::{self, Body, HeaderMap, Incoming, Request, Response, StatusCode};
 use crate::runtime;
 use crate::wire::urn::{Sha1, Urn};
@@ -34,12 +34,9 @@ pub enum Error {
     /// No connection came about.
     #[error("no connection: {0}")]
     Connect(io::Error),
-    /// It took a request and did not answer in time.
-    #[error("no answer within {0:?}")]
-    Silent(Duration),
-    /// It stopped in the middle of the file.
+    /// It did not answer, or stopped in the middle of the file.
     #[error("no byte for {0:?}")]
-    Stalled(Duration),
+    Silent(Duration),
     /// The connection ended too early, or what came was not HTTP.
     #[error("the connection broke: {0}")]
     Broken(String),
@@ -98,7 +95,7 @@ pub(super) enum Remedy {
 impl Error {
     pub(super) const fn remedy(&self) -> Remedy {
         match self {
-            Self::Connect(_) | Self::Silent(_) | Self::Stalled(_) | Self::Broken(_) => Remedy::Again,
+            Self::Connect(_) | Self::Silent(_) | Self::Broken(_) => Remedy::Again,
             Self::Busy { retry_after, .. } => Remedy::Later(*retry_after),
             Self::Refused { .. }
             | Self::WrongRange { .. }
@@ -106,6 +103,15 @@ impl Error {
             | Self::WrongContent(_)
             | Self::TooMuch
             | Self::WrongBytes => Remedy::Never,
+        }
+    }
+}
+
+impl From<http::Error> for Error {
+    fn from(error: http::Error) -> Self {
+        match error {
+            http::Error::Silent(limit) => Self::Silent(limit.0),
+            other => Self::Broken(quote(&other.to_string())),
         }
     }
 }
@@ -151,15 +157,23 @@ impl Ask<'_> {
         let stream = runtime::connect(self.from, self.address, self.settings.connect)
             .await
             .map_err(Error::Connect)?;
-        let mut client = http::connect(stream).await.map_err(broken)?;
+        let limits = http::Limits {
+            head: self.settings.headers,
+            stall: self.settings.stall,
+            ..http::Limits::default()
+        };
+        let mut client = http::connect_with(stream, limits)
+            .await
+            .map_err(Error::from)?;
         while writer.len() < self.size {
-            let answer = runtime::timeout(self.settings.headers, client.send(self.request(writer.len())?))
-                .await
-                .map_err(|_| Error::Silent(self.settings.headers))?
-                .map_err(broken)?;
+            let request = self.request(writer.len())?;
+            let answer = client.send(request).await.map_err(Error::from)?;
             let offer = self.judge(writer.len(), &answer)?;
-            events(Progress::Receiving { source: self.address });
-            self.receive(offer, answer.into_body(), writer, events).await?;
+            events(Progress::Receiving {
+                source: self.address,
+            });
+            self.receive(offer, answer.into_body(), writer, events)
+                .await?;
         }
         Ok(())
     }
@@ -171,7 +185,7 @@ impl Ask<'_> {
             .header("User-Agent", AGENT)
             .header("Range", format!("bytes={have}-{}", self.size - 1))
             .body(Body::empty())
-            .map_err(broken)
+            .map_err(|error| Error::Broken(quote(&error.to_string())))
     }
 
     /// What an answer offers, if it is what was asked.
@@ -187,16 +201,27 @@ impl Ask<'_> {
             }
             // Its own trouble, perhaps a passing one.
             _ if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
-                return Err(Error::Busy { status: status.as_u16(), retry_after: None });
+                return Err(Error::Busy {
+                    status: status.as_u16(),
+                    retry_after: None,
+                });
             }
-            _ => return Err(Error::Refused { status: status.as_u16() }),
+            _ => {
+                return Err(Error::Refused {
+                    status: status.as_u16(),
+                });
+            }
         }
         self.judge_content(headers)?;
         let length = text(headers, "content-length").and_then(|length| length.parse::<u64>().ok());
         let range = text(headers, "content-range");
         let wrong_range = || Error::WrongRange {
             asked: have,
-            offered: quote(&format!("{} {}", status.as_u16(), range.unwrap_or("without a range"))),
+            offered: quote(&format!(
+                "{} {}",
+                status.as_u16(),
+                range.unwrap_or("without a range")
+            )),
         };
         let offer = match range {
             Some(range) => range.parse().map_err(|()| wrong_range())?,
@@ -204,12 +229,19 @@ impl Ask<'_> {
             None if status == StatusCode::OK => {
                 let total = length.unwrap_or(self.size);
                 let last = total.wrapping_sub(1);
-                ContentRange { first: 0, last, total: Some(total) }
+                ContentRange {
+                    first: 0,
+                    last,
+                    total: Some(total),
+                }
             }
             None => return Err(wrong_range()),
         };
         if let Some(theirs) = offer.total.filter(|total| *total != self.size) {
-            return Err(Error::WrongSize { theirs, expected: self.size });
+            return Err(Error::WrongSize {
+                theirs,
+                expected: self.size,
+            });
         }
         let inside = offer.first <= have && have <= offer.last && offer.last < self.size;
         if !inside || length.is_some_and(|length| length != offer.last - offer.first + 1) {
@@ -224,7 +256,9 @@ impl Ask<'_> {
         for name in ["x-gnutella-content-urn", "x-content-urn"] {
             for value in headers.get_all(name) {
                 let value = String::from_utf8_lossy(value.as_bytes());
-                let urns = value.split(',').filter_map(|urn| urn.trim().parse::<Urn>().ok());
+                let urns = value
+                    .split(',')
+                    .filter_map(|urn| urn.trim().parse::<Urn>().ok());
                 let mut hashes = urns.filter_map(|urn| urn.sha1());
                 if hashes.any(|sha1| sha1 != self.sha1) {
                     return Err(Error::WrongContent(quote(&value)));
@@ -244,15 +278,14 @@ impl Ask<'_> {
     ) -> Result<(), Ended> {
         let mut skip = writer.len() - offer.first;
         let mut wanted = offer.last + 1 - writer.len();
-        let mut chunks = http::chunks(body);
+        let mut chunks = http::chunks(body).within(self.settings.stall);
         let mut batch = BytesMut::new();
         let ended = loop {
-            let mut chunk = match runtime::timeout(self.settings.stall, chunks.next()).await {
-                Ok(Some(Ok(chunk))) => chunk,
-                Ok(Some(Err(error))) => break Err(broken(error)),
-                Ok(None) if wanted > 0 => break Err(broken("it ended before the file did")),
-                Ok(None) => break Ok(()),
-                Err(_) => break Err(Error::Stalled(self.settings.stall)),
+            let mut chunk = match chunks.next().await {
+                Some(Ok(chunk)) => chunk,
+                Some(Err(error)) => break Err(error.into()),
+                None if wanted > 0 => break Err(Error::Broken("it ended too early".to_owned())),
+                None => break Ok(()),
             };
             take(&mut chunk, &mut skip);
             let mut surplus = chunk;
@@ -281,7 +314,9 @@ impl Ask<'_> {
     ) -> Result<(), disk::Error> {
         if !batch.is_empty() {
             writer.append(batch.split().freeze()).await?;
-            events(Progress::Received { bytes: writer.len() });
+            events(Progress::Received {
+                bytes: writer.len(),
+            });
         }
         Ok(())
     }
@@ -307,14 +342,16 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
-}
-
-fn broken(error: impl ToString) -> Error {
-    Error::Broken(quote(&error.to_string()))
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .map(str::trim)
 }
 
 /// A stranger's words, short enough for an error.
 fn quote(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(QUOTE).collect()
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(QUOTE)
+        .collect()
 }

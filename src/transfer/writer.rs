@@ -1,12 +1,18 @@
 //! The unfinished file as a download's task holds it: the same as [`Part`], on the blocking pool.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::disk::{self, Error};
 use super::part::Part;
 use crate::runtime;
+
+/// How often a part that another download holds is tried again, and how long after.
+const BUSY_TRIES: u32 = 20;
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
 
 /// A [`Part`] whose every operation runs on the blocking pool. When a call is dropped half-way, the
 /// operation runs to its end there and the part is closed after it.
@@ -25,13 +31,20 @@ impl Writer {
         stem: String,
         size: u64,
     ) -> Result<Self, Error> {
-        let (incomplete, target) = (incomplete.to_owned(), target.to_owned());
-        let part = runtime::spawn_blocking(move || {
-            disk::check_writable(&target)?;
-            Part::open(&incomplete, &stem, size)
-        });
-        let part = Some(part.await?);
-        Ok(Self { part })
+        let (incomplete, target): (Arc<Path>, PathBuf) = (incomplete.into(), target.to_owned());
+        runtime::spawn_blocking(move || disk::check_writable(&target)).await?;
+        let mut tries = 0;
+        loop {
+            let (folder, stem) = (Arc::clone(&incomplete), stem.clone());
+            match runtime::spawn_blocking(move || Part::open(&folder, &stem, size)).await {
+                // A download that was stopped just now may have one operation under way.
+                Err(Error::Busy { .. }) if tries < BUSY_TRIES => {
+                    tries += 1;
+                    runtime::sleep(BUSY_PAUSE).await;
+                }
+                part => return Ok(Self { part: Some(part?) }),
+            }
+        }
     }
 
     pub(super) fn len(&self) -> u64 {
