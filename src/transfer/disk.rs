@@ -1,7 +1,9 @@
 //! What can go wrong on this servent's own disk, told apart by what the user can do about it.
 
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use thiserror::Error;
 
@@ -65,7 +67,7 @@ pub(super) fn tried(action: &'static str, path: &Path) -> impl FnOnce(io::Error)
 
 /// Makes a folder and those above it.
 pub(super) fn make_folder(folder: &Path) -> Result<(), Error> {
-    std::fs::create_dir_all(folder).map_err(|cause| match cause.kind() {
+    fs::create_dir_all(folder).map_err(|cause| match cause.kind() {
         // A file stands where the folder should be.
         ErrorKind::AlreadyExists => Error::Unwritable {
             path: folder.to_owned(),
@@ -77,10 +79,12 @@ pub(super) fn make_folder(folder: &Path) -> Result<(), Error> {
 
 /// Makes a folder, and makes sure that a file can be made in it.
 pub(super) fn check_writable(folder: &Path) -> Result<(), Error> {
+    static PROBES: AtomicU64 = AtomicU64::new(0);
     make_folder(folder)?;
-    let probe = folder.join(format!(".{}.filbert", std::process::id()));
-    std::fs::File::create(&probe)
-        .and_then(|_| std::fs::remove_file(&probe))
+    let number = PROBES.fetch_add(1, Ordering::Relaxed);
+    let probe = folder.join(format!(".{}-{number}.filbert", std::process::id()));
+    File::create_new(&probe)
+        .and_then(|_| fs::remove_file(&probe))
         .map_err(tried("write in", folder))
 }
 
@@ -88,7 +92,7 @@ pub(super) fn check_writable(folder: &Path) -> Result<(), Error> {
 /// asked to.
 pub(super) fn sync_folder(folder: &Path) -> Result<(), Error> {
     #[cfg(unix)]
-    std::fs::File::open(folder)
+    File::open(folder)
         .and_then(|opened| opened.sync_all())
         .map_err(tried("sync the folder", folder))?;
     #[cfg(not(unix))]
@@ -130,7 +134,7 @@ mod tests {
     fn the_systems_own_full_disk_is_known() {
         use std::io::Write;
         let path = Path::new("/dev/full");
-        let Ok(mut full) = std::fs::OpenOptions::new().write(true).open(path) else {
+        let Ok(mut full) = fs::OpenOptions::new().write(true).open(path) else {
             return;
         };
         let error = full
@@ -144,7 +148,7 @@ mod tests {
     fn a_file_in_the_place_of_a_folder_is_unwritable() {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("file");
-        std::fs::write(&file, b"").unwrap();
+        fs::write(&file, b"").unwrap();
         for folder in [file.clone(), file.join("below")] {
             let error = make_folder(&folder).unwrap_err();
             assert!(matches!(error, Error::Unwritable { .. }), "{error}");

@@ -1,6 +1,8 @@
 //! HTTP transfers on the Gnutella port: upload, download, safe file names.
 //!
-//! Never knows the overlay: sources and files come in as values.
+//! Never knows the overlay: sources and files come in as values. What a stranger wrote enters
+//! through three pure files only ([`name`], `request` and `range`), and never becomes a path before
+//! it has passed [`name`]. The disk is touched on the blocking pool only.
 
 pub mod disk;
 pub mod download;

@@ -1,6 +1,6 @@
 //! Where a verified file goes: under its safe name, beside what is there already.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -44,7 +44,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
         _ => {}
     }
     let mut source = File::open(from)?;
-    let mut target = OpenOptions::new().write(true).create_new(true).open(to)?;
+    let mut target = File::create_new(to)?;
     io::copy(&mut source, &mut target)?;
     target.sync_all()
 }
@@ -80,7 +80,7 @@ fn take(from: &Path, to: &Path) -> io::Result<()> {
             Err(error)
         }
         Err(_) => {
-            OpenOptions::new().write(true).create_new(true).open(to)?;
+            File::create_new(to)?;
             fs::rename(from, to).inspect_err(|_| discard(to))
         }
     }

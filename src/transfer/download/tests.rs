@@ -686,7 +686,10 @@ fn it_can_be_spawned_with_the_default_settings() {
     let file = file(1_000);
     let server = honest(&file);
     let attempt = Try::new(&file, &[server.address]);
-    let task = runtime::spawn(run(attempt.job.clone(), |_| ()));
+    let Try {
+        home: _home, job, ..
+    } = attempt;
+    let task = runtime::spawn(run(job, |_| ()));
     let finished = runtime::block_on(task).unwrap();
     assert!(fs::read(finished.path).unwrap() == file);
 }
