@@ -20,7 +20,9 @@ pub mod pong;
 pub mod push;
 pub mod query;
 pub mod query_hit;
+pub mod tiger_tree;
 pub mod urn;
+pub mod words;
 
 pub use descriptor::Descriptor;
 pub use error::Error;
