@@ -17,7 +17,6 @@ mod request;
 mod scripted;
 mod slots;
 pub mod source;
-pub mod upload;
 mod writer;
 
 /// What this servent calls itself in `Server` and `User-Agent`.

@@ -1,6 +1,7 @@
 //! Which source is asked, how often, and what becomes of the file.
 
 use std::fs;
+use std::time::Duration;
 
 use super::*;
 use crate::transfer::attempt::{Try, always, entries, file, honest, nobody};
