@@ -70,7 +70,7 @@ impl<E> Calendar<E> {
 
     /// The next events, without taking them: as many of the present bucket as are left, at most
     /// `count`. In no particular order.
-    pub fn upcoming(&self, count: usize) -> impl Iterator<Item = &E> {
+    pub fn upcoming(&self, count: usize) -> impl ExactSizeIterator<Item = &E> {
         let skipped = self.present.len().saturating_sub(count);
         self.present[skipped..].iter().map(|(_, event)| event)
     }

@@ -38,14 +38,15 @@ pub fn run(arguments: &Reach, out: &mut impl Write, log: &mut impl Write) -> Res
         arguments.ttl,
         arguments.seed,
     );
-    let seconds = start.elapsed().as_secs_f64();
+    let elapsed = start.elapsed();
 
     let rows = rows(&name, &graph, &sources, arguments.ttl, &floods);
     let messages = floods.iter().flatten().map(|flood| flood.messages).sum();
+    let per_second = u128::from(messages) * NANOSECONDS / elapsed.as_nanos().max(1);
     let run = Run {
-        seconds,
+        seconds: elapsed.as_secs_f64(),
         messages,
-        messages_per_second: (messages as f64 / seconds.max(f64::EPSILON)) as u64,
+        messages_per_second: u64::try_from(per_second).unwrap_or(u64::MAX),
         peak_bytes: memory::peak(),
         bytes_per_servent,
         threads,
@@ -148,3 +149,6 @@ fn rows(name: &str, graph: &Graph, sources: &[u32], ttls: Ttls, floods: &[Vec<Fl
     };
     sources.iter().zip(floods).flat_map(of_source).collect()
 }
+
+/// Nanoseconds in a second.
+const NANOSECONDS: u128 = 1_000_000_000;
