@@ -1,1 +1,26 @@
 //! What a user can ask of a node: plain serde types, one facade, and a client of the same over HTTP.
+//!
+//! The types here are the shapes that `--json` prints and the control plane serves: fields may be
+//! added, never removed or renamed. [`Api`] is a thin layer over a [`Node`](crate::node::Node);
+//! [`client::Client`] offers the same calls to another process.
+
+mod access;
+pub mod client;
+mod download;
+mod error;
+mod facade;
+mod search;
+mod share;
+mod status;
+mod target;
+
+pub use access::Access;
+pub use download::{Download, DownloadPhase, DownloadSources, GetRequest};
+pub use error::{Code, Error};
+pub use facade::Api;
+pub use search::{Found, Search, SearchPhase, SearchRequest, Source};
+pub use share::Share;
+pub use status::{
+    ConnectRequest, Direction, Downloads, Neighbours, Peer, Role, Shared, Status, Uploads,
+};
+pub use target::Target;
