@@ -16,8 +16,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use futures::stream::{BoxStream, Stream, StreamExt, TryStreamExt};
 use futures::{AsyncRead, AsyncWrite, FutureExt};
-use http_body_util::BodyExt;
-use hyper::body::{Frame, SizeHint};
+use hyper::body::{Body as _, Frame, SizeHint};
 use hyper::rt::{Read, ReadBufCursor, Sleep, Timer, Write};
 use hyper::service::service_fn;
 use hyper::{client, server};
@@ -231,7 +230,7 @@ impl Stream for Chunks {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            let frame = self.body.frame().poll_unpin(cx);
+            let frame = Pin::new(&mut self.body).poll_frame(cx);
             match ready!(self.stall.watch(cx, frame)) {
                 Err(silent) => return Poll::Ready(Some(Err(silent.into()))),
                 Ok(None) => return Poll::Ready(None),
@@ -287,9 +286,7 @@ impl<B: Into<Bytes>> From<B> for Body {
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Body")
-            .field(&hyper::body::Body::size_hint(self))
-            .finish()
+        f.debug_tuple("Body").field(&self.size_hint()).finish()
     }
 }
 
@@ -444,7 +441,7 @@ mod tests {
 
     use super::*;
     use crate::net::testing::pair;
-    use crate::runtime::{block_on, spawn};
+    use crate::runtime::{TcpStream, block_on, spawn};
 
     const FILE: &[u8] = b"0123456789abcdefghij";
 
@@ -467,6 +464,18 @@ mod tests {
 
     fn get(path: &str) -> Request<Body> {
         Request::get(path).body(Body::empty()).unwrap()
+    }
+
+    /// A server that reads one request and writes `response`; it keeps the stream it gives back.
+    async fn answer(mut stream: TcpStream, response: &[u8]) -> TcpStream {
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).await.unwrap();
+            request.extend(byte);
+        }
+        stream.write_all(response).await.unwrap();
+        stream
     }
 
     fn patient(limit: u64) -> Limits {
@@ -538,8 +547,11 @@ mod tests {
                 ready(Response::new(Body::stream(chunks, Some(4))))
             }));
             let mut client = connect(here).await.unwrap();
-            let body = client.send(get("/")).await.unwrap().into_body();
-            let error = read_body(body, 9).await.unwrap_err();
+            let exchange = async {
+                let response = client.send(get("/")).await?;
+                read_body(response.into_body(), 9).await
+            };
+            let error = exchange.await.unwrap_err();
             assert!(matches!(error, Error::Broken(_)), "{error}");
             assert!(server.await.is_err());
         });
@@ -609,27 +621,28 @@ mod tests {
             there.read_to_string(&mut request).await.unwrap();
             assert!(request.starts_with("GET / HTTP/1.1\r\n"), "{request}");
 
-            let (here, mut there) = pair().await;
-            let head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc";
-            there.write_all(head).await.unwrap();
+            let (here, there) = pair().await;
+            let start = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc";
+            let server = spawn(answer(there, start));
             let mut client = connect(here).await.unwrap();
             let body = client.send(get("/")).await.unwrap().into_body();
             let mut chunks = chunks(body).within(Duration::from_millis(20));
             assert_eq!(chunks.next().await.unwrap().unwrap(), "abc");
             let error = chunks.next().await.unwrap().unwrap_err();
             assert!(matches!(error, Error::Silent(_)), "{error}");
+            drop(server.await);
         });
     }
 
     #[test]
     fn old_servents_without_lengths_are_read_to_the_end() {
         block_on(async {
-            let (here, mut there) = pair().await;
+            let (here, there) = pair().await;
             let old = b"HTTP/1.0 503 Busy\r\nServer : Old/1.0\r\nbad name: x\r\n\r\nqueue full";
-            there.write_all(old).await.unwrap();
-            there.close().await.unwrap();
             let mut client = connect(here).await.unwrap();
-            let response = client.send(get("/")).await.unwrap();
+            let answering = answer(there, old).map(drop);
+            let (response, ()) = join(client.send(get("/")), answering).await;
+            let response = response.unwrap();
             assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(response.headers()[header::SERVER], "Old/1.0");
             let body = read_body(response.into_body(), 99).await.unwrap();

@@ -1,14 +1,24 @@
 //! Everything with a socket: the one port, the handshake, links, HTTP, TLS.
 //!
-//! - [`rewind`]: a stream with bytes put back;
-//! - [`http`]: HTTP both ways over any stream, the only file that names the HTTP library.
+//! - [`listener`]: the one TCP port; [`sniff`] tells what a stranger on it speaks;
+//! - [`stream`]: a connection, plain or encrypted; [`rewind`] one with bytes put back;
+//! - [`http`]: HTTP both ways over any stream, the only file that names the HTTP library;
+//! - [`tls`]: encryption without authentication.
 //!
 //! Knows `runtime` and `wire` only; what arrives is handed on as values. A peer that dribbles,
 //! floods or falls silent costs its own connection, a bounded buffer and a bounded time.
 
 pub mod http;
+pub mod listener;
 pub mod rewind;
+pub mod sniff;
 mod stall;
+pub mod stream;
+#[cfg(feature = "tls")]
+pub mod tls;
+
+pub use rewind::Rewind;
+pub use stream::Stream;
 
 #[cfg(test)]
 mod testing {

@@ -1,6 +1,44 @@
 //! The servent: one state machine a node, the same for a live node and for a simulated one.
 //!
 //! Pure: no socket, file, clock, thread or global randomness enters. Inputs and time come in as
-//! arguments, effects go out as values. It knows `wire` only.
+//! arguments, effects go out as values:
+//!
+//! 1. the driver (a live node, a simulator, a test) hands an [`Input`] to [`Servent::handle`]
+//!    with its [`Surroundings`]: settings, catalogue, random generator, counters, and the list
+//!    that takes the effects;
+//! 2. the servent appends [`Output`]s to that list: a descriptor to send, the one just received
+//!    to pass on, a link to close, a hit for one of its own searches;
+//! 3. after a batch the driver reads [`Servent::deadline`] and hands in [`Input::Tick`] then.
+//!
+//! Each rule has its own file: [`flood`] (TTL and hops), [`routes`] (duplicates and the way
+//! back), [`flow`] (the send queue of a link), [`limits`] (every cap). It knows `wire` only.
 
 pub mod catalogue;
+pub mod flood;
+pub mod flow;
+pub mod limits;
+pub mod neighbour;
+pub mod routes;
+mod search;
+pub mod servent;
+pub mod settings;
+pub mod stats;
+pub mod time;
+
+pub use catalogue::Catalogue;
+pub use neighbour::Offer;
+pub use search::SearchId;
+pub use servent::{Input, Output, Recipients, Servent, Surroundings};
+pub use settings::{Profile, Settings};
+pub use stats::Stats;
+pub use time::{Duration, Instant};
+
+/// A link to a neighbour: a small number that the driver issues, rising, and never uses again
+/// while the servent lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Link(pub u32);
+
+impl Link {
+    /// Stands in route tables for queries of our own; no driver issues it.
+    const OWN: Self = Self(u32::MAX);
+}

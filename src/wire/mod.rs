@@ -4,12 +4,23 @@
 //! and knows no neighbour, socket or clock. Lengths are checked before anything is allocated.
 //! `encode` and `decode` are inverse on values.
 
+pub mod address;
+pub mod bye;
+pub mod cobs;
 mod descriptor;
 mod error;
+pub mod frame;
+mod gem;
+pub mod ggep;
 mod guid;
 mod header;
+mod parse;
+pub mod ping;
+pub mod pong;
+pub mod push;
 pub mod query;
 pub mod query_hit;
+pub mod urn;
 
 pub use descriptor::Descriptor;
 pub use error::Error;

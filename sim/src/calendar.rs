@@ -1,0 +1,148 @@
+//! The event queue of virtual time: a ring of buckets, each a short span of time.
+//!
+//! A calendar queue (Brown, Calendar queues: a fast O(1) priority queue implementation for the
+//! simulation event set problem, Communications of the ACM 31, 1988) of fixed width: an event goes
+//! to the bucket of its time, and a bucket is put in order only when its time has come. Events
+//! come out by time, and those of one time in the order they were put in.
+
+/// Events in wait, each with its time in microseconds.
+#[derive(Clone, Debug)]
+pub struct Calendar<E> {
+    /// Microseconds that a bucket spans.
+    width: u64,
+    /// What waits for later than the present bucket: time `t` in bucket `t / width`, modulo their
+    /// number. Later laps of the ring share its buckets.
+    ring: Vec<Vec<(u64, E)>>,
+    /// What is left of the present bucket, in order, the next one at the end.
+    present: Vec<(u64, E)>,
+    /// Number of the present bucket, counted from time 0.
+    bucket: u64,
+    /// Events in the ring.
+    waiting: usize,
+}
+
+impl<E> Calendar<E> {
+    /// An empty calendar for events that lie mostly at most `horizon` microseconds ahead.
+    #[must_use]
+    pub fn new(horizon: u64) -> Self {
+        let width = horizon.div_ceil(BUCKETS as u64 / 2).max(1);
+        Self {
+            width,
+            ring: std::iter::repeat_with(Vec::new).take(BUCKETS).collect(),
+            present: Vec::new(),
+            bucket: 0,
+            waiting: 0,
+        }
+    }
+
+    /// Puts an event in. One whose time has passed is next.
+    pub fn push(&mut self, at: u64, event: E) {
+        let bucket = at / self.width;
+        if self.waiting == 0 && self.present.is_empty() {
+            // Nothing lies between: the present moves on at once.
+            self.bucket = self.bucket.max(bucket.saturating_sub(1));
+        }
+        if bucket <= self.bucket {
+            let place = self.present.partition_point(|&(time, _)| time > at);
+            self.present.insert(place, (at, event));
+        } else {
+            self.ring[place(bucket)].push((at, event));
+            self.waiting += 1;
+        }
+    }
+
+    /// Takes the next event out, with its time.
+    pub fn pop(&mut self) -> Option<(u64, E)> {
+        while self.present.is_empty() && self.waiting > 0 {
+            self.turn();
+        }
+        self.present.pop()
+    }
+
+    /// The next events, without taking them: as many of the present bucket as are left, at most
+    /// `count`. In no particular order.
+    pub fn upcoming(&self, count: usize) -> impl Iterator<Item = &E> {
+        let skipped = self.present.len().saturating_sub(count);
+        self.present[skipped..].iter().map(|(_, event)| event)
+    }
+
+    /// Makes the next bucket the present one, which is empty.
+    fn turn(&mut self) {
+        self.bucket += 1;
+        let end = (self.bucket + 1) * self.width;
+        let bucket = &mut self.ring[place(self.bucket)];
+        if bucket.iter().all(|&(at, _)| at < end) {
+            std::mem::swap(&mut self.present, bucket);
+        } else {
+            self.present
+                .extend(bucket.extract_if(.., |&mut (at, _)| at < end));
+        }
+        self.waiting -= self.present.len();
+        // Stable, so that equal times stay in the order they were put in.
+        self.present.sort_by_key(|&(at, _)| at);
+        self.present.reverse();
+    }
+}
+
+/// The place in the ring of a bucket counted from time 0.
+const fn place(bucket: u64) -> usize {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the remainder is what is wanted"
+    )]
+    let place = bucket as usize % BUCKETS;
+    place
+}
+
+/// Buckets in the ring.
+const BUCKETS: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_pcg::Pcg64Mcg;
+
+    use super::*;
+
+    #[test]
+    fn events_come_out_by_time_and_then_by_insertion() {
+        let mut rng = Pcg64Mcg::seed_from_u64(1);
+        // Within the horizon, at no distance at all, and laps of the ring ahead.
+        for (horizon, furthest) in [(100_000, 100_000), (1_000, 1_000), (10, 50_000), (1, 0)] {
+            let mut calendar = Calendar::new(horizon);
+            let mut expected: Vec<(u64, usize)> = Vec::new();
+            let mut now = 0;
+            for number in 0..20_000 {
+                if number % 3 == 2 {
+                    let first = *expected.iter().min().unwrap();
+                    expected.retain(|&event| event != first);
+                    assert_eq!(calendar.pop(), Some(first), "horizon {horizon}");
+                    now = first.0;
+                } else if expected.len() < 50 {
+                    let at = now + rng.random_range(0..=furthest);
+                    calendar.push(at, number);
+                    expected.push((at, number));
+                }
+            }
+            expected.sort_unstable();
+            assert!(
+                expected
+                    .into_iter()
+                    .all(|event| calendar.pop() == Some(event))
+            );
+            assert_eq!(calendar.pop(), None);
+        }
+    }
+
+    #[test]
+    fn an_empty_calendar_skips_to_what_comes() {
+        let mut calendar = Calendar::new(10);
+        calendar.push(u64::MAX / 2, 'b');
+        calendar.push(u64::MAX / 2 - 1, 'a');
+        calendar.push(u64::MAX / 2 - 1_000, 'z');
+        let order: Vec<char> = std::iter::from_fn(|| calendar.pop())
+            .map(|(_, e)| e)
+            .collect();
+        assert_eq!(order, ['z', 'a', 'b']);
+    }
+}

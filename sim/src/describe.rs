@@ -1,0 +1,121 @@
+//! The command `topology`: makes, imports and describes graphs.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use filbert::topology::{Estimate, Graph, Statistics, write_edge_list};
+use serde_json::{Value, json};
+
+use crate::Error;
+use crate::arguments::Topology;
+use crate::random::{Purpose, generator};
+
+/// Runs the command; `out` takes the edge list or the statistics.
+///
+/// # Errors
+/// When the graph cannot be had, or something cannot be written.
+pub fn run(arguments: &Topology, out: &mut impl Write) -> Result<(), Error> {
+    let (name, graph) = arguments.origin().load(arguments.seed)?;
+    if let Some(path) = &arguments.output {
+        save(&name, arguments.seed, &graph, path).map_err(|source| Error::Write {
+            path: path.clone(),
+            source,
+        })?;
+    }
+    if arguments.stats {
+        let mut rng = generator(arguments.seed, Purpose::Statistics);
+        let statistics = Statistics::of(&graph, &mut rng);
+        if arguments.json {
+            serde_json::to_writer(&mut *out, &object(&name, &statistics))
+                .map_err(io::Error::from)?;
+            writeln!(out)?;
+        } else {
+            table(&name, &statistics, out)?;
+        }
+    } else if arguments.output.is_none() {
+        write_graph(&name, arguments.seed, &graph, out)?;
+    }
+    Ok(())
+}
+
+fn save(name: &str, seed: u64, graph: &Graph, path: &Path) -> io::Result<()> {
+    let mut file = BufWriter::new(File::create(path)?);
+    write_graph(name, seed, graph, &mut file)?;
+    file.flush()
+}
+
+fn write_graph(name: &str, seed: u64, graph: &Graph, out: &mut impl Write) -> io::Result<()> {
+    let size = format!("{} nodes, {} edges", graph.nodes(), graph.edges());
+    write_edge_list(graph, &[&format!("{name} seed {seed}"), &size], out)
+}
+
+fn table(name: &str, found: &Statistics, out: &mut impl Write) -> io::Result<()> {
+    let degrees = &found.degrees;
+    let share = 100.0 * found.largest_component as f64 / found.nodes.max(1) as f64;
+    let rows = [
+        ("graph", name.to_owned()),
+        ("nodes", found.nodes.to_string()),
+        ("edges", found.edges.to_string()),
+        (
+            "degree",
+            format!(
+                "{} to {}, mean {:.3}",
+                degrees.min, degrees.max, degrees.mean
+            ),
+        ),
+        ("components", found.components.to_string()),
+        (
+            "largest",
+            format!("{} nodes ({share:.2} %)", found.largest_component),
+        ),
+        ("clustering", estimate(&found.clustering)),
+        (
+            "diameter",
+            format!("at least {} (double sweep)", found.diameter_at_least),
+        ),
+        ("mean path", estimate(&found.path_length)),
+    ];
+    for (label, value) in rows {
+        writeln!(out, "{label:<12}{value}")?;
+    }
+    writeln!(out, "\n{:>8}{:>12}", "degree", "nodes")?;
+    for (degree, nodes) in &degrees.distribution {
+        writeln!(out, "{degree:>8}{nodes:>12}")?;
+    }
+    Ok(())
+}
+
+fn estimate(estimate: &Estimate) -> String {
+    let Estimate {
+        value,
+        nodes,
+        exact,
+    } = estimate;
+    let how = if *exact {
+        "exact".to_owned()
+    } else {
+        format!("from {nodes} sampled nodes")
+    };
+    format!("{value:.4} ({how})")
+}
+
+fn object(name: &str, found: &Statistics) -> Value {
+    let estimate = |estimate: &Estimate| json!({ "value": estimate.value, "nodes": estimate.nodes, "exact": estimate.exact });
+    json!({
+        "graph": name,
+        "nodes": found.nodes,
+        "edges": found.edges,
+        "degree": {
+            "min": found.degrees.min,
+            "mean": found.degrees.mean,
+            "max": found.degrees.max,
+            "distribution": found.degrees.distribution,
+        },
+        "components": found.components,
+        "largest_component": found.largest_component,
+        "clustering": estimate(&found.clustering),
+        "diameter_at_least": found.diameter_at_least,
+        "path_length": estimate(&found.path_length),
+    })
+}

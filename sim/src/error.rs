@@ -1,0 +1,79 @@
+//! Why a command could not do what it was asked.
+
+use std::io;
+use std::path::PathBuf;
+
+use filbert::topology;
+
+/// Why a command failed; shown as one line.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A graph file could not be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file could not be written.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The results could not be written.
+    #[error("cannot write the results: {0}")]
+    Output(#[from] io::Error),
+    /// A file is no edge list.
+    #[error("{path} is no graph: {source}")]
+    Graph {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: topology::Error,
+    },
+    /// There is no graph of this specification.
+    #[error(transparent)]
+    Topology(#[from] topology::Error),
+    /// The text does not name sources.
+    #[error("use a list of node ids such as 5,17,3, or random:N with N >= 1")]
+    Sources,
+    /// The text is no TTL or range of them.
+    #[error("use a TTL or a range A-B with 1 <= A <= B <= 15")]
+    Ttls,
+    /// A source is not in the graph.
+    #[error("no node {0} in the graph")]
+    NoSuchNode(u64),
+    /// More random sources were asked for than there are.
+    #[error("asked for {wanted} sources, but only {found} nodes have an edge")]
+    TooFewNodes {
+        /// So many were asked for.
+        wanted: usize,
+        /// So many there are.
+        found: usize,
+    },
+}
+
+impl Error {
+    /// The exit code of a process that ends with this error: 2 for a wrong use, otherwise 1.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Read { .. } | Self::Write { .. } | Self::Output(_) | Self::Graph { .. } => 1,
+            Self::Topology(_)
+            | Self::Sources
+            | Self::Ttls
+            | Self::NoSuchNode(_)
+            | Self::TooFewNodes { .. } => 2,
+        }
+    }
+
+    /// Whether the reader of our output went away, which is not our trouble.
+    #[must_use]
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}

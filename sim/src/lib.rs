@@ -1,0 +1,25 @@
+//! Thousands to millions of Filbert servents in one process.
+//!
+//! A [`network`](network::Network) puts an [`overlay::Servent`](filbert::overlay::Servent) on
+//! every node of a graph and carries descriptors between them in virtual time: the servents are
+//! those of the live node, only their links are events in a [`calendar`]. From there the commands:
+//!
+//! - [`reach`]: floods queries and counts whom they reach and what they cost;
+//! - [`describe`]: makes, imports and describes graphs.
+//!
+//! The same arguments and seed give the same rows, byte for byte, on any number of threads: all
+//! random numbers come from [`random`], none from the order in which things happen to be done.
+
+pub mod arguments;
+pub mod calendar;
+pub mod describe;
+mod error;
+pub mod latency;
+pub mod memory;
+//pub mod network;
+pub mod random;
+//pub mod reach;
+pub mod report;
+pub mod sources;
+
+pub use error::Error;

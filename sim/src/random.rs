@@ -1,0 +1,87 @@
+//! Where every random number comes from: the run's seed, and what it is for.
+//!
+//! Each purpose has its own generator (PCG, `Pcg64Mcg`), so that no draw depends on how many were
+//! made elsewhere, in which order, or on which thread.
+
+use rand::SeedableRng;
+use rand_pcg::Pcg64Mcg;
+
+/// What random numbers are drawn for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Generating the graph.
+    Graph,
+    /// Choosing the sources.
+    Sources,
+    /// The servents' own identifiers.
+    Servents,
+    /// One flood: its GUID and its latencies.
+    Flood {
+        /// The id of its source in the graph.
+        source: u64,
+        /// The TTL it begins with.
+        ttl: u8,
+    },
+    /// Sampling in statistics.
+    Statistics,
+}
+
+/// The generator for one purpose in the run with this seed.
+#[must_use]
+pub fn generator(seed: u64, purpose: Purpose) -> Pcg64Mcg {
+    let words = match purpose {
+        Purpose::Graph => [1, 0, 0],
+        Purpose::Sources => [2, 0, 0],
+        Purpose::Servents => [3, 0, 0],
+        Purpose::Flood { source, ttl } => [4, source, ttl.into()],
+        Purpose::Statistics => [5, 0, 0],
+    };
+    Pcg64Mcg::seed_from_u64(
+        words
+            .into_iter()
+            .fold(mix(seed), |state, word| mix(state ^ word)),
+    )
+}
+
+/// The output function of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): neighbouring numbers
+/// go far apart.
+const fn mix(number: u64) -> u64 {
+    let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::RngExt;
+
+    use super::*;
+
+    #[test]
+    fn every_purpose_and_seed_has_its_own_numbers() {
+        let flood = |source, ttl| Purpose::Flood { source, ttl };
+        let purposes = [
+            Purpose::Graph,
+            Purpose::Sources,
+            flood(0, 1),
+            flood(1, 0),
+            flood(1, 1),
+        ];
+        let mut first: Vec<u64> = [0, 1]
+            .into_iter()
+            .flat_map(|seed| purposes.map(|purpose| generator(seed, purpose).random()))
+            .collect();
+        first.sort_unstable();
+        first.dedup();
+        assert_eq!(first.len(), 10);
+    }
+
+    #[test]
+    fn the_numbers_are_the_same_for_ever() {
+        assert_eq!(
+            generator(42, Purpose::Graph).random::<u64>(),
+            8_158_627_281_663_593_112
+        );
+    }
+}

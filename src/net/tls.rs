@@ -1,0 +1,252 @@
+//! TLS on the one port (protocol §14.2): privacy on the way, no authentication.
+//!
+//! Servents do not know each other, so a certificate is self-signed and nobody checks it. The
+//! anonymous suites of old servents are gone from every TLS library of today; TLS 1.2 and 1.3 with
+//! a certificate is what current ones understand.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_rustls::pki_types::pem::PemObject;
+use futures_rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use futures_rustls::rustls::client::danger::{
+    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
+};
+use futures_rustls::rustls::crypto::{CryptoProvider, ring};
+use futures_rustls::rustls::{
+    ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme, version,
+};
+use futures_rustls::{TlsAcceptor, TlsConnector, rustls};
+use thiserror::Error;
+
+use super::{Rewind, Stream};
+use crate::runtime::{self, TcpStream};
+
+/// A TCP connection inside TLS.
+pub type TlsStream = futures_rustls::TlsStream<Rewind<TcpStream>>;
+
+/// The versions spoken, the newer one first.
+const VERSIONS: &[&rustls::SupportedProtocolVersion] = &[&version::TLS13, &version::TLS12];
+
+/// Why this servent cannot speak TLS.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// No certificate could be made.
+    #[error("cannot make a TLS certificate: {0}")]
+    Generate(#[from] rcgen::Error),
+    /// The certificate or key at hand is of no use.
+    #[error("the TLS certificate or key is unusable: {0}; remove it to have a new one made")]
+    Unusable(#[from] rustls::Error),
+    /// The certificate or key at hand is not readable text.
+    #[error("the TLS certificate or key is not PEM: {0}; remove it to have a new one made")]
+    NotPem(#[from] futures_rustls::pki_types::pem::Error),
+}
+
+/// A self-signed certificate and its key, made once and kept as text by the caller.
+pub struct Identity {
+    pem: String,
+}
+
+impl Identity {
+    /// Makes a new one.
+    ///
+    /// # Errors
+    /// When the system gives no randomness.
+    pub fn generate() -> Result<Self, Error> {
+        let made = rcgen::generate_simple_self_signed(["gnutella.invalid".to_owned()])?;
+        Ok(Self {
+            pem: made.cert.pem() + &made.signing_key.serialize_pem(),
+        })
+    }
+
+    /// The one kept as `pem`, checked when it is used.
+    #[must_use]
+    pub const fn from_pem(pem: String) -> Self {
+        Self { pem }
+    }
+
+    /// Certificate and private key as PEM text, to be kept where only the user can read it.
+    #[must_use]
+    pub fn as_pem(&self) -> &str {
+        &self.pem
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").finish_non_exhaustive()
+    }
+}
+
+/// The answering side; cheap to clone.
+#[derive(Clone)]
+pub struct Acceptor(TlsAcceptor);
+
+impl Acceptor {
+    /// Answers as `identity`.
+    ///
+    /// # Errors
+    /// When certificate and key cannot be used.
+    pub fn new(identity: &Identity) -> Result<Self, Error> {
+        let pem = identity.as_pem().as_bytes();
+        let certificate = CertificateDer::from_pem_slice(pem)?;
+        let key = PrivateKeyDer::from_pem_slice(pem)?;
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(VERSIONS)?
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)?;
+        Ok(Self(Arc::new(config).into()))
+    }
+
+    /// Answers a client's hello. How long that may take is for the caller to say.
+    ///
+    /// # Errors
+    /// When the peer breaks off or shares no version or suite with us.
+    pub async fn accept(&self, stream: Rewind<TcpStream>) -> io::Result<Stream> {
+        let stream = self.0.accept(stream).await?;
+        Ok(Stream::Tls(Box::new(stream.into())))
+    }
+}
+
+impl fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acceptor").finish_non_exhaustive()
+    }
+}
+
+/// The asking side; cheap to clone.
+#[derive(Clone)]
+pub struct Connector(TlsConnector);
+
+impl Connector {
+    /// Accepts whatever certificate the peer shows.
+    ///
+    /// # Errors
+    /// When the TLS library refuses its own defaults.
+    pub fn new() -> Result<Self, Error> {
+        let provider = provider();
+        let config = ClientConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(VERSIONS)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+            .with_no_client_auth();
+        Ok(Self(Arc::new(config).into()))
+    }
+
+    /// Starts TLS on a fresh connection, within `limit`.
+    ///
+    /// # Errors
+    /// When the peer breaks off, does not answer in time or does not speak TLS.
+    pub async fn connect(&self, stream: TcpStream, limit: Duration) -> io::Result<Stream> {
+        let name = ServerName::IpAddress(stream.peer_addr()?.ip().into());
+        let handshake = self.0.connect(name, stream.into());
+        let stream = runtime::timeout(limit, handshake).await??;
+        Ok(Stream::Tls(Box::new(stream.into())))
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").finish_non_exhaustive()
+    }
+}
+
+/// Named, since the library's own choice panics as soon as another provider is in the build.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+/// Takes every certificate: there is no name that one could prove.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::try_join;
+    use futures::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::net::testing::pair;
+    use crate::runtime::block_on;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn both_ends_understand_each_other_with_a_kept_identity() {
+        let made = Identity::generate().unwrap();
+        let kept = Identity::from_pem(made.as_pem().to_owned());
+        let acceptor = Acceptor::new(&kept).unwrap();
+        let connector = Connector::new().unwrap();
+        block_on(async {
+            let (here, there) = pair().await;
+            let address = here.peer_addr().unwrap();
+            let accepting = acceptor.accept(there.into());
+            let (mut here, mut there) = try_join(connector.connect(here, LIMIT), accepting)
+                .await
+                .unwrap();
+            assert!(here.is_encrypted() && there.is_encrypted());
+            assert_eq!(here.peer_addr().unwrap(), address);
+
+            here.write_all(b"secret").await.unwrap();
+            here.close().await.unwrap();
+            let mut heard = String::new();
+            there.read_to_string(&mut heard).await.unwrap();
+            assert_eq!(heard, "secret");
+        });
+    }
+
+    #[test]
+    fn a_server_that_says_nothing_is_given_up() {
+        block_on(async {
+            let (here, _there) = pair().await;
+            let connector = Connector::new().unwrap();
+            let limit = Duration::from_millis(20);
+            let error = connector.connect(here, limit).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        });
+    }
+
+    #[test]
+    fn damaged_identities_are_refused_and_secrets_not_shown() {
+        let identity = Identity::from_pem("-----BEGIN NOTHING-----".to_owned());
+        assert!(Acceptor::new(&identity).is_err());
+        assert_eq!(format!("{identity:?}"), "Identity { .. }");
+    }
+}

@@ -1,0 +1,59 @@
+//! What a servent knows of one neighbour.
+
+use super::Link;
+
+/// One neighbour: small, since it is touched with every descriptor.
+#[derive(Clone, Debug)]
+pub struct Neighbour {
+    /// Its link.
+    pub link: Link,
+    /// Second of the driver's time in which something last came from it.
+    pub heard: u32,
+    /// Second in which it was last pinged by us.
+    pub pinged: u32,
+    /// Descriptors that came from it.
+    pub received: u32,
+    /// Duplicates among them.
+    pub duplicates: u32,
+    /// Descriptors among them that broke a rule.
+    pub bad: u32,
+    /// Pings since it was last heard.
+    pub unanswered: u8,
+    /// Descriptors beyond the hard TTL limit.
+    pub hard_ttl: u8,
+    /// Link-local descriptors that claimed to have travelled.
+    pub weird: u8,
+    /// What the handshake said.
+    pub offer: Offer,
+    /// Whether its send queue is too full to take queries.
+    pub congested: bool,
+}
+
+const _: () = assert!(size_of::<Neighbour>() <= 48, "the hot part of a neighbour");
+
+/// What a neighbour said of itself in the handshake, as far as the overlay acts on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// It understands BYE (protocol §3.6).
+    pub bye: bool,
+}
+
+impl Neighbour {
+    /// A neighbour whose link opened in second `now`.
+    #[must_use]
+    pub const fn new(link: Link, offer: Offer, now: u32) -> Self {
+        Self {
+            link,
+            heard: now,
+            pinged: now,
+            received: 0,
+            duplicates: 0,
+            bad: 0,
+            unanswered: 0,
+            hard_ttl: 0,
+            weird: 0,
+            offer,
+            congested: false,
+        }
+    }
+}

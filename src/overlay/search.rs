@@ -1,0 +1,75 @@
+//! Our own searches: which GUIDs are ours, so that their hits end here.
+
+use bytes::Bytes;
+
+use super::limits::Limits;
+use super::time::Instant;
+use crate::wire::{Descriptor, Guid, Header, Kind};
+
+/// A search of this servent: a number that the driver chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SearchId(pub u64);
+
+/// Searches that still want hits, oldest first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Searches(Vec<Search>);
+
+#[derive(Clone, Debug)]
+struct Search {
+    id: SearchId,
+    begun: Instant,
+    query: Descriptor,
+}
+
+impl Searches {
+    /// Begins a search and gives the query to send. The oldest makes room where there are too
+    /// many.
+    pub(super) fn begin(
+        &mut self,
+        now: Instant,
+        id: SearchId,
+        guid: Guid,
+        ttl: u8,
+        payload: Bytes,
+        limits: &Limits,
+    ) -> Descriptor {
+        if self.0.len() >= limits.searches.max(1) {
+            self.0.remove(0);
+        }
+        let header = Header {
+            guid,
+            kind: Kind::Query,
+            ttl,
+            hops: 0,
+        };
+        let query = Descriptor { header, payload };
+        self.0.push(Search {
+            id,
+            begun: now,
+            query: query.clone(),
+        });
+        query
+    }
+
+    /// Ends a search: its late hits are dropped.
+    pub(super) fn cancel(&mut self, id: SearchId) {
+        self.0.retain(|search| search.id != id);
+    }
+
+    /// The search that asked with this GUID.
+    pub(super) fn of(&self, guid: Guid) -> Option<SearchId> {
+        self.0
+            .iter()
+            .find(|search| search.query.header.guid == guid)
+            .map(|search| search.id)
+    }
+
+    /// The queries young enough to be sent to a neighbour that is new.
+    pub(super) fn fresh(&self, now: Instant, limits: &Limits) -> impl Iterator<Item = &Descriptor> {
+        let life = limits.search_life;
+        self.0
+            .iter()
+            .filter(move |search| now.since(search.begun) < life)
+            .map(|s| &s.query)
+    }
+}

@@ -1,0 +1,85 @@
+//! What the owner of a servent decides for it.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use super::limits::Limits;
+use super::time::Duration;
+
+/// Our vendor code (protocol §5.3).
+pub const VENDOR: [u8; 4] = *b"FILB";
+
+/// Settings of a servent: handed in with every input, so that many servents share them.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How far queries travel, and what a duplicate is worth.
+    pub profile: Profile,
+    /// Where others reach us, as pongs and hits tell it.
+    pub address: SocketAddrV4,
+    /// Upload speed that hits tell, in kbit/s.
+    pub speed: u32,
+    /// When a silent neighbour is asked whether it lives; `None`: never.
+    pub keepalive: Option<Keepalive>,
+    /// The caps.
+    pub limits: Limits,
+    /// Random numbers known to this process only: they keep strangers from choosing GUIDs that
+    /// meet in the route table.
+    pub secret: [u64; 2],
+}
+
+impl Settings {
+    /// Settings with the defaults of `profile`, no address and no secret.
+    #[must_use]
+    pub fn new(profile: Profile) -> Self {
+        Self {
+            profile,
+            address: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0),
+            speed: 0,
+            keepalive: Some(Keepalive::default()),
+            limits: Limits::default(),
+            secret: [0; 2],
+        }
+    }
+}
+
+/// Rules of flooding, which changed over the years.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// Largest TTL + hops of a query: a larger TTL is trimmed (protocol §1.6 rule 4). Also the
+    /// TTL of our own queries.
+    pub max_ttl: u8,
+    /// Whether a duplicate with a higher usable TTL than any before is forwarded again
+    /// (protocol §1.5).
+    pub raise: bool,
+}
+
+impl Profile {
+    /// As today's clients do: TTL + hops at most 4, and a duplicate that reaches further goes on.
+    pub const PUBLIC: Self = Self {
+        max_ttl: 4,
+        raise: true,
+    };
+
+    /// As the first clients did: TTL 7, every duplicate dropped.
+    pub const CLASSIC: Self = Self {
+        max_ttl: 7,
+        raise: false,
+    };
+}
+
+/// How a silent neighbour is probed (protocol §3.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keepalive {
+    /// Silence after which a ping is sent, and again for each further ping.
+    pub silence: Duration,
+    /// Unanswered pings after which the link is closed.
+    pub unanswered: u8,
+}
+
+impl Default for Keepalive {
+    fn default() -> Self {
+        Self {
+            silence: Duration::from_secs(20),
+            unanswered: 6,
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Counters: what came, what was dropped and why.
+//!
+//! A driver hands one set in with every input; a live node keeps one, a simulation shares one
+//! among all servents.
+
+use crate::wire::Kind;
+
+/// Why a descriptor was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drop {
+    /// A query seen before.
+    Duplicate,
+    /// It came over a link that is not, or no longer, a neighbour's.
+    UnknownLink,
+    /// A type nobody defined.
+    UnknownKind,
+    /// A type that this servent does not act on.
+    Ignored,
+    /// Hops at 255.
+    HopsExhausted,
+    /// TTL at 0 on arrival.
+    TtlZero,
+    /// TTL + hops above the hard limit.
+    TtlTooHigh,
+    /// A reply whose TTL ended here, before it was back.
+    TtlExhausted,
+    /// A link-local descriptor that claims to have travelled.
+    Weird,
+    /// A payload above our limit for its type.
+    TooLarge,
+    /// A payload that does not parse.
+    Malformed,
+    /// A reply to a query that we never saw, or forgot.
+    NoRoute,
+    /// A reply whose way back is closed.
+    RouteLost,
+    /// A hit with a blank servent GUID, our own, or the query's.
+    BadServent,
+    /// A query from a neighbour that does not take what we send it.
+    Congested,
+}
+
+impl Drop {
+    /// Every reason, in the order of the counters.
+    pub const ALL: [Self; 15] = [
+        Self::Duplicate,
+        Self::UnknownLink,
+        Self::UnknownKind,
+        Self::Ignored,
+        Self::HopsExhausted,
+        Self::TtlZero,
+        Self::TtlTooHigh,
+        Self::TtlExhausted,
+        Self::Weird,
+        Self::TooLarge,
+        Self::Malformed,
+        Self::NoRoute,
+        Self::RouteLost,
+        Self::BadServent,
+        Self::Congested,
+    ];
+
+    /// The name of the reason in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Duplicate => "duplicate",
+            Self::UnknownLink => "unknown_link",
+            Self::UnknownKind => "unknown_kind",
+            Self::Ignored => "ignored",
+            Self::HopsExhausted => "hops_exhausted",
+            Self::TtlZero => "ttl_zero",
+            Self::TtlTooHigh => "ttl_too_high",
+            Self::TtlExhausted => "ttl_exhausted",
+            Self::Weird => "weird",
+            Self::TooLarge => "too_large",
+            Self::Malformed => "malformed",
+            Self::NoRoute => "no_route",
+            Self::RouteLost => "route_lost",
+            Self::BadServent => "bad_servent",
+            Self::Congested => "congested",
+        }
+    }
+}
+
+/// What a servent counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    received: [u64; Self::KINDS.len()],
+    drops: [u64; Drop::ALL.len()],
+    /// Queries that were answered from what we share.
+    pub answered: u64,
+    /// Hits passed on towards whoever asked.
+    pub routed: u64,
+}
+
+impl Stats {
+    /// The names by which kinds are counted.
+    pub const KINDS: [&'static str; 10] = [
+        "ping",
+        "pong",
+        "bye",
+        "route_table_update",
+        "vendor",
+        "push",
+        "dht",
+        "query",
+        "query_hit",
+        "other",
+    ];
+
+    /// How many descriptors of each kind came, with the kind's name.
+    pub fn received(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Self::KINDS.into_iter().zip(self.received)
+    }
+
+    /// How many descriptors of this kind came.
+    #[must_use]
+    pub fn received_of(&self, kind: Kind) -> u64 {
+        self.received[slot(kind)]
+    }
+
+    /// How many descriptors were dropped for each reason.
+    pub fn drops(&self) -> impl Iterator<Item = (Drop, u64)> {
+        Drop::ALL.into_iter().zip(self.drops)
+    }
+
+    /// How many descriptors were dropped for this reason.
+    #[must_use]
+    pub const fn dropped(&self, why: Drop) -> u64 {
+        self.drops[why as usize]
+    }
+
+    pub(super) fn receive(&mut self, kind: Kind) {
+        self.received[slot(kind)] += 1;
+    }
+
+    pub(super) const fn drop(&mut self, why: Drop) {
+        self.drops[why as usize] += 1;
+    }
+}
+
+const fn slot(kind: Kind) -> usize {
+    match kind {
+        Kind::Ping => 0,
+        Kind::Pong => 1,
+        Kind::Bye => 2,
+        Kind::RouteTableUpdate => 3,
+        Kind::Vendor { .. } => 4,
+        Kind::Push => 5,
+        Kind::Dht => 6,
+        Kind::Query => 7,
+        Kind::QueryHit => 8,
+        Kind::Other(_) => 9,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_counts_in_its_own_place() {
+        for (place, why) in Drop::ALL.into_iter().enumerate() {
+            assert_eq!(why as usize, place, "{}", why.name());
+        }
+    }
+}

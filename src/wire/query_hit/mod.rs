@@ -1,0 +1,122 @@
+//! QUERY HIT: the answer to a search (protocol §5).
+
+mod record;
+mod trailer;
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use nom::number::complete::{le_u16, le_u32, u8 as byte};
+
+pub use self::record::Record;
+pub use self::trailer::Trailer;
+use super::parse::{self, fixed};
+use super::{Error, Guid};
+
+/// The largest payload of a hit that is read; servents of today drop larger ones.
+pub const MAX_PAYLOAD: usize = 16_384;
+
+/// The most records that every servent reads in one hit.
+pub const MAX_RECORDS: usize = 10;
+
+/// The payload above which a hit should be sent and another begun.
+pub const GOOD_PAYLOAD: usize = 2_016;
+
+/// Length of a hit's fixed parts: the fields in front of the records and the GUID at the end.
+const FIXED_LEN: usize = FRONT_LEN + GUID_LEN;
+const FRONT_LEN: usize = 11;
+const GUID_LEN: usize = 16;
+
+/// The answer of one servent to a search.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryHit {
+    /// The port at which the servent listens.
+    pub port: u16,
+    /// Its address.
+    pub ip: Ipv4Addr,
+    /// Its upload speed in kbit/s.
+    pub speed: u32,
+    /// The files: at least one, at most 255 ([`MAX_RECORDS`] for every servent to read it).
+    pub results: Vec<Record>,
+    /// What the servent says of itself.
+    pub trailer: Option<Trailer>,
+    /// The servent's GUID.
+    pub servent: Guid,
+}
+
+impl QueryHit {
+    /// Reads a hit.
+    ///
+    /// # Errors
+    /// When the payload is above [`MAX_PAYLOAD`] or too short, has no record, has fewer than
+    /// announced, or its trailer goes beyond it (protocol §5.5).
+    pub fn decode(payload: &Bytes) -> Result<Self, Error> {
+        if payload.len() > MAX_PAYLOAD {
+            return Err(Error::new(MAX_PAYLOAD, "query hit above 16384 bytes"));
+        }
+        let servent = servent_of(payload).ok_or(Error::new(0, "query hit too short"))?;
+        let body = payload.slice(..payload.len() - GUID_LEN);
+        let front = (byte, le_u16, parse::ipv4, le_u32);
+        let (mut rest, (count, port, ip, speed)) = fixed(&body, front, "query hit too short")?;
+        if count == 0 {
+            return Err(Error::new(0, "query hit without a record"));
+        }
+        let results = (0..count)
+            .map(|_| Record::take(&mut rest, body.len()))
+            .collect::<Result<_, _>>()?;
+        let trailer = match rest.is_empty() {
+            true => None,
+            false => Some(Trailer::decode(&rest, body.len() - rest.len())?),
+        };
+        Ok(Self {
+            port,
+            ip,
+            speed,
+            results,
+            trailer,
+            servent,
+        })
+    }
+
+    /// The payload. Records above the 255th are left out.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let count = u8::try_from(self.results.len()).unwrap_or(u8::MAX);
+        let mut out = BytesMut::new();
+        out.put_u8(count);
+        out.put_u16_le(self.port);
+        out.put_slice(&self.ip.octets());
+        out.put_u32_le(self.speed);
+        for record in self.results.iter().take(usize::from(count)) {
+            record.put(&mut out);
+        }
+        if let Some(trailer) = &self.trailer {
+            trailer.put(&mut out);
+        }
+        out.put_slice(self.servent.as_bytes());
+        out.freeze()
+    }
+
+    /// How many bytes the payload has without its records.
+    #[must_use]
+    pub fn encoded_len_without_records(&self) -> usize {
+        let mut trailer = BytesMut::new();
+        if let Some(value) = &self.trailer {
+            value.put(&mut trailer);
+        }
+        FIXED_LEN + trailer.len()
+    }
+
+    /// Where the servent listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddrV4 {
+        SocketAddrV4::new(self.ip, self.port)
+    }
+}
+
+/// The GUID of the servent that made a hit, without reading the rest: enough to route pushes.
+#[must_use]
+pub fn servent_of(payload: &[u8]) -> Option<Guid> {
+    let (front, guid) = payload.split_last_chunk()?;
+    (front.len() >= FRONT_LEN).then(|| Guid::from_bytes(*guid))
+}

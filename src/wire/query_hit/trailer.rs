@@ -1,0 +1,153 @@
+//! What a servent says of itself at the end of a hit (protocol §5.3).
+
+use bytes::{BufMut, Bytes, BytesMut};
+use nom::bytes::complete::take;
+use nom::multi::length_data;
+use nom::number::complete::u8 as byte;
+
+use crate::wire::Error;
+use crate::wire::ggep::{Extensions, MAGIC, Zeros};
+use crate::wire::parse::fixed;
+
+const PUSH: u8 = 0x01;
+const BUSY: u8 = 0x04;
+const UPLOADED: u8 = 0x08;
+const MEASURED: u8 = 0x10;
+const GGEP: u8 = 0x20;
+
+/// What a servent says of itself. A flag that it leaves open is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trailer {
+    /// Its maker's four letters.
+    pub vendor: [u8; 4],
+    /// It cannot be connected to: it must be pushed.
+    pub push: Option<bool>,
+    /// It has no free upload slot.
+    pub busy: Option<bool>,
+    /// It has uploaded before.
+    pub uploaded: Option<bool>,
+    /// Its speed is measured.
+    pub measured: Option<bool>,
+    /// The GGEP extensions.
+    pub extensions: Extensions,
+    /// Metadata of the files, not empty, without its closing NUL.
+    pub xml: Option<Bytes>,
+}
+
+impl Trailer {
+    /// The vendor's code as text.
+    #[must_use]
+    pub fn vendor_text(&self) -> String {
+        self.vendor.escape_ascii().to_string()
+    }
+
+    /// Reads the trailer, which starts at `offset` of the payload.
+    pub(super) fn decode(bytes: &Bytes, offset: usize) -> Result<Self, Error> {
+        let at = |error: Error| Error::new(offset + error.offset, error.what);
+        let parts = (take(4_usize), length_data(byte));
+        let (private, (vendor, open)): (Bytes, (&[u8], &[u8])) =
+            fixed(bytes, parts, "trailer cut short").map_err(at)?;
+        let mut trailer = Self {
+            vendor: vendor
+                .try_into()
+                .map_err(|_| at(Error::new(0, "trailer cut short")))?,
+            ..Self::default()
+        };
+        match *open {
+            [] => {}
+            [flags] if trailer.vendor.eq_ignore_ascii_case(b"NAPS") => {
+                trailer.push = Some(flags & PUSH != 0);
+                trailer.busy = Some(flags & BUSY != 0);
+            }
+            [_] => {}
+            [enabler, setter, ref more @ ..] => {
+                trailer.read_flags(enabler, setter);
+                let private = match *more {
+                    [low, high, ..] => trailer.split_xml(&private, u16::from_le_bytes([low, high])),
+                    _ => private,
+                };
+                if enabler & setter & GGEP != 0 {
+                    trailer.extensions = find_extensions(&private);
+                }
+            }
+        }
+        Ok(trailer)
+    }
+
+    pub(super) fn put(&self, out: &mut BytesMut) {
+        let xml = self.xml.as_ref().filter(|xml| !xml.is_empty());
+        let (enabler, setter) = self.flags();
+        out.put_slice(&self.vendor);
+        match xml.map(|xml| u16::try_from(xml.len() + 1)) {
+            Some(Ok(length)) => {
+                out.put_slice(&[4, enabler, setter]);
+                out.put_u16_le(length);
+            }
+            _ => out.put_slice(&[2, enabler, setter]),
+        }
+        self.extensions.put(out, Zeros::Allowed);
+        if let Some(xml) = xml.filter(|xml| xml.len() < usize::from(u16::MAX)) {
+            out.put_slice(xml);
+            out.put_u8(0);
+        }
+    }
+
+    /// The enabler and setter bytes. Push has its value in the first and its validity in the
+    /// second, all others the other way about; GGEP stands in both.
+    fn flags(&self) -> (u8, u8) {
+        let both = |flag: u8, told: Option<bool>| {
+            let validity = if told.is_some() { flag } else { 0 };
+            let value = if told == Some(true) { flag } else { 0 };
+            (validity, value)
+        };
+        let (mut setter, mut enabler) = both(PUSH, self.push);
+        for (flag, told) in [
+            (BUSY, self.busy),
+            (UPLOADED, self.uploaded),
+            (MEASURED, self.measured),
+        ] {
+            let (validity, value) = both(flag, told);
+            enabler |= validity;
+            setter |= value;
+        }
+        if !self.extensions.is_empty() {
+            enabler |= GGEP;
+            setter |= GGEP;
+        }
+        (enabler, setter)
+    }
+
+    fn read_flags(&mut self, enabler: u8, setter: u8) {
+        let read =
+            |flag: u8, validity: u8, value: u8| (validity & flag != 0).then_some(value & flag != 0);
+        self.push = read(PUSH, setter, enabler);
+        self.busy = read(BUSY, enabler, setter);
+        self.uploaded = read(UPLOADED, enabler, setter);
+        self.measured = read(MEASURED, enabler, setter);
+    }
+
+    /// Takes the XML off the end of the private data, of which the rest is given back. A length
+    /// beyond the data is taken for none.
+    fn split_xml(&mut self, private: &Bytes, length: u16) -> Bytes {
+        let Some(start) = private.len().checked_sub(usize::from(length)) else {
+            return private.clone();
+        };
+        let xml = private.slice(start..);
+        let text = xml.strip_suffix(&[0]).unwrap_or(&xml);
+        self.xml = (!text.is_empty()).then(|| xml.slice_ref(text));
+        private.slice(..start)
+    }
+}
+
+/// The extensions in the private data, in front of which some servents put a byte of their own.
+fn find_extensions(private: &Bytes) -> Extensions {
+    let mut extensions = Extensions::new();
+    let Some(start) = private.iter().position(|&byte| byte == MAGIC) else {
+        return extensions;
+    };
+    let mut rest = private.slice(start..);
+    while let Ok(length) = extensions.merge(&rest) {
+        rest = rest.slice(length..);
+    }
+    extensions
+}
