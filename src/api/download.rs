@@ -72,7 +72,7 @@ pub struct DownloadSources {
 /// The wish for a download.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct GetRequest {
-    /// The number of a result, a magnet link, a `urn:…` or a URL, as [`Target`](super::Target)
+    /// The number of a result, a magnet link, a `urn:…` or a URL, as [`parse_target`](super::parse_target)
     /// reads it.
     pub target: String,
     /// The folder for the file, absolute; without one, the node's own.
