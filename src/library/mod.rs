@@ -3,3 +3,8 @@
 //! [`index`] is pure; what reads the disk is behind the feature `node`.
 
 pub mod index;
+#[cfg(feature = "node")]
+mod memory;
+
+#[cfg(feature = "node")]
+pub use self::memory::{HashMemory, Hashed, NoMemory, Version};

@@ -1,3 +1,21 @@
 //! HTTP transfers on the Gnutella port: upload, download, safe file names.
 //!
-//! Never knows the overlay: sources and files come in as values.
+//! Never knows the overlay: sources and files come in as values. What a stranger wrote enters
+//! through three pure files only ([`name`], `request` and `range`), and never becomes a path before
+//! it has passed [`name`]. The disk is touched on the blocking pool only.
+
+pub mod disk;
+pub mod download;
+pub mod name;
+mod part;
+mod place;
+mod range;
+mod request;
+#[cfg(test)]
+mod scripted;
+mod slots;
+pub mod source;
+mod writer;
+
+/// What this servent calls itself in `Server` and `User-Agent`.
+pub(crate) const AGENT: &str = concat!("Filbert/", env!("CARGO_PKG_VERSION"));

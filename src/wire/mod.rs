@@ -13,14 +13,18 @@ pub mod frame;
 mod gem;
 pub mod ggep;
 mod guid;
+pub mod handshake;
 mod header;
+pub mod magnet;
 mod parse;
 pub mod ping;
 pub mod pong;
 pub mod push;
 pub mod query;
 pub mod query_hit;
+pub mod tiger_tree;
 pub mod urn;
+pub mod words;
 
 pub use descriptor::Descriptor;
 pub use error::Error;

@@ -3,7 +3,8 @@
 //! A block with a broken frame (lengths, ids) is an error. An extension whose frame is sound but
 //! whose data does not unpack is left out, like one of an unknown meaning.
 
-use std::fmt;
+mod id;
+
 use std::io::Read;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -12,6 +13,7 @@ use nom::bytes::complete::take;
 use nom::number::complete::u8 as byte;
 use nom::{IResult, Parser};
 
+pub use self::id::Id;
 use super::{Error, cobs};
 
 /// The byte that begins a block.
@@ -31,105 +33,6 @@ const COBS: u8 = 0x40;
 const DEFLATE: u8 = 0x20;
 const RESERVED: u8 = 0x10;
 const ID_LENGTH: u8 = 0x0f;
-
-/// The name of an extension: 1 to 15 bytes, none of them zero.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Id {
-    bytes: [u8; 15],
-    length: u8,
-}
-
-impl Id {
-    /// `<`: XML of a result.
-    pub const XML: Self = Self::literal("<");
-    /// `6`: an IPv6 address.
-    pub const IPV6: Self = Self::literal("6");
-    /// `ALT`: addresses that hold the same content.
-    pub const ALT: Self = Self::literal("ALT");
-    /// `BH`: browsing the host works.
-    pub const BH: Self = Self::literal("BH");
-    /// `CT`: when a file was first shared.
-    pub const CT: Self = Self::literal("CT");
-    /// `DU`: average daily uptime.
-    pub const DU: Self = Self::literal("DU");
-    /// `H`: a typed digest, see [`Urn::from_typed_digest`](super::urn::Urn::from_typed_digest).
-    pub const H: Self = Self::literal("H");
-    /// `IP`: one's own address as another sees it.
-    pub const IP: Self = Self::literal("IP");
-    /// `IPP`: packed addresses.
-    pub const IPP: Self = Self::literal("IPP");
-    /// `LF`: a size beyond 31 bits.
-    pub const LF: Self = Self::literal("LF");
-    /// `M`: media types wanted.
-    pub const M: Self = Self::literal("M");
-    /// `PR`: partial files wanted.
-    pub const PR: Self = Self::literal("PR");
-    /// `PUSH`: push proxies.
-    pub const PUSH: Self = Self::literal("PUSH");
-    /// `SCP`: packed addresses wanted.
-    pub const SCP: Self = Self::literal("SCP");
-    /// `SO`: secure out-of-band answers.
-    pub const SO: Self = Self::literal("SO");
-    /// `TLS`: encrypted connections accepted.
-    pub const TLS: Self = Self::literal("TLS");
-    /// `TT`: a Tiger root.
-    pub const TT: Self = Self::literal("TT");
-    /// `u`: a URN without its `urn:`.
-    pub const URN: Self = Self::literal("u");
-    /// `UP`: an ultrapeer and its free slots.
-    pub const UP: Self = Self::literal("UP");
-    /// `VC`: vendor code and version.
-    pub const VC: Self = Self::literal("VC");
-    /// `WH`: a feature query.
-    pub const WH: Self = Self::literal("WH");
-    /// `XQ`: the whole search text.
-    pub const XQ: Self = Self::literal("XQ");
-
-    /// The id made of these bytes, when they are 1 to 15 and none is zero.
-    #[must_use]
-    pub const fn new(id: &[u8]) -> Option<Self> {
-        if id.is_empty() || id.len() > 15 {
-            return None;
-        }
-        let mut bytes = [0; 15];
-        let mut at = 0;
-        while at < id.len() {
-            if id[at] == 0 {
-                return None;
-            }
-            bytes[at] = id[at];
-            at += 1;
-        }
-        // 15 at most, checked above.
-        #[expect(clippy::cast_possible_truncation)]
-        Some(Self {
-            bytes,
-            length: id.len() as u8,
-        })
-    }
-
-    const fn literal(id: &str) -> Self {
-        Self::new(id.as_bytes()).expect("the constants above are 1 to 15 bytes")
-    }
-}
-
-impl AsRef<[u8]> for Id {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.length)]
-    }
-}
-
-impl fmt::Display for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.as_ref().escape_ascii())
-    }
-}
-
-impl fmt::Debug for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
 
 /// One extension.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -275,7 +178,7 @@ impl Extensions {
             } else {
                 data.clone()
             };
-            let mut flags = id.length;
+            let mut flags = id.length();
             flags |= if position == last { LAST } else { 0 };
             flags |= if coded { COBS } else { 0 };
             out.put_u8(flags);
@@ -376,4 +279,192 @@ fn unpack(block: &Bytes, item: &Item<'_>, budget: &mut usize) -> Option<Bytes> {
         data = inflated.into();
     }
     (data.len() <= MAX_DATA).then_some(data)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::ZlibEncoder;
+
+    use super::*;
+
+    fn decode(bytes: &[u8]) -> Result<(Extensions, usize), Error> {
+        Extensions::decode(&Bytes::copy_from_slice(bytes))
+    }
+
+    fn zlib(data: &[u8]) -> Vec<u8> {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(data).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// A block with one extension "A".
+    fn block(flags: u8, data: &[u8]) -> Vec<u8> {
+        let mut out = BytesMut::from(&[MAGIC, LAST | flags | 1, b'A'][..]);
+        put_length(&mut out, data.len());
+        out.put_slice(data);
+        out.to_vec()
+    }
+
+    #[test]
+    fn lengths_match_known_answers() {
+        for (value, bytes) in [
+            (0, &[0x40][..]),
+            (63, &[0x7f]),
+            (64, &[0x81, 0x40]),
+            (4095, &[0xbf, 0x7f]),
+            (4096, &[0x81, 0x80, 0x40]),
+            (262_143, &[0xbf, 0xbf, 0x7f]),
+        ] {
+            let mut out = BytesMut::new();
+            put_length(&mut out, usize::try_from(value).unwrap());
+            assert_eq!(out, bytes);
+            assert_eq!(length(bytes).unwrap(), (&[][..], value));
+        }
+        for wrong in [&[0x00][..], &[0xc0], &[0x81, 0x81, 0x81], &[0x81], &[]] {
+            assert!(length(wrong).is_err(), "{wrong:02x?}");
+        }
+    }
+
+    #[test]
+    fn a_block_is_read_to_its_last_extension() {
+        let scp = [0xc3, 0x83, 0x53, 0x43, 0x50, 0x41, 0x01];
+        let (extensions, consumed) = decode(&[&scp[..], b"more"].concat()).unwrap();
+        assert_eq!(
+            (consumed, &extensions.get("SCP").unwrap()[..]),
+            (7, &[1][..])
+        );
+        assert_eq!(extensions.encode(Zeros::Allowed), &scp[..]);
+        assert_eq!(extensions.get("scp"), None);
+        assert!(Extensions::new().encode(Zeros::Avoided).is_empty());
+    }
+
+    #[test]
+    fn zeros_are_coded_where_they_must_not_stand() {
+        let mut extensions = Extensions::new();
+        assert!(extensions.push(Id::LF, encode_integer(5_000_000_000)));
+        let coded = extensions.encode(Zeros::Avoided);
+        assert_eq!(coded[..], *b"\xc3\xc2LF\x46\x01\x05\xf2\x05\x2a\x01");
+        let plain = extensions.encode(Zeros::Allowed);
+        assert_eq!(plain[..], *b"\xc3\x82LF\x45\x00\xf2\x05\x2a\x01");
+        assert_eq!(decode(&coded), Ok((extensions.clone(), coded.len())));
+        assert_eq!(decode(&plain), Ok((extensions, plain.len())));
+    }
+
+    #[test]
+    fn broken_frames_are_errors_that_say_where() {
+        for (bytes, offset) in [
+            (&b""[..], 0),
+            (b"x", 0),
+            (b"\xc3", 1),
+            (b"\xc3\x80", 1),
+            (b"\xc3\x91A\x40", 1),
+            (b"\xc3\x83AB", 1),
+            (b"\xc3\x81A\x42x", 1),
+            (b"\xc3\x82A\x00\x40", 1),
+            (b"\xc3\x01A\x41x\x81B\x41", 5),
+        ] {
+            assert_eq!(decode(bytes).unwrap_err().offset, offset, "{bytes:02x?}");
+        }
+    }
+
+    #[test]
+    fn the_first_of_a_duplicate_wins() {
+        let (extensions, consumed) = decode(b"\xc3\x01A\x41x\x01A\x41y\x81B\x40").unwrap();
+        assert_eq!(
+            (extensions.get("A").unwrap().as_ref(), consumed),
+            (&b"x"[..], 12)
+        );
+        assert_eq!(extensions.iter().count(), 2);
+        let mut extensions = extensions;
+        assert!(!extensions.push(Id::new(b"A").unwrap(), "z"));
+        assert_eq!(extensions.remove("A").as_deref(), Some(&b"x"[..]));
+        assert_eq!(extensions.remove("A"), None);
+    }
+
+    #[test]
+    fn packed_data_is_unpacked_within_bounds() {
+        let text = b"many words many words many words";
+        let deflated = zlib(text);
+        assert_eq!(
+            decode(&block(DEFLATE, &deflated))
+                .unwrap()
+                .0
+                .get("A")
+                .unwrap()[..],
+            text[..]
+        );
+        let both = block(DEFLATE | COBS, &cobs::encode(&deflated));
+        assert_eq!(decode(&both).unwrap().0.get("A").unwrap()[..], text[..]);
+        assert!(
+            decode(&block(DEFLATE, &zlib(&[0; MAX_DATA])))
+                .unwrap()
+                .0
+                .get("A")
+                .is_some()
+        );
+        for useless in [
+            block(DEFLATE, &zlib(&[0; MAX_DATA + 1])),
+            block(DEFLATE, b"no zlib"),
+            block(COBS, &[9, 1]),
+            block(0, &[1; MAX_DATA + 1]),
+        ] {
+            let (extensions, consumed) = decode(&useless).unwrap();
+            assert_eq!((extensions.is_empty(), consumed), (true, useless.len()));
+        }
+    }
+
+    #[test]
+    fn inflated_data_has_one_budget_for_a_block() {
+        let bomb = zlib(&[0; 40_000]);
+        let mut bytes = BytesMut::from(&[MAGIC][..]);
+        for (flags, id) in [(0, b'A'), (0, b'B'), (LAST, b'C')] {
+            bytes.put_slice(&[flags | DEFLATE | 1, id]);
+            put_length(&mut bytes, bomb.len());
+            bytes.put_slice(&bomb);
+        }
+        let (extensions, _) = decode(&bytes).unwrap();
+        assert_eq!(extensions.iter().count(), 1);
+    }
+
+    #[test]
+    fn extensions_beyond_the_most_kept_are_stepped_over() {
+        let mut bytes = vec![MAGIC];
+        for id in 1..=40_u8 {
+            bytes.extend([if id == 40 { LAST | 1 } else { 1 }, id, 0x40]);
+        }
+        let (extensions, consumed) = decode(&bytes).unwrap();
+        assert_eq!(
+            (extensions.iter().count(), consumed),
+            (MAX_EXTENSIONS, bytes.len())
+        );
+    }
+
+    #[test]
+    fn the_rest_of_a_payload_is_blocks_and_perhaps_a_nul() {
+        let rest = |bytes: &'static [u8]| Extensions::decode_rest(&Bytes::from_static(bytes), 14);
+        let extensions = rest(b"\xc3\x81A\x40\xc3\x81B\x40\0").unwrap();
+        assert_eq!(extensions.iter().count(), 2);
+        assert_eq!(rest(b"\xc3\x81A\x40junk").unwrap_err().offset, 18);
+        let long = Bytes::from(vec![0; MAX_TAIL + 1]);
+        assert!(Extensions::decode_rest(&long, 0).is_err());
+    }
+
+    #[test]
+    fn integers_are_minimal() {
+        for (value, bytes) in [
+            (0, &[0][..]),
+            (3600, &[0x10, 0x0e]),
+            (256, &[0, 1]),
+            (u64::MAX, &[0xff; 8]),
+        ] {
+            assert_eq!(encode_integer(value), bytes);
+            assert_eq!(decode_integer(bytes), Some(value));
+        }
+        assert_eq!(decode_integer(&[]), Some(0));
+        assert_eq!(decode_integer(&[5, 0, 0]), Some(5));
+        assert_eq!(decode_integer(&[1; 9]), None);
+    }
 }

@@ -1,0 +1,440 @@
+//! Requests over real sockets, as servents and strangers send them.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use sha1::Digest;
+use tempfile::TempDir;
+
+use super::*;
+use crate::net::http;
+use crate::transfer::download::{self, Job, Source};
+use crate::wire::Guid;
+use crate::wire::urn::Sha1;
+
+/// More than the sockets of a connection hold, so that an upload that is not read stays under way.
+const LARGE: usize = 24 << 20;
+
+/// A servent that shares one file.
+struct Sharer {
+    _home: TempDir,
+    address: SocketAddr,
+    uploads: Uploads,
+    contents: Vec<u8>,
+    shared: SharedFile,
+}
+
+impl Sharer {
+    fn new(name: &str, contents: &[u8]) -> Self {
+        Self::with_limits(name, contents, Limits::default())
+    }
+
+    fn with_limits(name: &str, contents: &[u8], limits: Limits) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("shared");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join(name), contents).unwrap();
+        fs::write(home.path().join("secret"), b"secret").unwrap();
+        let library = library(&folder);
+        let sha1 = Sha1::from_bytes(sha1::Sha1::digest(contents).into());
+        let shared = library.by_sha1(&sha1).unwrap();
+        let uploads = Uploads::new(library, limits);
+        let listener = runtime::block_on(runtime::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = uploads.clone();
+        runtime::spawn_detached(async move {
+            while let Ok((stream, peer)) = listener.accept().await {
+                let uploads = serving.clone();
+                runtime::spawn_detached(async move {
+                    let respond = |request| uploads.respond(peer, request);
+                    let _ = http::serve(stream, respond).await;
+                });
+            }
+        });
+        let contents = contents.to_owned();
+        Self {
+            _home: home,
+            address,
+            uploads,
+            contents,
+            shared,
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.shared.path.clone()
+    }
+
+    fn by_hash(&self) -> String {
+        format!("/uri-res/N2R?urn:sha1:{}", self.shared.sha1)
+    }
+
+    fn by_number(&self) -> String {
+        format!("/get/{}/{}", self.shared.index, self.shared.name)
+    }
+
+    /// One exchange on a connection of its own.
+    fn exchange(&self, method: &str, target: &str, headers: &str) -> Answer {
+        let mut connection = Connection::new(self.address);
+        connection.ask(method, target, headers);
+        connection.answer(method == "HEAD")
+    }
+
+    fn get(&self, target: &str, headers: &str) -> Answer {
+        self.exchange("GET", target, headers)
+    }
+
+    /// Waits until as many uploads are under way; a slot is given back a moment after its bytes.
+    fn wait_for_active(&self, count: usize) {
+        let begun = Instant::now();
+        while self.uploads.active() != count {
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "{} are active",
+                self.uploads.active()
+            );
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines();
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+}
+
+struct Connection(TcpStream);
+
+impl Connection {
+    fn new(address: SocketAddr) -> Self {
+        Self(TcpStream::connect(address).unwrap())
+    }
+
+    fn ask(&mut self, method: &str, target: &str, headers: &str) {
+        let request = format!("{method} {target} HTTP/1.1\r\nHost: x\r\n{headers}\r\n");
+        self.0.write_all(request.as_bytes()).unwrap();
+    }
+
+    fn head(&mut self) -> String {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            self.0.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        String::from_utf8(head).unwrap()
+    }
+
+    fn answer(&mut self, bodiless: bool) -> Answer {
+        let head = self.head();
+        let status = head[9..12].parse().unwrap();
+        let mut answer = Answer {
+            status,
+            head,
+            body: Vec::new(),
+        };
+        let length = answer.header("Content-Length").unwrap().parse().unwrap();
+        if !bodiless {
+            answer.body = vec![0; length];
+            self.0.read_exact(&mut answer.body).unwrap();
+        }
+        answer
+    }
+}
+
+fn digits() -> Vec<u8> {
+    (0..1_000)
+        .flat_map(|number| format!("{number:03}").into_bytes())
+        .collect()
+}
+
+#[test]
+fn the_whole_file_by_hash_and_by_number() {
+    let sharer = Sharer::new("a b.txt", &digits());
+    let sha1 = sharer.shared.sha1;
+    for target in [
+        sharer.by_hash(),
+        sharer.by_hash().to_lowercase().replace("urn:", "URN%3A"),
+        format!(
+            "/uri-res/N2R?urn:bitprint:{sha1}.{}",
+            sharer.shared.tiger_root
+        ),
+        sharer.by_number().replace(' ', "%20"),
+    ] {
+        let answer = sharer.get(&target, "");
+        assert_eq!(answer.status, 200, "{target}");
+        assert_eq!(answer.body, sharer.contents, "{target}");
+        assert_eq!(answer.header("Server"), Some(AGENT));
+        assert_eq!(
+            answer.header("Content-Type"),
+            Some("application/octet-stream")
+        );
+        assert_eq!(answer.header("Accept-Ranges"), Some("bytes"));
+        assert_eq!(answer.header("Content-Range"), None);
+        let urn = format!("\r\nX-Gnutella-Content-Urn: urn:sha1:{sha1}\r\n").to_lowercase();
+        assert!(answer.head.to_lowercase().contains(&urn), "{}", answer.head);
+        let modified = httpdate::parse_http_date(answer.header("Last-Modified").unwrap()).unwrap();
+        let true_one = fs::metadata(sharer.path()).unwrap().modified().unwrap();
+        assert!(true_one.duration_since(modified).unwrap() < Duration::from_secs(1));
+    }
+    sharer.wait_for_active(0);
+    assert_eq!(sharer.uploads.sent(), 4 * 3_000);
+}
+
+#[test]
+fn ranges_of_all_kinds() {
+    let sharer = Sharer::new("a.txt", &digits());
+    for (range, first, last) in [
+        ("0-99", 0, 99),
+        ("100-199", 100, 199),
+        ("2990-", 2_990, 2_999),
+        ("-24", 2_976, 2_999),
+        ("-9999", 0, 2_999),
+        ("0-", 0, 2_999),
+        ("2999-99999", 2_999, 2_999),
+    ] {
+        let answer = sharer.get(&sharer.by_hash(), &format!("Range: bytes={range}\r\n"));
+        assert_eq!(answer.status, 206, "{range}");
+        assert_eq!(answer.body, sharer.contents[first..=last], "{range}");
+        let range = format!("bytes {first}-{last}/3000");
+        assert_eq!(answer.header("Content-Range"), Some(&*range));
+    }
+    for range in [
+        "bytes=3000-",
+        "bytes=-0",
+        "bytes=9-0",
+        "bytes=0-1,4-5",
+        "bytes=x",
+        "bytes=\u{e9}-",
+    ] {
+        let answer = sharer.get(&sharer.by_hash(), &format!("Range: {range}\r\n"));
+        assert_eq!(answer.status, 416, "{range}");
+        assert_eq!(answer.header("Content-Range"), Some("bytes */3000"));
+    }
+    let answer = sharer.get(&sharer.by_hash(), "Range: pages=1-2\r\n");
+    assert_eq!((answer.status, answer.body.len()), (200, 3_000));
+}
+
+#[test]
+fn a_long_range_comes_in_one_answer() {
+    let contents = digits().repeat(1_000);
+    let sharer = Sharer::new("a.txt", &contents);
+    let answer = sharer.get(&sharer.by_hash(), "Range: bytes=1-\r\n");
+    assert!(answer.status == 206 && answer.body == contents[1..]);
+}
+
+#[test]
+fn head_tells_all_and_sends_nothing() {
+    let sharer = Sharer::new("a.txt", &digits());
+    let mut connection = Connection::new(sharer.address);
+    for (headers, status, length) in [("", 200, "3000"), ("Range: bytes=5-9\r\n", 206, "5")] {
+        connection.ask("HEAD", &sharer.by_hash(), headers);
+        let answer = connection.answer(true);
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.header("Content-Length"), Some(length));
+    }
+    // The next answer follows at once: no body was in between.
+    connection.ask("GET", &sharer.by_hash(), "Range: bytes=0-2\r\n");
+    assert_eq!(connection.answer(false).body, b"000");
+}
+
+#[test]
+fn requests_follow_each_other_on_one_connection() {
+    let sharer = Sharer::new("a.txt", &digits());
+    let mut connection = Connection::new(sharer.address);
+    connection.ask("GET", &sharer.by_hash(), "Range: bytes=0-2\r\n");
+    assert_eq!(connection.answer(false).body, b"000");
+    connection.ask("GET", "/nothing", "");
+    assert_eq!(connection.answer(false).status, 404);
+    // And without waiting for each other.
+    connection.ask("GET", &sharer.by_hash(), "Range: bytes=3-5\r\n");
+    connection.ask("GET", &sharer.by_hash(), "Range: bytes=6-8\r\n");
+    assert_eq!(connection.answer(false).body, b"001");
+    assert_eq!(connection.answer(false).body, b"002");
+}
+
+#[test]
+fn an_empty_file_is_served_whole() {
+    let sharer = Sharer::new("empty", b"");
+    let answer = sharer.get(&sharer.by_hash(), "");
+    assert_eq!((answer.status, answer.body.len()), (200, 0));
+    assert_eq!(
+        sharer.get(&sharer.by_hash(), "Range: bytes=0-\r\n").status,
+        416
+    );
+}
+
+#[test]
+fn what_is_not_shared_is_not_found() {
+    let sharer = Sharer::new("a.txt", &digits());
+    let index = sharer.shared.index;
+    for target in [
+        "/".to_owned(),
+        "/a.txt".to_owned(),
+        "/../../etc/passwd".to_owned(),
+        "//etc/passwd".to_owned(),
+        "/uri-res/../../etc/passwd".to_owned(),
+        "/uri-res/N2R?urn:sha1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA7".to_owned(),
+        format!("/get/{index}/b.txt"),
+        format!("/get/{index}/../../../etc/passwd"),
+        format!("/get/{index}/..%2F..%2Fetc%2Fpasswd"),
+        format!("/get/{index}/%2e%2e/secret"),
+        format!("/get/{index}/a.txt%00"),
+        format!("/get/{}/a.txt", index + 1),
+        "/get/0/a.txt".to_owned(),
+    ] {
+        let answer = sharer.get(&target, "");
+        assert_eq!(answer.status, 404, "{target}");
+        assert!(
+            !answer
+                .body
+                .windows(6)
+                .any(|bytes| bytes == b"secret" || bytes == b"root:x")
+        );
+    }
+}
+
+#[test]
+fn broken_requests_are_refused() {
+    let sharer = Sharer::new("a.txt", &digits());
+    for target in [
+        "/uri-res/N2R?urn:sha1:xyz",
+        "/uri-res/N2R",
+        "/get/x/a.txt",
+        "/get/99999999999/a",
+    ] {
+        assert_eq!(sharer.get(target, "").status, 400, "{target}");
+    }
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "BREW"] {
+        let answer = sharer.exchange(method, &sharer.by_hash(), "");
+        assert_eq!(answer.status, 405, "{method}");
+        assert_eq!(answer.header("Allow"), Some("GET, HEAD"));
+    }
+}
+
+#[test]
+fn when_the_slots_are_full_one_is_told_when_to_come_back() {
+    let limits = Limits {
+        slots: 1,
+        ..Limits::default()
+    };
+    let sharer = Sharer::with_limits("large", &vec![7; LARGE], limits);
+    let mut holder = Connection::new(sharer.address);
+    holder.ask("GET", &sharer.by_hash(), "");
+    assert!(holder.head().starts_with("HTTP/1.1 200 OK"));
+    assert_eq!(sharer.uploads.active(), 1);
+    let mut second = Connection::new(sharer.address);
+    second.ask("GET", &sharer.by_hash(), "");
+    let refusal = second.answer(false);
+    assert_eq!(refusal.status, 503);
+    assert_eq!(refusal.header("Retry-After"), Some("60"));
+    assert_eq!(
+        sharer.exchange("HEAD", &sharer.by_hash(), "").status,
+        200,
+        "takes no slot"
+    );
+    drop(holder);
+    sharer.wait_for_active(0);
+    // The connection of a refusal stays good.
+    second.ask("GET", &sharer.by_hash(), "Range: bytes=0-0\r\n");
+    assert_eq!(second.answer(false).status, 206);
+}
+
+#[test]
+fn a_file_that_has_changed_is_not_served_and_the_library_told() {
+    let sharer = Sharer::new("a.txt", &digits());
+    let file = File::options().write(true).open(sharer.path()).unwrap();
+    file.set_modified(UNIX_EPOCH + Duration::from_secs(1_000_000))
+        .unwrap();
+    assert_eq!(sharer.get(&sharer.by_hash(), "").status, 404);
+    assert!(
+        sharer
+            .uploads
+            .library
+            .by_sha1(&sharer.shared.sha1)
+            .is_none()
+    );
+
+    let sharer = Sharer::new("a.txt", &digits());
+    fs::remove_file(sharer.path()).unwrap();
+    assert_eq!(sharer.exchange("HEAD", &sharer.by_hash(), "").status, 404);
+    assert!(
+        sharer
+            .uploads
+            .library
+            .by_sha1(&sharer.shared.sha1)
+            .is_none()
+    );
+}
+
+#[test]
+fn a_file_cut_during_the_upload_breaks_the_connection() {
+    let sharer = Sharer::new("large", &vec![7; LARGE]);
+    let mut connection = Connection::new(sharer.address);
+    connection.ask("GET", &sharer.by_hash(), "");
+    connection.head();
+    File::options()
+        .write(true)
+        .open(sharer.path())
+        .unwrap()
+        .set_len(1)
+        .unwrap();
+    let mut received = Vec::new();
+    let _ = connection.0.read_to_end(&mut received);
+    assert!(received.len() < LARGE);
+    sharer.wait_for_active(0);
+}
+
+#[test]
+fn our_own_download_fetches_it() {
+    let sharer = Sharer::new("a b.bin", &digits().repeat(1_000));
+    let home = tempfile::tempdir().unwrap();
+    let job = Job {
+        sha1: sharer.shared.sha1,
+        size: sharer.shared.size,
+        name: sharer.shared.name.clone(),
+        sources: vec![Source {
+            address: sharer.address,
+            index: sharer.shared.index,
+            name: sharer.shared.name.clone(),
+            servent: Guid::from_bytes([7; 16]),
+        }],
+        incomplete: home.path().join("incomplete"),
+        target: home.path().to_owned(),
+        from: Some([127, 0, 0, 1].into()),
+    };
+    let finished = runtime::block_on(download::run(job, |_| ())).unwrap();
+    assert_eq!(finished.path, home.path().join("a b.bin"));
+    assert!(fs::read(finished.path).unwrap() == sharer.contents);
+}
+
+fn library(folder: &std::path::Path) -> Arc<Library> {
+    let library = Library::default();
+    let mut index = 0;
+    for e in fs::read_dir(folder).unwrap() {
+        let e = e.unwrap();
+        index += 1;
+        let c = fs::read(e.path()).unwrap();
+        library.files.write().unwrap().push(SharedFile {
+            index,
+            path: e.path(),
+            name: e.file_name().into_string().unwrap(),
+            size: c.len() as u64,
+            modified_ms: modified_ms(&e.metadata().unwrap()).unwrap(),
+            sha1: Sha1::from_bytes(sha1::Sha1::digest(&c).into()),
+            tiger_root: crate::wire::urn::TigerRoot::from_bytes([3; 24]),
+        });
+    }
+    Arc::new(library)
+}
