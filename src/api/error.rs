@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::node;
+
 /// Why a request was not fulfilled: a sentence for people and a short word for programs.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{message}")]
@@ -126,6 +128,18 @@ impl Code {
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl From<node::Error> for Error {
+    fn from(error: node::Error) -> Self {
+        let code = match &error {
+            node::Error::Unreachable { .. } | node::Error::Handshake { .. } => Code::ConnectFailed,
+            node::Error::Query { .. } | node::Error::Unverifiable(_) => Code::BadRequest,
+            node::Error::NoSuchResult(_) => Code::NotFound,
+            _ => Code::Internal,
+        };
+        Self::new(code, error.to_string())
     }
 }
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::node::ShareState;
+
 /// A shared directory.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Share {
@@ -21,4 +23,18 @@ pub struct Share {
     pub pending: u64,
     /// What happens with it.
     pub state: String,
+}
+
+impl From<ShareState> for Share {
+    fn from(share: ShareState) -> Self {
+        Self {
+            path: share.path,
+            name: share.name,
+            files: share.files,
+            bytes: share.bytes,
+            hashed: share.hashed,
+            pending: share.pending,
+            state: share.state.to_string(),
+        }
+    }
 }

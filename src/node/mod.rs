@@ -6,7 +6,6 @@ use std::net::{SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::library::ShareState;
 use crate::overlay::Profile;
 use crate::wire::magnet::Magnet;
 use crate::wire::urn::Urn;
@@ -15,8 +14,10 @@ use crate::wire::urn::Urn;
 pub struct Node;
 #[derive(Clone, Debug)]
 pub enum Target { Number(u64), Urn(Urn), Magnet(Magnet) }
-#[derive(Debug, thiserror::Error)]
-pub enum Error { #[error("no result {0}")] NoSuchResult(u64) }
+mod error;
+pub use error::Error;
+#[derive(Clone, Debug)]
+pub struct ShareState { pub path: PathBuf, pub name: String, pub files: u64, pub bytes: u64, pub hashed: u64, pub pending: u64, pub state: &'static str }
 #[derive(Debug)]
 pub struct Search;
 impl Search { pub fn id(&self) -> u64 { 1 } }
