@@ -6,7 +6,7 @@ use std::net::{SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::overlay::Profile;
+pub use crate::overlay::Profile;
 use crate::wire::magnet::Magnet;
 use crate::wire::urn::Urn;
 
