@@ -5,6 +5,8 @@
 //! to the bucket of its time, and a bucket is put in order only when its time has come. Events
 //! come out by time, and those of one time in the order they were put in.
 
+use std::mem;
+
 /// Events in wait, each with its time in microseconds.
 #[derive(Clone, Debug)]
 pub struct Calendar<E> {
@@ -19,6 +21,8 @@ pub struct Calendar<E> {
     bucket: u64,
     /// Events in the ring.
     waiting: usize,
+    /// Memory of buckets that are done, warm for those to come.
+    spare: Vec<Vec<(u64, E)>>,
 }
 
 impl<E> Calendar<E> {
@@ -32,6 +36,7 @@ impl<E> Calendar<E> {
             present: Vec::new(),
             bucket: 0,
             waiting: 0,
+            spare: Vec::new(),
         }
     }
 
@@ -46,7 +51,11 @@ impl<E> Calendar<E> {
             let place = self.present.partition_point(|&(time, _)| time > at);
             self.present.insert(place, (at, event));
         } else {
-            self.ring[place(bucket)].push((at, event));
+            let events = &mut self.ring[place(bucket)];
+            if events.capacity() == 0 {
+                *events = self.spare.pop().unwrap_or_default();
+            }
+            events.push((at, event));
             self.waiting += 1;
         }
     }
@@ -61,7 +70,7 @@ impl<E> Calendar<E> {
 
     /// The next events, without taking them: as many of the present bucket as are left, at most
     /// `count`. In no particular order.
-    pub fn upcoming(&self, count: usize) -> impl Iterator<Item = &E> {
+    pub fn upcoming(&self, count: usize) -> impl ExactSizeIterator<Item = &E> {
         let skipped = self.present.len().saturating_sub(count);
         self.present[skipped..].iter().map(|(_, event)| event)
     }
@@ -71,8 +80,12 @@ impl<E> Calendar<E> {
         self.bucket += 1;
         let end = (self.bucket + 1) * self.width;
         let bucket = &mut self.ring[place(self.bucket)];
+        if bucket.is_empty() {
+            return;
+        }
         if bucket.iter().all(|&(at, _)| at < end) {
-            std::mem::swap(&mut self.present, bucket);
+            self.spare
+                .push(mem::replace(&mut self.present, mem::take(bucket)));
         } else {
             self.present
                 .extend(bucket.extract_if(.., |&mut (at, _)| at < end));

@@ -16,9 +16,9 @@ pub mod describe;
 mod error;
 pub mod latency;
 pub mod memory;
-//pub mod network;
+pub mod network;
 pub mod random;
-//pub mod reach;
+pub mod reach;
 pub mod report;
 pub mod sources;
 

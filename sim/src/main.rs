@@ -5,13 +5,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use filbert_sim::arguments::{Arguments, Command};
-use filbert_sim::{Error, describe};
+use filbert_sim::{Error, describe, reach};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut out = BufWriter::new(io::stdout().lock());
     let done = match &arguments.command {
-        Command::Reach(_) => Ok(()),
+        Command::Reach(arguments) => reach::run(arguments, &mut out, &mut io::stderr()),
         Command::Topology(arguments) => describe::run(arguments, &mut out),
     };
     match done.and_then(|()| out.flush().map_err(Error::Output)) {

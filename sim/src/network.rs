@@ -99,7 +99,10 @@ impl<'a> Network<'a> {
         for node in graph.iter() {
             population.servents.push(Servent::new(Guid::random(rng)));
             for (link, _) in (0..).zip(graph.neighbours(node)) {
-                let input = Input::Connected { link: Link(link), offer: Offer::default() };
+                let input = Input::Connected {
+                    link: Link(link),
+                    offer: Offer::default(),
+                };
                 population.enter(node, now, input, rng);
             }
         }
@@ -126,30 +129,68 @@ impl<'a> Network<'a> {
         self.population.stats = Stats::default();
         self.sent = 0;
         let id = SearchId(0);
-        let search = Input::Search { id, query: &self.query, ttl: Some(ttl) };
+        let search = Input::Search {
+            id,
+            query: &self.query,
+            ttl: Some(ttl),
+        };
         self.population.enter(source, self.now, search, rng);
         self.carry_out(source, None, rng);
+        let mut fetched = 0;
         while let Some((at, event)) = self.calendar.pop() {
+            if fetched == 0 {
+                fetched = self.fetch();
+            } else {
+                fetched -= 1;
+            }
             self.now = Instant::from_micros(at);
             self.deliver(event, rng);
         }
-        self.population.enter(source, self.now, Input::Cancel { id }, rng);
+        self.population
+            .enter(source, self.now, Input::Cancel { id }, rng);
         self.travelling.clear();
         let stats = &self.population.stats;
         let dropped: u64 = stats.drops().map(|(_, count)| count).sum();
-        Flood { reached: stats.received_of(Kind::Query) - dropped, messages: self.sent }
+        Flood {
+            reached: stats.received_of(Kind::Query) - dropped,
+            messages: self.sent,
+        }
+    }
+
+    /// Reads what the next events will need from memory, so that the processor waits for all of
+    /// it at once instead of event by event. Gives the number of events.
+    fn fetch(&self) -> usize {
+        let events = self.calendar.upcoming(AHEAD);
+        let fetch = |&Event { to, link, .. }: &Event| {
+            self.population.servents[to as usize].neighbours().get(link as usize).map_or(0, |n| n.received)
+        };
+        let n = events.len();
+        std::hint::black_box(events.map(fetch).fold(0u32, u32::wrapping_add));
+        n
     }
 
     fn deliver(&mut self, Event { to, link, copy }: Event, rng: &mut Pcg64Mcg) {
         let original = &self.travelling[copy.descriptor as usize];
-        let header = Header { ttl: copy.ttl, hops: copy.hops, ..original.header };
+        let header = Header {
+            ttl: copy.ttl,
+            hops: copy.hops,
+            ..original.header
+        };
         let link = Link(link);
         if let Some(decoder) = &mut self.wire {
             let arrived = cross(decoder, header, original);
-            let input = Input::Received { link, header: arrived.header, payload: &arrived.payload };
+            let input = Input::Received {
+                link,
+                header: arrived.header,
+                payload: &arrived.payload,
+            };
             self.population.enter(to, self.now, input, rng);
         } else {
-            let input = Input::Received { link, header, payload: &original.payload };
+            let input = Input::Received {
+                link,
+                header,
+                payload: &original.payload,
+            };
             self.population.enter(to, self.now, input, rng);
         }
         self.carry_out(to, Some(copy.descriptor), rng);
@@ -162,13 +203,31 @@ impl<'a> Network<'a> {
             match output {
                 Output::Forward { to, ttl, hops } => {
                     let descriptor = received.expect("only what was received is forwarded");
-                    self.send(node, to, Copied { descriptor, ttl, hops }, rng);
+                    self.send(
+                        node,
+                        to,
+                        Copied {
+                            descriptor,
+                            ttl,
+                            hops,
+                        },
+                        rng,
+                    );
                 }
                 Output::Send { to, descriptor } => {
                     let Header { ttl, hops, .. } = descriptor.header;
                     let place = u32::try_from(self.travelling.len()).expect("few at once");
                     self.travelling.push(descriptor);
-                    self.send(node, to, Copied { descriptor: place, ttl, hops }, rng);
+                    self.send(
+                        node,
+                        to,
+                        Copied {
+                            descriptor: place,
+                            ttl,
+                            hops,
+                        },
+                        rng,
+                    );
                 }
                 // Links last as long as the network, and nobody answers.
                 Output::Close { .. } | Output::Hit { .. } => {}
@@ -178,7 +237,11 @@ impl<'a> Network<'a> {
     }
 
     fn send(&mut self, from: u32, to: Recipients, copy: Copied, rng: &mut Pcg64Mcg) {
-        let ends = self.graph.neighbours(from).iter().zip(self.graph.mirrors(from));
+        let ends = self
+            .graph
+            .neighbours(from)
+            .iter()
+            .zip(self.graph.mirrors(from));
         let wanted = |link| match to {
             Recipients::All => true,
             Recipients::AllBut(Link(but)) => link != but,
@@ -212,9 +275,17 @@ impl Population {
 
 /// Takes a descriptor through the encoder and the frame decoder, with this header.
 fn cross(decoder: &mut FrameDecoder, header: Header, original: &Descriptor) -> Descriptor {
-    let sent = Descriptor { header, payload: original.payload.clone() };
+    let sent = Descriptor {
+        header,
+        payload: original.payload.clone(),
+    };
     let bytes = sent.encode().expect("a servent sends what can be encoded");
     decoder.buffer().extend_from_slice(&bytes);
-    let arrived = decoder.next().expect("a servent sends what neighbours take");
+    let arrived = decoder
+        .next()
+        .expect("a servent sends what neighbours take");
     arrived.expect("all its bytes are there")
 }
+
+/// Events whose memory is read ahead.
+const AHEAD: usize = 16;

@@ -31,15 +31,22 @@ pub fn run(arguments: &Reach, out: &mut impl Write, log: &mut impl Write) -> Res
         .map(|(after, before)| after.saturating_sub(before) / servents);
 
     let start = Instant::now();
-    let floods = flood_all(&mut networks, &graph, &sources, arguments.ttl, arguments.seed);
-    let seconds = start.elapsed().as_secs_f64();
+    let floods = flood_all(
+        &mut networks,
+        &graph,
+        &sources,
+        arguments.ttl,
+        arguments.seed,
+    );
+    let elapsed = start.elapsed();
 
     let rows = rows(&name, &graph, &sources, arguments.ttl, &floods);
     let messages = floods.iter().flatten().map(|flood| flood.messages).sum();
+    let per_second = u128::from(messages) * NANOSECONDS / elapsed.as_nanos().max(1);
     let run = Run {
-        seconds,
+        seconds: elapsed.as_secs_f64(),
         messages,
-        messages_per_second: (messages as f64 / seconds.max(f64::EPSILON)) as u64,
+        messages_per_second: u64::try_from(per_second).unwrap_or(u64::MAX),
         peak_bytes: memory::peak(),
         bytes_per_servent,
         threads,
@@ -57,12 +64,24 @@ fn build<'a>(graph: &'a Graph, arguments: &Reach, threads: usize) -> Vec<Network
     let profile = match arguments.profile {
         Profile::Classic => {
             let max_ttl = arguments.ttl.last();
-            overlay::Profile { max_ttl, ..overlay::Profile::CLASSIC }
+            overlay::Profile {
+                max_ttl,
+                ..overlay::Profile::CLASSIC
+            }
         }
         Profile::Public => overlay::Profile::PUBLIC,
     };
-    let Reach { latency, wire, seed, .. } = *arguments;
-    let behaviour = Behaviour { profile, latency, wire };
+    let Reach {
+        latency,
+        wire,
+        seed,
+        ..
+    } = *arguments;
+    let behaviour = Behaviour {
+        profile,
+        latency,
+        wire,
+    };
     let network = || Network::new(graph, behaviour, &mut generator(seed, Purpose::Servents));
     in_parallel((0..threads).map(|_| network))
 }
@@ -82,9 +101,14 @@ fn flood_all(
             let mut done = Vec::new();
             loop {
                 let place = next.fetch_add(1, Ordering::Relaxed);
-                let Some(&source) = sources.get(place) else { return done };
+                let Some(&source) = sources.get(place) else {
+                    return done;
+                };
                 let floods = ttls.iter().map(|ttl| {
-                    let purpose = Purpose::Flood { source: graph.id(source), ttl };
+                    let purpose = Purpose::Flood {
+                        source: graph.id(source),
+                        ttl,
+                    };
                     network.flood(source, ttl, &mut generator(seed, purpose))
                 });
                 done.push((place, floods.collect()));
@@ -101,19 +125,15 @@ fn in_parallel<T: Send, W: FnOnce() -> T + Send>(work: impl Iterator<Item = W>) 
     thread::scope(|scope| {
         let threads: Vec<_> = work.map(|work| scope.spawn(work)).collect();
         let join = |thread: thread::ScopedJoinHandle<'_, T>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
         threads.into_iter().map(join).collect()
     })
 }
 
-fn rows(
-    name: &str,
-    graph: &Graph,
-    sources: &[u32],
-    ttls: Ttls,
-    floods: &[Vec<Flood>],
-) -> Vec<Row> {
+fn rows(name: &str, graph: &Graph, sources: &[u32], ttls: Ttls, floods: &[Vec<Flood>]) -> Vec<Row> {
     let row = |source, (ttl, &Flood { reached, messages })| Row {
         graph: name.to_owned(),
         source,
@@ -123,7 +143,12 @@ fn rows(
         duplicates: messages - reached,
     };
     let of_source = |(&source, floods)| {
-        ttls.iter().zip(floods).map(move |flood| row(graph.id(source), flood))
+        ttls.iter()
+            .zip(floods)
+            .map(move |flood| row(graph.id(source), flood))
     };
     sources.iter().zip(floods).flat_map(of_source).collect()
 }
+
+/// Nanoseconds in a second.
+const NANOSECONDS: u128 = 1_000_000_000;

@@ -41,7 +41,9 @@ impl Stall {
             if left.is_zero() {
                 return Poll::Ready(TimedOut(self.limit));
             }
-            let timer = self.timer.get_or_insert_with(|| runtime::sleep(left).boxed());
+            let timer = self
+                .timer
+                .get_or_insert_with(|| runtime::sleep(left).boxed());
             ready!(timer.poll_unpin(cx));
             self.timer = None;
         }
