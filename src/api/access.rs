@@ -1,10 +1,10 @@
 //! How another process finds the control plane of a home: two small files in it.
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::fmt;
 
 use data_encoding::BASE32_NOPAD;
 
@@ -109,7 +109,10 @@ fn published(home: &Path) -> Result<SocketAddr, Error> {
         }
     })?;
     text.trim().parse().map_err(|_| {
-        let message = format!("{} holds no address: start the daemon again", path.display());
+        let message = format!(
+            "{} holds no address: start the daemon again",
+            path.display()
+        );
         Error::new(Code::NotReachable, message)
     })
 }

@@ -110,7 +110,8 @@ impl Client {
     /// [`Code::NotFound`], or as [`status`](Self::status).
     pub async fn cancel_search(&self, id: u64) -> Result<Search, Error> {
         let path = format!("searches/{id}");
-        self.call(Method::DELETE, &path, Body::empty(), ANSWER).await
+        self.call(Method::DELETE, &path, Body::empty(), ANSWER)
+            .await
     }
 
     /// Begins a download.
@@ -168,7 +169,8 @@ impl Client {
     ) -> Result<T, Error> {
         let body = serde_json::to_vec(request)
             .map_err(|error| Error::new(Code::Internal, format!("no JSON for it: {error}")))?;
-        self.call(Method::POST, path, Body::from(body), ANSWER).await
+        self.call(Method::POST, path, Body::from(body), ANSWER)
+            .await
     }
 
     async fn call<T: DeserializeOwned>(
@@ -183,7 +185,10 @@ impl Client {
             .method(method)
             .uri(format!("/api/v1/{path}"))
             .header(header::HOST, address.to_string())
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.access.token))
+            .header(
+                header::AUTHORIZATION,
+                format!("Bearer {}", self.access.token),
+            )
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::CONNECTION, "close")
             .body(body)

@@ -21,7 +21,7 @@ pub(crate) use error::Problem;
 pub use error::{Code, Error};
 pub use facade::{Api, Watch};
 pub use search::{Found, Search, SearchPhase, SearchRequest, Source};
-pub use share::Share;
+pub use share::{Share, ShareStage};
 pub use status::{
     ConnectRequest, Direction, Downloads, Neighbours, Peer, Role, Shared, Status, Uploads,
 };

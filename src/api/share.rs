@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::node::ShareState;
+use crate::node::{ShareState, Stage};
 
 /// A shared directory.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -22,7 +22,35 @@ pub struct Share {
     /// Those that wait for it.
     pub pending: u64,
     /// What happens with it.
-    pub state: String,
+    pub state: ShareStage,
+}
+
+/// How far a shared directory is known.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ShareStage {
+    /// Not looked at yet.
+    Waiting,
+    /// Being looked through for files.
+    Scanning,
+    /// Its new files are being hashed.
+    Hashing,
+    /// As known as can be.
+    Ready,
+    /// It cannot be read, so that nothing in it is shared.
+    Unreadable,
+}
+
+impl From<Stage> for ShareStage {
+    fn from(stage: Stage) -> Self {
+        match stage {
+            Stage::Waiting => Self::Waiting,
+            Stage::Scanning => Self::Scanning,
+            Stage::Hashing => Self::Hashing,
+            Stage::Ready => Self::Ready,
+            Stage::Unreadable => Self::Unreadable,
+        }
+    }
 }
 
 impl From<ShareState> for Share {
@@ -34,7 +62,32 @@ impl From<ShareState> for Share {
             bytes: share.bytes,
             hashed: share.hashed,
             pending: share.pending,
-            state: share.state.to_string(),
+            state: share.state.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_has_the_shape_of_the_contract() {
+        let share = Share {
+            path: "/srv/music".into(),
+            name: "music".into(),
+            files: 3,
+            bytes: 4096,
+            hashed: 2,
+            pending: 1,
+            state: ShareStage::Hashing,
+        };
+        assert_eq!(
+            serde_json::to_string(&share).unwrap(),
+            concat!(
+                r#"{"path":"/srv/music","name":"music","files":3,"bytes":4096,"#,
+                r#""hashed":2,"pending":1,"state":"hashing"}"#,
+            )
+        );
     }
 }

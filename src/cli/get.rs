@@ -79,7 +79,11 @@ async fn fetch(
             output::json(&downloads)?;
         } else {
             for download in &downloads {
-                output::line(&format!("{}  {}", download.id, output::plain(&download.name)))?;
+                output::line(&format!(
+                    "{}  {}",
+                    download.id,
+                    output::plain(&download.name)
+                ))?;
             }
         }
         return Ok(Exit::Ok);
@@ -135,7 +139,10 @@ fn report(context: &Context, download: &Download) -> Result<Exit, Failure> {
         output::tell(&format!("filbert: {name}: {}", output::plain(why)));
         return Ok(download.error_code.map_or(Exit::Error, Exit::from));
     }
-    context.tell(&format!("filbert: {name}: {}, verified", size::human(download.size)));
+    context.tell(&format!(
+        "filbert: {name}: {}, verified",
+        size::human(download.size)
+    ));
     if let Some(path) = download.path.as_ref().filter(|_| !context.json) {
         output::line(&output::plain(&path.display().to_string()))?;
     }

@@ -58,7 +58,11 @@ pub(super) fn hash_all(context: &Context, files: &[PathBuf]) -> (Vec<Hashed>, Ex
 }
 
 fn hash(context: &Context, path: &Path) -> Result<Hashed, crate::library::hash::Error> {
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let name = path
+        .file_name()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy()
+        .into_owned();
     let length = path.metadata().map_or(0, |metadata| metadata.len());
     let bar = progress::bar(context.quiet, &name, length);
     let hashes = hash_file(path, |bytes| bar.inc(bytes));

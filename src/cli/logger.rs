@@ -24,8 +24,15 @@ pub(super) fn start(quiet: bool, verbose: u8) {
             let time = timestamp(since.unwrap_or_default().as_secs());
             let level = record.level();
             let style = out.default_level_style(level);
-            let room = record.target().strip_prefix("filbert::").unwrap_or("filbert");
-            writeln!(out, "{time} {style}{level:<5}{style:#} {room}: {}", record.args())
+            let room = record
+                .target()
+                .strip_prefix("filbert::")
+                .unwrap_or("filbert");
+            writeln!(
+                out,
+                "{time} {style}{level:<5}{style:#} {room}: {}",
+                record.args()
+            )
         })
         .init();
 }

@@ -43,7 +43,12 @@ use crate::runtime;
 
 /// A Gnutella servent and overlay laboratory.
 #[derive(Debug, Parser)]
-#[command(name = "filbert", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    name = "filbert",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
 struct Cli {
     #[command(flatten)]
     globals: Globals,

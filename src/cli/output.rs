@@ -69,7 +69,9 @@ pub(super) fn pad(text: &str, width: usize, align: Align) -> String {
 pub(super) fn plain(text: &str) -> String {
     text.chars()
         .map(|c| match c {
-            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                '\u{fffd}'
+            }
             c if c.is_control() => '\u{fffd}',
             c => c,
         })
@@ -82,7 +84,10 @@ mod tests {
 
     #[test]
     fn text_of_strangers_cannot_steer_the_terminal() {
-        assert_eq!(plain("a\u{1b}[2Jb\r\n\u{202e}c\u{9b}é"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}\u{fffd}c\u{fffd}é");
+        assert_eq!(
+            plain("a\u{1b}[2Jb\r\n\u{202e}c\u{9b}é"),
+            "a\u{fffd}[2Jb\u{fffd}\u{fffd}\u{fffd}c\u{fffd}é"
+        );
     }
 
     #[test]

@@ -42,7 +42,10 @@ fn show(context: &Context, search: &Search) -> Result<(), Failure> {
     };
     let files = search.results.len();
     let query = output::plain(&search.query);
-    context.tell(&format!("filbert: search {} \"{query}\": {files} found, {state}", search.id));
+    context.tell(&format!(
+        "filbert: search {} \"{query}\": {files} found, {state}",
+        search.id
+    ));
     let columns = [
         ("#", Align::Right),
         ("size", Align::Right),

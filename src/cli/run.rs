@@ -63,7 +63,12 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
 }
 
 async fn start(context: &Context, arguments: Arguments) -> Result<Node, Failure> {
-    let Arguments { shares, joining, downloads, profile } = arguments;
+    let Arguments {
+        shares,
+        joining,
+        downloads,
+        profile,
+    } = arguments;
     let mut builder = Node::builder().home(&context.home).profile(match profile {
         Rules::Public => Profile::PUBLIC,
         Rules::Classic => Profile::CLASSIC,

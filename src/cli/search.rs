@@ -101,7 +101,11 @@ impl<'a> Printer<'a> {
 
     /// Shows what is new, and tells whether that is as much as was wanted.
     fn take(&mut self, search: &Search) -> Result<bool, Failure> {
-        for found in search.results.iter().filter(|found| self.arguments.wants(found)) {
+        for found in search
+            .results
+            .iter()
+            .filter(|found| self.arguments.wants(found))
+        {
             if self.is_full() {
                 break;
             }
@@ -135,7 +139,12 @@ impl<'a> Printer<'a> {
             row("#", "size", "hops", "name")?;
         }
         let (size, hops) = (size::human(found.size), found.hops.to_string());
-        row(&found.number.to_string(), &size, &hops, &output::plain(&found.name))?;
+        row(
+            &found.number.to_string(),
+            &size,
+            &hops,
+            &output::plain(&found.name),
+        )?;
         match &found.sha1 {
             // Its numbers end with the servent; the hash does not.
             Some(sha1) if self.short_lived => output::line(&format!("{:24}urn:sha1:{sha1}", "")),
@@ -145,7 +154,9 @@ impl<'a> Printer<'a> {
 
     fn finish(mut self, mut search: Search) -> Result<Exit, Failure> {
         self.take(&search)?;
-        search.results.retain(|found| self.shown.contains(&found.number));
+        search
+            .results
+            .retain(|found| self.shown.contains(&found.number));
         if self.context.json && !self.arguments.jsonl {
             output::json(&search)?;
         }

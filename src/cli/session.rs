@@ -42,16 +42,20 @@ impl Joining {
 /// The address of `HOST:PORT`; an IPv4 one where there are several.
 pub(super) async fn resolve(host: &str) -> Result<SocketAddr, Failure> {
     let name = host.to_owned();
-    let found = runtime::spawn_blocking(move || {
-        name.to_socket_addrs().map(Iterator::collect::<Vec<_>>)
-    });
+    let found =
+        runtime::spawn_blocking(move || name.to_socket_addrs().map(Iterator::collect::<Vec<_>>));
     let unknown = |why: String| {
         let message = format!("\"{host}\" is no address of a servent, HOST:PORT: {why}");
         Failure::new(Exit::Usage, message)
     };
     let found = found.await.map_err(|error| unknown(error.to_string()))?;
-    let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
-    first.copied().ok_or_else(|| unknown("nothing found".to_owned()))
+    let first = found
+        .iter()
+        .find(|address| address.is_ipv4())
+        .or(found.first());
+    first
+        .copied()
+        .ok_or_else(|| unknown("nothing found".to_owned()))
 }
 
 /// A node to speak to.
@@ -89,7 +93,10 @@ impl Session {
                         context.tell(&format!("filbert: {error}"));
                     }
                 }
-                Ok(Self { client, servent: None })
+                Ok(Self {
+                    client,
+                    servent: None,
+                })
             }
             Err(error) if error.code == Code::NotReachable && context.api.is_none() => {
                 context.tell(

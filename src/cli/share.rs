@@ -6,6 +6,7 @@ use super::Context;
 use super::exit::{Exit, Failure};
 use super::output::{self, Align};
 use super::size;
+use crate::api::ShareStage;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -36,10 +37,20 @@ pub(super) async fn list(context: &Context) -> Result<Exit, Failure> {
             size::human(share.bytes),
             share.hashed.to_string(),
             share.pending.to_string(),
-            share.state.clone(),
+            stage(share.state).to_owned(),
             output::plain(&share.path.display().to_string()),
         ]
     });
     output::table(&columns, &rows.collect::<Vec<_>>())?;
     Ok(Exit::Ok)
+}
+
+const fn stage(stage: ShareStage) -> &'static str {
+    match stage {
+        ShareStage::Waiting => "waiting",
+        ShareStage::Scanning => "scanning",
+        ShareStage::Hashing => "hashing",
+        ShareStage::Ready => "ready",
+        ShareStage::Unreadable => "unreadable",
+    }
 }

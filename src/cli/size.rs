@@ -17,7 +17,9 @@ pub(super) fn human(bytes: u64) -> String {
 /// `iB` or `B`. All count in powers of 1024.
 pub(super) fn parse(text: &str) -> Result<u64, String> {
     let text = text.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);
     let unit = unit.trim().to_ascii_lowercase();
     let step = match unit.trim_end_matches('b').trim_end_matches('i') {
@@ -28,8 +30,12 @@ pub(super) fn parse(text: &str) -> Result<u64, String> {
         "t" => 4,
         _ => return Err(format!("\"{unit}\" is no unit: k, M, G or T")),
     };
-    let number: u64 = digits.parse().map_err(|_| "a size begins with a number".to_owned())?;
-    number.checked_mul(1 << (10 * step)).ok_or_else(|| "too large".to_owned())
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "a size begins with a number".to_owned())?;
+    number
+        .checked_mul(1 << (10 * step))
+        .ok_or_else(|| "too large".to_owned())
 }
 
 /// Seconds as the two largest units.
@@ -63,7 +69,13 @@ mod tests {
 
     #[test]
     fn sizes_are_read_with_their_unit() {
-        for (text, bytes) in [("0", 0), ("17", 17), ("1k", 1024), ("2 MiB", 2 << 20), ("3GB", 3 << 30)] {
+        for (text, bytes) in [
+            ("0", 0),
+            ("17", 17),
+            ("1k", 1024),
+            ("2 MiB", 2 << 20),
+            ("3GB", 3 << 30),
+        ] {
             assert_eq!(parse(text), Ok(bytes), "{text}");
         }
         for text in ["", "k", "-1", "1x", "99999999999T"] {

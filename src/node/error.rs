@@ -22,6 +22,9 @@ pub enum Error {
     /// The store refused.
     #[error(transparent)]
     Store(#[from] crate::store::Error),
+    /// A directory cannot be shared.
+    #[error(transparent)]
+    Share(#[from] crate::library::Refused),
     /// The port cannot be listened on.
     #[error("cannot listen on {address}: {cause}; choose another address with --listen")]
     Listen {
@@ -31,6 +34,10 @@ pub enum Error {
         #[source]
         cause: io::Error,
     },
+    /// The TLS identity cannot be used.
+    #[cfg(feature = "tls")]
+    #[error(transparent)]
+    Identity(#[from] crate::net::tls::Error),
     /// A servent cannot be reached.
     #[error("cannot reach {address}: {why}")]
     Unreachable {

@@ -182,7 +182,7 @@ impl Uploads {
             log::info!("{} is not served: {error}", shared.path.display());
             match error.kind() {
                 ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied => {
-                    self.library.changed(&shared.path);
+                    self.library.withdraw(shared.index);
                     Refusal::NotFound
                 }
                 // Too many open files, or a disk in trouble: it may pass.

@@ -61,12 +61,17 @@ impl Token {
 
 fn check_names(headers: &HeaderMap) -> Result<(), Refusal> {
     let refused = |message: &str| Err(Refusal::new(Code::Forbidden, message));
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
     let Some(host) = host.filter(|host| is_loopback(host)) else {
         return refused("only names of this machine itself may stand in Host");
     };
     for origin in headers.get_all(header::ORIGIN) {
-        let of = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://"));
+        let of = origin
+            .to_str()
+            .ok()
+            .and_then(|origin| origin.strip_prefix("http://"));
         if !of.is_some_and(|of| of.eq_ignore_ascii_case(host)) {
             return refused("no page of another origin may ask");
         }

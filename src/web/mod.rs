@@ -16,13 +16,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{self, HttpBody};
 use futures::channel::oneshot;
-use futures::{StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt, stream};
 use thiserror::Error;
 use tower_service::Service;
 
 use crate::api::{Access, Api, Node};
 use crate::net::http::{self, Body, Incoming, Request, Response};
-use crate::runtime::{self, JoinHandle, TcpListener, TcpStream};
+use crate::net::listener::Listener;
+use crate::runtime::{self, JoinHandle};
 
 /// The port of the control plane, where nothing else is asked for.
 pub const PORT: u16 = 7346;
@@ -31,8 +32,6 @@ pub const PORT: u16 = 7346;
 const MAX_CONNECTIONS: usize = 256;
 /// How long a stop waits for answers under way.
 const PARTING: Duration = Duration::from_secs(1);
-/// Rest after the system refused to give a connection.
-const REST: Duration = Duration::from_millis(100);
 
 /// What a control plane is to be.
 #[derive(Clone, Debug, Default)]
@@ -124,21 +123,20 @@ pub async fn serve(node: Node, options: Options) -> Result<ControlPlane, Error> 
     })
 }
 
-async fn listen(address: Option<SocketAddr>) -> Result<(TcpListener, SocketAddr), Error> {
+async fn listen(address: Option<SocketAddr>) -> Result<(Listener, SocketAddr), Error> {
     let wanted = address.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, PORT).into());
     if !wanted.ip().is_loopback() {
         return Err(Error::NotLoopback(wanted));
     }
-    let mut bound = TcpListener::bind(wanted).await;
+    let mut bound = Listener::bind(wanted).await;
     if bound.is_err() && address.is_none() {
-        bound = TcpListener::bind((wanted.ip(), 0)).await;
+        bound = Listener::bind((wanted.ip(), 0).into()).await;
     }
-    let refused = |cause| Error::Listen {
+    let listener = bound.map_err(|cause| Error::Listen {
         address: wanted,
         cause,
-    };
-    let listener = bound.map_err(refused)?;
-    let address = listener.local_addr().map_err(refused)?;
+    })?;
+    let address = listener.address();
     Ok((listener, address))
 }
 
@@ -151,27 +149,20 @@ fn publish(home: PathBuf, address: SocketAddr) -> Result<String, Error> {
 }
 
 /// Answers on every connection until the stop, then finishes what is under way.
-async fn accept(listener: TcpListener, router: Router, stopped: oneshot::Receiver<()>) {
-    listener
-        .incoming()
+async fn accept(listener: Listener, router: Router, stopped: oneshot::Receiver<()>) {
+    let connections = stream::unfold(listener, async |listener| {
+        let (connection, _) = listener.accept().await;
+        Some((connection, listener))
+    });
+    connections
         .take_until(stopped)
-        .then(async |accepted| {
-            if let Err(error) = &accepted {
-                log::warn!("the control plane cannot take a connection: {error}");
-                runtime::sleep(REST).await;
+        .for_each_concurrent(MAX_CONNECTIONS, async |connection| {
+            let respond = |request| respond(router.clone(), request);
+            if let Err(error) = http::serve(connection, respond).await {
+                log::debug!("control plane: {error}");
             }
-            accepted
         })
-        .filter_map(async |accepted| accepted.ok())
-        .for_each_concurrent(MAX_CONNECTIONS, |stream| answer(stream, router.clone()))
         .await;
-}
-
-async fn answer(stream: TcpStream, router: Router) {
-    let served = http::serve(stream, |request| respond(router.clone(), request)).await;
-    if let Err(error) = served {
-        log::debug!("control plane: {error}");
-    }
 }
 
 /// Between the two kinds of bodies: that of the sockets and that of the routes.

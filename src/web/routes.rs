@@ -110,7 +110,10 @@ async fn stop(State(api): State<Api>) -> StatusCode {
 }
 
 async fn unknown(uri: Uri) -> Refusal {
-    Refusal::new(Code::NotFound, format!("there is nothing at {}", uri.path()))
+    Refusal::new(
+        Code::NotFound,
+        format!("there is nothing at {}", uri.path()),
+    )
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Refusal {

@@ -239,7 +239,10 @@ fn trailer(trailer: &query_hit::Trailer) -> Trailer {
         uploaded: trailer.uploaded,
         measured: trailer.measured,
         extensions: list(&trailer.extensions),
-        xml: trailer.xml.as_ref().map(|xml| String::from_utf8_lossy(xml).into_owned()),
+        xml: trailer
+            .xml
+            .as_ref()
+            .map(|xml| String::from_utf8_lossy(xml).into_owned()),
     }
 }
 

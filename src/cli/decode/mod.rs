@@ -58,7 +58,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     match decoded? {
         None => Ok(Exit::Ok),
         Some(wire::Error { what, offset }) => {
-            output::json(&Malformed { error: what, offset })?;
+            output::json(&Malformed {
+                error: what,
+                offset,
+            })?;
             Ok(Exit::Error)
         }
     }
@@ -94,7 +97,10 @@ fn read(file: &PathBuf) -> Result<Vec<u8>, Failure> {
         Box::new(File::open(file).map_err(unreadable)?)
     };
     let mut bytes = Vec::new();
-    input.take(MAX_INPUT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    input
+        .take(MAX_INPUT + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
     if bytes.len() as u64 > MAX_INPUT {
         let message = format!("{} has more than {MAX_INPUT} bytes", file.display());
         return Err(Failure::new(Exit::Error, message));
