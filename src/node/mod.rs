@@ -41,6 +41,9 @@ pub use error::Error;
 pub use search::Search;
 pub use searches::{Hit, SearchLimits};
 
+pub use crate::library::{ShareState, Stage};
+pub use crate::overlay::Profile;
+
 use self::builder::Temporary;
 use self::changes::Changes;
 use self::core::Core;
@@ -48,9 +51,7 @@ use self::downloads::Downloads;
 use self::state::{DownloadPhase, Peer, Role, Status};
 use self::stop::Stop;
 use crate::library::Library;
-pub use crate::library::{ShareState, Stage};
 use crate::net::sniff::Sniffer;
-pub use crate::overlay::Profile;
 use crate::overlay::Stats;
 use crate::runtime;
 use crate::transfer::upload::Uploads;
