@@ -207,7 +207,11 @@ fn bad_requests_get_their_status_and_serve_nothing_else() {
         let mut probe = Probe::dial(node.address());
         probe.say(request.as_bytes());
         let answer = probe.block();
-        assert_eq!(answer.split(' ').nth(1), Some(status), "{request:?} got {answer:?}");
+        assert_eq!(
+            answer.split(' ').nth(1),
+            Some(status),
+            "{request:?} got {answer:?}"
+        );
     }
     serves(&node);
     block_on(node.stop());

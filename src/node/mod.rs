@@ -41,13 +41,16 @@ pub use error::Error;
 pub use search::Search;
 pub use searches::{Hit, SearchLimits};
 
+pub use crate::library::{ShareState, Stage};
+pub use crate::overlay::Profile;
+
 use self::builder::Temporary;
 use self::changes::Changes;
 use self::core::Core;
 use self::downloads::Downloads;
 use self::state::{DownloadPhase, Peer, Role, Status};
 use self::stop::Stop;
-use crate::library::{Library, ShareState, Stage};
+use crate::library::Library;
 use crate::net::sniff::Sniffer;
 use crate::overlay::Stats;
 use crate::runtime;
