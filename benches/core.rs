@@ -109,7 +109,11 @@ fn flood_step(bencher: Bencher<'_, '_>, neighbours: u32) {
     bencher.counter(ItemsCount::new(1_usize)).bench_local(|| {
         let (link, header) = (Link(1), header(&mut rng));
         let payload = &payload;
-        bench.handle(Input::Received { link, header, payload });
+        bench.handle(Input::Received {
+            link,
+            header,
+            payload,
+        });
     });
 }
 
@@ -121,13 +125,21 @@ fn duplicate_drop(bencher: Bencher<'_, '_>) {
     let seen: Vec<Header> = (0..10_000).map(|_| header(&mut rng)).collect();
     for header in &seen {
         let (link, header, payload) = (Link(0), *header, &payload);
-        bench.handle(Input::Received { link, header, payload });
+        bench.handle(Input::Received {
+            link,
+            header,
+            payload,
+        });
     }
     let mut again = seen.iter().cycle();
     bencher.counter(ItemsCount::new(1_usize)).bench_local(|| {
         let header = *again.next().expect("endless");
         let (link, payload) = (Link(1), &payload);
-        bench.handle(Input::Received { link, header, payload });
+        bench.handle(Input::Received {
+            link,
+            header,
+            payload,
+        });
     });
 }
 

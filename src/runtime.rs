@@ -229,18 +229,29 @@ pub async fn connect(
     Ok(stream)
 }
 
-/// Waits until the user or the system asks this process to stop (SIGINT, SIGTERM).
+/// Who asks a process to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interruption {
+    /// The user, at the terminal (SIGINT).
+    Interrupt,
+    /// The system (SIGTERM).
+    Terminate,
+}
+
+/// Waits until the user or the system asks this process to stop, and says who did.
 ///
 /// # Errors
 /// When the signals cannot be watched.
-pub async fn interrupted() -> io::Result<()> {
+pub async fn interrupted() -> io::Result<Interruption> {
     const STOP: &[Signal] = if cfg!(unix) {
         &[Signal::Int, Signal::Term]
     } else {
         &[Signal::Int]
     };
     match Signals::new(STOP.iter().copied())?.next().await {
-        Some(signal) => signal.map(drop),
+        Some(Ok(Signal::Term)) => Ok(Interruption::Terminate),
+        Some(Ok(_)) => Ok(Interruption::Interrupt),
+        Some(Err(error)) => Err(error),
         None => Err(io::ErrorKind::UnexpectedEof.into()),
     }
 }

@@ -35,7 +35,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         if download.phase != DownloadPhase::Done {
             return Err(format!("not fetched: {:?}", download.error).into());
         }
-        println!("{} bytes, verified, in {:?}", download.verified, download.path);
+        println!(
+            "{} bytes, verified, in {:?}",
+            download.verified, download.path
+        );
 
         node.stop().await;
         devnet.stop().await;

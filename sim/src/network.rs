@@ -162,7 +162,10 @@ impl<'a> Network<'a> {
     fn fetch(&self) -> usize {
         let events = self.calendar.upcoming(AHEAD);
         let fetch = |&Event { to, link, .. }: &Event| {
-            self.population.servents[to as usize].neighbours().get(link as usize).map_or(0, |n| n.received)
+            self.population.servents[to as usize]
+                .neighbours()
+                .get(link as usize)
+                .map_or(0, |n| n.received)
         };
         let n = events.len();
         std::hint::black_box(events.map(fetch).fold(0u32, u32::wrapping_add));

@@ -1,1 +1,28 @@
 //! What a user can ask of a node: plain serde types, one facade, and a client of the same over HTTP.
+//!
+//! The types here are the shapes that `--json` prints and the control plane serves: fields may be
+//! added, never removed or renamed. [`Api`] is a thin layer over a [`Node`]; [`client::Client`]
+//! offers the same calls to another process, which finds its way by [`Access`].
+
+mod access;
+pub mod client;
+mod download;
+mod error;
+mod facade;
+mod search;
+mod share;
+mod status;
+mod target;
+
+pub use crate::node::{Builder, Node};
+pub use access::Access;
+pub use download::{Download, DownloadPhase, DownloadSources, GetRequest};
+pub(crate) use error::Problem;
+pub use error::{Code, Error};
+pub use facade::{Api, Watch};
+pub use search::{Found, Search, SearchPhase, SearchRequest, Source};
+pub use share::{Share, ShareStage};
+pub use status::{
+    ConnectRequest, Direction, Downloads, Neighbours, Peer, Role, Shared, Status, Uploads,
+};
+pub use target::parse_target;

@@ -17,6 +17,7 @@ mod request;
 mod scripted;
 mod slots;
 pub mod source;
+pub mod upload;
 mod writer;
 
 /// What this servent calls itself in `Server` and `User-Agent`.

@@ -1,0 +1,167 @@
+//! Downloads.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::Code;
+use crate::node::state;
+
+/// A download.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Download {
+    /// Its number.
+    pub id: u64,
+    /// The name it will have.
+    pub name: String,
+    /// Size in bytes; 0 until a source told it.
+    pub size: u64,
+    /// What it must hash to, in base32.
+    pub sha1: String,
+    /// How far it is.
+    pub state: DownloadPhase,
+    /// Bytes that are known to be right.
+    pub verified: u64,
+    /// Bytes a second, lately.
+    pub rate: u64,
+    /// Who serves it.
+    pub sources: DownloadSources,
+    /// Where the file lies, once it is complete.
+    pub path: Option<PathBuf>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// The same as a short word that does not change.
+    pub error_code: Option<Code>,
+    /// Bytes that came, verified or not.
+    pub received: u64,
+    /// Rises with every change.
+    pub version: u64,
+}
+
+/// How far a download is.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DownloadPhase {
+    /// It looks for sources.
+    Searching,
+    /// A source serves it.
+    Active,
+    /// It lies under its name, verified.
+    Done,
+    /// It ended without the file.
+    Failed,
+}
+
+impl DownloadPhase {
+    /// Whether nothing more will happen.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Done | Self::Failed)
+    }
+}
+
+/// How many sources a download has.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct DownloadSources {
+    /// Known.
+    pub known: usize,
+    /// Serving now.
+    pub active: usize,
+}
+
+/// The wish for a download.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct GetRequest {
+    /// The number of a result, a magnet link, a `urn:…` or a URL, as [`parse_target`](super::parse_target)
+    /// reads it.
+    pub target: String,
+    /// The folder for the file, absolute; without one, the node's own.
+    #[serde(default)]
+    pub dir: Option<PathBuf>,
+}
+
+impl From<state::DownloadState> for Download {
+    fn from(download: state::DownloadState) -> Self {
+        let (error, error_code) = match download.error {
+            None => (None, None),
+            Some(failure) => (Some(failure.message), Some(failure.kind.into())),
+        };
+        Self {
+            id: download.id,
+            name: download.name,
+            size: download.size,
+            sha1: download.sha1.to_string(),
+            state: download.phase.into(),
+            verified: download.verified,
+            rate: download.rate,
+            sources: DownloadSources {
+                known: download.sources_known,
+                active: download.sources_active,
+            },
+            path: download.path,
+            error,
+            error_code,
+            received: download.received,
+            version: download.version,
+        }
+    }
+}
+
+impl From<state::DownloadPhase> for DownloadPhase {
+    fn from(phase: state::DownloadPhase) -> Self {
+        match phase {
+            state::DownloadPhase::Searching => Self::Searching,
+            state::DownloadPhase::Active => Self::Active,
+            state::DownloadPhase::Done => Self::Done,
+            state::DownloadPhase::Failed => Self::Failed,
+        }
+    }
+}
+
+impl From<state::FailureKind> for Code {
+    fn from(kind: state::FailureKind) -> Self {
+        match kind {
+            state::FailureKind::NoSource => Self::NoSource,
+            state::FailureKind::Verification => Self::Verification,
+            state::FailureKind::NoSpace => Self::NoSpace,
+            state::FailureKind::Disk => Self::Disk,
+            state::FailureKind::Network => Self::Network,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_download_has_the_shape_of_the_contract() {
+        let download = Download::from(state::DownloadState {
+            id: 3,
+            version: 9,
+            name: "hello.txt".into(),
+            size: 11,
+            sha1: "FKXGYNOJJ7H3IFO35FPUBC445EPOQRXN".parse().unwrap(),
+            phase: state::DownloadPhase::Failed,
+            received: 6,
+            verified: 0,
+            rate: 0,
+            sources_known: 2,
+            sources_active: 0,
+            path: None,
+            error: Some(state::Failure {
+                kind: state::FailureKind::NoSpace,
+                message: "no space left in /tmp".into(),
+            }),
+        });
+        assert_eq!(
+            serde_json::to_string(&download).unwrap(),
+            concat!(
+                r#"{"id":3,"name":"hello.txt","size":11,"sha1":"FKXGYNOJJ7H3IFO35FPUBC445EPOQRXN","#,
+                r#""state":"failed","verified":0,"rate":0,"sources":{"known":2,"active":0},"#,
+                r#""path":null,"error":"no space left in /tmp","error_code":"no_space","#,
+                r#""received":6,"version":9}"#,
+            )
+        );
+    }
+}

@@ -1,0 +1,146 @@
+//! The facade: what a user can ask, as calls on a node.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Code, ConnectRequest, Download, Error, GetRequest, Peer, Search, SearchRequest, Share, Status,
+    parse_target,
+};
+use crate::node::Node;
+use crate::runtime;
+
+/// The longest that one call waits for a change.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// What a user can ask of a node.
+#[derive(Clone, Debug)]
+pub struct Api {
+    node: Node,
+}
+
+/// When a call about something that changes is answered: at once, or with its next change.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Watch {
+    /// The version already known.
+    pub after: u64,
+    /// How long to wait for a newer one, in milliseconds; a minute at most.
+    pub wait_ms: u64,
+}
+
+impl Watch {
+    /// How long to wait.
+    #[must_use]
+    pub fn wait(&self) -> Duration {
+        Duration::from_millis(self.wait_ms).min(LONGEST_WAIT)
+    }
+}
+
+impl Api {
+    /// The facade of a node.
+    #[must_use]
+    pub const fn new(node: Node) -> Self {
+        Self { node }
+    }
+
+    /// How the node is.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.node.status().into()
+    }
+
+    /// Its neighbours.
+    #[must_use]
+    pub fn peers(&self) -> Vec<Peer> {
+        self.node.peers().into_iter().map(Into::into).collect()
+    }
+
+    /// Makes a servent a neighbour.
+    ///
+    /// # Errors
+    /// When it cannot be reached or refuses.
+    pub async fn connect(&self, request: &ConnectRequest) -> Result<(), Error> {
+        Ok(self.node.connect(request.address).await?)
+    }
+
+    /// What it shares.
+    #[must_use]
+    pub fn shares(&self) -> Vec<Share> {
+        self.node.shares().into_iter().map(Into::into).collect()
+    }
+
+    /// Begins a search.
+    ///
+    /// # Errors
+    /// When there is nothing to search for.
+    pub fn search(&self, request: &SearchRequest) -> Result<Search, Error> {
+        let id = self.node.search(&request.query)?.id();
+        known(self.node.search_state(id), "search", id)
+    }
+
+    /// All searches, oldest first.
+    #[must_use]
+    pub fn searches(&self) -> Vec<Search> {
+        self.node.searches().into_iter().map(Into::into).collect()
+    }
+
+    /// A search, at once or when it changes.
+    ///
+    /// # Errors
+    /// When there is no such search.
+    pub async fn search_state(&self, id: u64, watch: Watch) -> Result<Search, Error> {
+        let state = self.node.search_changed(id, watch.after, watch.wait());
+        known(state.await, "search", id)
+    }
+
+    /// Ends a search; its results stay.
+    ///
+    /// # Errors
+    /// When there is no such search.
+    pub fn cancel_search(&self, id: u64) -> Result<Search, Error> {
+        self.node.cancel_search(id);
+        known(self.node.search_state(id), "search", id)
+    }
+
+    /// Begins a download.
+    ///
+    /// # Errors
+    /// When the target names nothing that can be fetched, or the folder is no absolute path.
+    pub fn get(&self, request: &GetRequest) -> Result<Download, Error> {
+        let target = parse_target(&request.target)?;
+        if let Some(dir) = request.dir.as_deref().filter(|dir| !dir.is_absolute()) {
+            let message = format!("the folder {} is no absolute path", dir.display());
+            return Err(Error::new(Code::BadRequest, message));
+        }
+        let id = self.node.fetch(&target, request.dir.clone())?;
+        known(self.node.download(id), "download", id)
+    }
+
+    /// All downloads, oldest first.
+    #[must_use]
+    pub fn downloads(&self) -> Vec<Download> {
+        self.node.downloads().into_iter().map(Into::into).collect()
+    }
+
+    /// A download, at once or when it changes.
+    ///
+    /// # Errors
+    /// When there is no such download.
+    pub async fn download(&self, id: u64, watch: Watch) -> Result<Download, Error> {
+        let state = self.node.download_changed(id, watch.after, watch.wait());
+        known(state.await, "download", id)
+    }
+
+    /// Tells the node to stop, without waiting for it.
+    pub fn stop(&self) {
+        let node = self.node.clone();
+        runtime::spawn_detached(async move { node.stop().await });
+    }
+}
+
+fn known<S, T: From<S>>(state: Option<S>, what: &str, id: u64) -> Result<T, Error> {
+    let missing = || Error::new(Code::NotFound, format!("there is no {what} {id}"));
+    state.map(Into::into).ok_or_else(missing)
+}

@@ -1,0 +1,122 @@
+//! What a user may name to be fetched.
+
+use super::{Code, Error};
+use crate::node::Target;
+use crate::wire::magnet::Magnet;
+use crate::wire::urn::Urn;
+
+/// Reads the number of a result, a magnet link, a `urn:…`, or the address of a file on a servent,
+/// `http://HOST:PORT/uri-res/N2R?urn:…`.
+///
+/// # Errors
+/// When it is none of these, or names no SHA-1 by which to verify what comes.
+pub fn parse_target(text: &str) -> Result<Target, Error> {
+    let text = text.trim();
+    let target = if let Ok(number) = text.parse() {
+        Target::Number(number)
+    } else if begins(text, "magnet:") {
+        let magnet = text
+            .parse()
+            .map_err(|error| refused(text, format!("is no magnet link: {error}")))?;
+        Target::Magnet(magnet)
+    } else if begins(text, "urn:") {
+        Target::Urn(urn(text, text)?)
+    } else if begins(text, "http://") {
+        Target::Magnet(from_url(text)?)
+    } else {
+        let why = "is no number of a result, magnet link, urn:… or http://…/uri-res/N2R?urn:…";
+        return Err(refused(text, why));
+    };
+    let verifiable = match &target {
+        Target::Number(_) => true,
+        Target::Urn(urn) => urn.sha1().is_some(),
+        Target::Magnet(magnet) => magnet.topics.iter().any(|topic| topic.sha1().is_some()),
+    };
+    if verifiable {
+        Ok(target)
+    } else {
+        Err(refused(text, "names no SHA-1 by which to verify the file"))
+    }
+}
+
+fn from_url(text: &str) -> Result<Magnet, Error> {
+    let path = text["http://".len()..].split_once('/');
+    let named = path.and_then(|(_, path)| path.split_once('?'));
+    let Some((_, name)) = named.filter(|(path, _)| path.eq_ignore_ascii_case("uri-res/N2R")) else {
+        let why = "names no file by its hash: http://HOST:PORT/uri-res/N2R?urn:sha1:… would";
+        return Err(refused(text, why));
+    };
+    Ok(Magnet {
+        topics: vec![urn(text, name)?],
+        name: None,
+        length: None,
+        exact_sources: vec![text.to_owned()],
+        acceptable_sources: Vec::new(),
+        keywords: None,
+    })
+}
+
+fn urn(text: &str, name: &str) -> Result<Urn, Error> {
+    name.parse()
+        .map_err(|error| refused(text, format!("has no URN that names a file: {error}")))
+}
+
+fn begins(text: &str, scheme: &str) -> bool {
+    text.get(..scheme.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+}
+
+fn refused(text: &str, why: impl std::fmt::Display) -> Error {
+    Error::new(Code::BadRequest, format!("\"{text}\" {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHA1: &str = "FKXGYNOJJ7H3IFO35FPUBC445EPOQRXN";
+
+    #[test]
+    fn every_form_is_read() {
+        assert!(matches!(parse_target(" 12 "), Ok(Target::Number(12))));
+        for text in [
+            format!("URN:sha1:{SHA1}"),
+            format!("magnet:?xt=urn:sha1:{SHA1}&dn=hello"),
+            format!("http://127.0.0.1:6346/uri-res/N2R?urn:sha1:{SHA1}"),
+        ] {
+            let sha1 = match parse_target(&text).unwrap() {
+                Target::Urn(urn) => urn.sha1(),
+                Target::Magnet(magnet) => magnet.topics[0].sha1(),
+                Target::Number(_) => None,
+            };
+            assert_eq!(sha1.unwrap().to_string(), SHA1, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_url_keeps_its_address() {
+        let url = format!("http://127.0.0.1:6346/uri-res/N2R?urn:sha1:{SHA1}");
+        let Ok(Target::Magnet(magnet)) = parse_target(&url) else {
+            panic!("{url} is a target");
+        };
+        assert_eq!(magnet.exact_sources, [url]);
+    }
+
+    #[test]
+    fn what_cannot_be_verified_is_refused() {
+        for text in [
+            "",
+            "-1",
+            "hello.txt",
+            "é",
+            "urn:sha1:short",
+            "magnet:?dn=hello",
+            "http://127.0.0.1/",
+            "http://127.0.0.1/get/1/hello.txt",
+            "urn:tree:tiger:LWPNACQDBZRYXW3VHJVCJ64QBZNGHOHHHZWCLNQ",
+        ] {
+            let error = parse_target(text).map(|_| ()).unwrap_err();
+            assert_eq!(error.code, Code::BadRequest, "{text}");
+        }
+    }
+}

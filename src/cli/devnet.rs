@@ -1,0 +1,1 @@
+//! `filbert devnet`: many real servents on loopback addresses in one process.

@@ -1,0 +1,103 @@
+//! `filbert run`: the daemon in the foreground.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use futures::future::{self, Either, FutureExt};
+
+use super::Context;
+use super::exit::{Exit, Failure};
+use super::home::absolute;
+use super::session::Joining;
+use crate::api::Node;
+use crate::node::Profile;
+use crate::runtime::{self, Interruption};
+use crate::web;
+
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    /// A directory to share; may be given again
+    #[arg(long = "share", value_name = "DIR")]
+    shares: Vec<PathBuf>,
+    #[command(flatten)]
+    joining: Joining,
+    /// Where fetched files go, unless `get` says otherwise
+    #[arg(long, env = "FILBERT_DOWNLOADS", value_name = "DIR")]
+    downloads: Option<PathBuf>,
+    /// The rules by which queries travel
+    #[arg(long, value_enum, default_value_t = Rules::Public)]
+    profile: Rules,
+}
+
+/// The rules by which queries travel.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Rules {
+    /// Those of today's servents: at most 4 links
+    Public,
+    /// Those of the first: at most 7 links, every duplicate dropped
+    Classic,
+}
+
+pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failure> {
+    let node = start(context, arguments).await?;
+    let options = web::Options {
+        address: context.api,
+        home: Some(context.home.clone()),
+    };
+    let control_plane = match web::serve(node.clone(), options).await {
+        Ok(control_plane) => control_plane,
+        Err(error) => {
+            node.stop().await;
+            return Err(Failure::new(Exit::Error, error.to_string()));
+        }
+    };
+    context.tell(&format!(
+        "filbert: listening on {}, control plane on http://{}",
+        node.address(),
+        control_plane.access().address,
+    ));
+    let exit = ended(&node).await;
+    node.stop().await;
+    control_plane.stop().await;
+    Ok(exit)
+}
+
+async fn start(context: &Context, arguments: Arguments) -> Result<Node, Failure> {
+    let Arguments {
+        shares,
+        joining,
+        downloads,
+        profile,
+    } = arguments;
+    let mut builder = Node::builder().home(&context.home).profile(match profile {
+        Rules::Public => Profile::PUBLIC,
+        Rules::Classic => Profile::CLASSIC,
+    });
+    for share in shares {
+        builder = builder.share(absolute(&share)?);
+    }
+    for peer in joining.resolve().await? {
+        builder = builder.peer(peer);
+    }
+    if let Some(listen) = joining.listen {
+        builder = builder.listen(listen);
+    }
+    if let Some(downloads) = downloads {
+        builder = builder.downloads(absolute(&downloads)?);
+    }
+    let started = builder.start().await;
+    started.map_err(|error| Failure::new(Exit::Error, error.to_string()))
+}
+
+/// Waits until somebody wants the daemon to end, and says who.
+async fn ended(node: &Node) -> Exit {
+    match future::select(node.stopped().boxed(), runtime::interrupted().boxed()).await {
+        Either::Left(_) | Either::Right((Ok(Interruption::Terminate), _)) => Exit::Ok,
+        Either::Right((Ok(Interruption::Interrupt), _)) => Exit::Interrupted,
+        Either::Right((Err(error), stopped)) => {
+            log::warn!("signals cannot be watched, `filbert stop` ends the daemon: {error}");
+            stopped.await;
+            Exit::Ok
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! `filbert status`: how the daemon is.
+
+use super::Context;
+use super::exit::{Exit, Failure};
+use super::output;
+use super::peers::role;
+use super::size;
+
+pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
+    let status = context.client()?.status().await?;
+    if context.json {
+        output::json(&status)?;
+        return Ok(Exit::Ok);
+    }
+    let neighbours = match (status.connected, &status.why) {
+        (true, _) => format!(
+            "{} ultrapeers, {} leaves",
+            status.neighbours.ultrapeers, status.neighbours.leaves
+        ),
+        (false, Some(why)) => format!("none: {}", output::plain(why)),
+        (false, None) => "none".to_owned(),
+    };
+    let lines = [
+        ("version", status.version),
+        ("role", role(status.role).to_owned()),
+        ("listening", status.listen.to_string()),
+        ("neighbours", neighbours),
+        (
+            "shared",
+            format!(
+                "{} files, {}, {} hashed",
+                status.shared.files,
+                size::human(status.shared.bytes),
+                status.shared.hashed
+            ),
+        ),
+        (
+            "downloads",
+            format!(
+                "{} active, {} queued, {} done",
+                status.downloads.active, status.downloads.queued, status.downloads.done
+            ),
+        ),
+        ("uploads", format!("{} active", status.uploads.active)),
+        ("up for", size::duration(status.uptime_s)),
+    ];
+    for (name, value) in lines {
+        output::line(&format!("{name:<12}{value}"))?;
+    }
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,122 @@
+//! What is where.
+
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::{Method, StatusCode, Uri};
+use axum::routing::{get, post};
+use axum::{Json, Router, middleware};
+
+use super::guard::{HEALTH, Token, guard};
+use super::problem::Refusal;
+use crate::api::{
+    Api, Code, ConnectRequest, Download, GetRequest, Peer, Search, SearchRequest, Share, Status,
+    Watch,
+};
+
+/// The longest body of a request.
+const MAX_BODY: usize = 64 << 10;
+
+type Answer<T> = Result<T, Refusal>;
+type Asked<T> = Result<Json<T>, JsonRejection>;
+type Numbered = Result<Path<u64>, PathRejection>;
+type Watched = Result<Query<Watch>, QueryRejection>;
+
+/// All routes, behind the guard.
+pub(super) fn router(api: Api, token: &str) -> Router {
+    let routes = Router::new()
+        .route("/status", get(status))
+        .route("/peers", get(peers))
+        .route("/connections", post(connect))
+        .route("/searches", get(searches).post(search))
+        .route("/searches/{id}", get(search_state).delete(cancel_search))
+        .route("/downloads", get(downloads).post(fetch))
+        .route("/downloads/{id}", get(download))
+        .route("/shares", get(shares))
+        .route("/stop", post(stop));
+    Router::new()
+        .route(HEALTH, get(async || "ok\n"))
+        .nest("/api/v1", routes)
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(Token::new(token), guard))
+        .with_state(api)
+}
+
+async fn status(State(api): State<Api>) -> Json<Status> {
+    Json(api.status())
+}
+
+async fn peers(State(api): State<Api>) -> Json<Vec<Peer>> {
+    Json(api.peers())
+}
+
+async fn connect(State(api): State<Api>, asked: Asked<ConnectRequest>) -> Answer<StatusCode> {
+    let Json(request) = asked?;
+    api.connect(&request).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn searches(State(api): State<Api>) -> Json<Vec<Search>> {
+    Json(api.searches())
+}
+
+async fn search(
+    State(api): State<Api>,
+    asked: Asked<SearchRequest>,
+) -> Answer<(StatusCode, Json<Search>)> {
+    let Json(request) = asked?;
+    Ok((StatusCode::CREATED, Json(api.search(&request)?)))
+}
+
+async fn search_state(
+    State(api): State<Api>,
+    id: Numbered,
+    watch: Watched,
+) -> Answer<Json<Search>> {
+    let (Path(id), Query(watch)) = (id?, watch?);
+    Ok(Json(api.search_state(id, watch).await?))
+}
+
+async fn cancel_search(State(api): State<Api>, id: Numbered) -> Answer<Json<Search>> {
+    let Path(id) = id?;
+    Ok(Json(api.cancel_search(id)?))
+}
+
+async fn downloads(State(api): State<Api>) -> Json<Vec<Download>> {
+    Json(api.downloads())
+}
+
+async fn fetch(
+    State(api): State<Api>,
+    asked: Asked<GetRequest>,
+) -> Answer<(StatusCode, Json<Download>)> {
+    let Json(request) = asked?;
+    Ok((StatusCode::CREATED, Json(api.get(&request)?)))
+}
+
+async fn download(State(api): State<Api>, id: Numbered, watch: Watched) -> Answer<Json<Download>> {
+    let (Path(id), Query(watch)) = (id?, watch?);
+    Ok(Json(api.download(id, watch).await?))
+}
+
+async fn shares(State(api): State<Api>) -> Json<Vec<Share>> {
+    Json(api.shares())
+}
+
+async fn stop(State(api): State<Api>) -> StatusCode {
+    api.stop();
+    StatusCode::ACCEPTED
+}
+
+async fn unknown(uri: Uri) -> Refusal {
+    Refusal::new(
+        Code::NotFound,
+        format!("there is nothing at {}", uri.path()),
+    )
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Refusal {
+    let message = format!("{method} is nothing to do with {}", uri.path());
+    Refusal::new(Code::MethodNotAllowed, message)
+}
