@@ -16,9 +16,10 @@ fuzz_target!(|data: &[u8]| {
 
     let said = Greeting::from_headers(&block.headers);
     assert_eq!(Greeting::from_headers(&said.to_headers()), said);
-    // Control characters become spaces on the way out, and a line may grow beyond its limit.
-    let written = block.encode();
-    if let Ok(Some((again, _))) = parse_block(&written) {
-        assert_eq!(again.encode(), written);
+    // The first writing turns control characters into spaces; what it gave must then last. A line
+    // may grow beyond its limit.
+    if let Ok(Some((clean, _))) = parse_block(&block.encode()) {
+        let bytes = clean.encode();
+        assert_eq!(parse_block(&bytes), Ok(Some((clean, bytes.len()))));
     }
 });
