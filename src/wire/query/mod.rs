@@ -79,8 +79,8 @@ impl Query {
     ///
     /// # Errors
     /// When the payload is above [`MAX_PAYLOAD`], has no NUL, bad UTF-8, an empty flags word, a
-    /// broken GGEP block, a URN or digest that does not parse, or asks for nothing: what today's servents
-    /// drop without a word (protocol §17.2).
+    /// broken GGEP block, a URN or digest that does not parse, or asks for nothing: what today's
+    /// servents drop without a word (protocol §17.2).
     pub fn decode(payload: &Bytes) -> Result<Self, Error> {
         if payload.len() > MAX_PAYLOAD {
             return Err(Error::new(MAX_PAYLOAD, "query above 256 bytes"));
