@@ -92,8 +92,8 @@ mod tests {
         let table = table();
         assert_eq!(under(&table, "lin"), [2, 3, 1, 3]);
         assert_eq!(under(&table, "linu"), [1, 3]);
-        assert_eq!(under(&table, "inux"), []);
-        assert_eq!(under(&table, "linuxes"), []);
+        assert!(under(&table, "inux").is_empty());
+        assert!(under(&table, "linuxes").is_empty());
         assert_eq!(under(&table, ""), [2, 3, 1, 3, 4]);
     }
 
