@@ -203,7 +203,9 @@ impl Node {
         });
         let link = {
             let mut core = inner.core();
-            if let Some(IpAddr::V4(seen)) = theirs.remote_ip.or_else(|| local.map(|local| local.ip())) {
+            if let Some(IpAddr::V4(seen)) =
+                theirs.remote_ip.or_else(|| local.map(|local| local.ip()))
+            {
                 core.advertised.hear(address.ip(), seen);
                 let ip = core.advertised.ip();
                 core.settings.address.set_ip(ip);
