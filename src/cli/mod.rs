@@ -80,6 +80,8 @@ struct Globals {
 enum Command {
     /// Run the daemon in the foreground: join, serve, fetch
     Run(run::Arguments),
+    /// Start many servents on loopback, search and fetch among them
+    Devnet(devnet::Arguments),
     /// Search the overlay and show what is found as it comes
     Search(search::Arguments),
     /// Show a search's results with all their sources
@@ -158,6 +160,7 @@ fn dispatch(Cli { globals, command }: Cli) -> Result<Exit, Failure> {
     let context = &context;
     match command {
         Command::Run(arguments) => runtime::block_on(run::run(context, arguments)),
+        Command::Devnet(arguments) => runtime::block_on(devnet::run(context, arguments)),
         Command::Search(arguments) => until_interrupted(search::run(context, arguments)),
         Command::Results(arguments) => until_interrupted(results::run(context, arguments)),
         Command::Get(arguments) => until_interrupted(get::run(context, arguments)),

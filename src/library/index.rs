@@ -142,10 +142,12 @@ impl Index {
 
     fn named(&self, text: &str, limit: usize) -> Vec<&SharedFile> {
         let text = canonical(text);
-        let wanted = Wanted::all_in(&text);
+        let mut wanted = Wanted::all_in(&text);
         let Some(rarest) = self.rarest(&wanted) else {
             return Vec::new();
         };
+        // What stands under the rarest word has it once.
+        wanted.retain(|other| other.times > 1 || other.word != rarest);
         // By number, as a name with several words that begin alike comes up several times.
         let mut found: BTreeMap<u32, &SharedFile> = BTreeMap::new();
         for number in self.words.under(rarest) {

@@ -83,7 +83,7 @@ struct Scan<'a> {
     done: Scanned,
 }
 
-/// A file found, by its path.
+/// The files found, by their paths.
 type Found = BTreeMap<PathBuf, Candidate>;
 
 /// What was found under a path.
