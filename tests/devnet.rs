@@ -79,16 +79,13 @@ fn small_and_large_devnets_find_and_fetch() {
 fn killing_any_one_servent_that_holds_no_copy_changes_nothing() {
     let shares = songs(12);
     block_on(async {
-        let standing = Devnet::start(plan(12, shares.path())).await.unwrap();
-        let (searcher, holders) = (standing.entry().guid(), standing.holders());
-        standing.stop().await;
         for killed in 0..12 {
             let devnet = Devnet::start(plan(12, shares.path())).await.unwrap();
             let entry = devnet
                 .nodes()
                 .iter()
                 .position(|node| node.guid() == devnet.entry().guid());
-            assert_eq!(devnet.holders(), holders, "the plan is always the same");
+            let holders = devnet.holders();
             if holders.contains(&killed) || entry == Some(killed) {
                 continue;
             }
@@ -97,7 +94,6 @@ fn killing_any_one_servent_that_holds_no_copy_changes_nothing() {
             assert_eq!(found, holders.len(), "without servent {killed}");
             devnet.stop().await;
         }
-        assert!(!searcher.is_zero());
     });
 }
 
@@ -260,6 +256,13 @@ fn a_standing_devnet_says_how_to_reach_it() {
         .unwrap();
     let peers: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(peers.as_array().unwrap().len(), 4, "{peers}");
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_filbert"))
+        .args(["--api", standing["api"].as_str().unwrap(), "--home"])
+        .arg(token_file.parent().unwrap())
+        .arg("stop")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(child.wait().unwrap().success());
+    assert!(!token_file.exists(), "it leaves nothing behind");
 }

@@ -31,6 +31,10 @@ fn chain(length: usize, files: &[(&str, &[u8])]) -> (Vec<Node>, tempfile::TempDi
     (nodes, shared)
 }
 
+fn stop(nodes: &[Node]) {
+    block_on(futures::future::join_all(nodes.iter().map(Node::stop)));
+}
+
 #[test]
 fn a_file_three_links_away_is_found_and_fetched() {
     let bytes: Vec<u8> = (0..700_000_u32)
@@ -75,10 +79,8 @@ fn a_file_three_links_away_is_found_and_fetched() {
             state.path.unwrap(),
             target.path().join("walnut songs (1).ogg")
         );
-        for node in &nodes {
-            node.stop().await;
-        }
     });
+    stop(&nodes);
 }
 
 #[test]
@@ -100,6 +102,7 @@ fn a_bare_urn_finds_its_sources() {
             b"one pecan pie"
         );
     });
+    stop(&nodes);
 }
 
 #[test]
@@ -120,6 +123,7 @@ fn a_source_that_is_gone_is_a_failure_with_a_reason() {
         assert!(failure.message.contains("404"), "{}", failure.message);
         assert!(nodes[0].fetch(&Target::Number(99), None).is_err());
     });
+    stop(&nodes);
 }
 
 #[test]
@@ -135,10 +139,7 @@ fn two_that_dial_each_other_at_once_keep_one_link() {
             let (at_one, at_two) = (one.peers(), two.peers());
             at_one.len() == 1 && at_two.len() == 1 && at_one[0].direction != at_two[0].direction
         });
-        block_on(async {
-            one.stop().await;
-            two.stop().await;
-        });
+        stop(&[one, two]);
     }
 }
 
@@ -154,6 +155,7 @@ fn nobody_links_to_itself_or_twice() {
     let error = block_on(one.connect(two.address())).unwrap_err();
     assert!(error.to_string().contains("Already connected"), "{error}");
     assert_eq!((one.peers().len(), two.peers().len()), (1, 1));
+    stop(&[one, two]);
 }
 
 #[test]
@@ -177,6 +179,7 @@ fn a_named_servent_is_dialled_until_it_is_there() {
         early.peers().len() == 1 && late.peers().len() == 1
     });
     assert_eq!(early.status().why, None);
+    stop(&[early, late]);
 }
 
 #[test]

@@ -170,7 +170,7 @@ impl Builder {
             found: Changes::default(),
             downloads_changed: Changes::default(),
             shared_changed: Changes::default(),
-            _temporary: temporary,
+            temporary: Mutex::new(temporary),
         };
         let node = Node(Arc::new(inner));
         runtime::spawn_detached(links::accept(node.clone(), listener));

@@ -91,7 +91,8 @@ struct Inner {
     found: Changes,
     downloads_changed: Changes,
     shared_changed: Changes,
-    _temporary: Option<Temporary>,
+    /// The home, when it is to go with the node.
+    temporary: Mutex<Option<Temporary>>,
 }
 
 /// Counters of a node since it started.
@@ -235,6 +236,9 @@ impl Node {
             .await;
         self.0.library.stop();
         self.0.stop.stop();
+        let temporary = self.0.temporary.lock();
+        let temporary = temporary.unwrap_or_else(PoisonError::into_inner).take();
+        runtime::spawn_blocking(move || drop(temporary)).await;
     }
 
     /// Waits until the node is told to stop.

@@ -38,7 +38,7 @@ pub fn decode(data: &[u8]) -> Result<Vec<u8>, Error> {
         let end = at + usize::from(code);
         let group = data
             .get(at + 1..end)
-            .ok_or(Error::new(at, "COBS group cut short"))?;
+            .ok_or_else(|| Error::new(at, "COBS group cut short"))?;
         if let Some(zero) = group.iter().position(|&byte| byte == 0) {
             return Err(Error::new(at + 1 + zero, "zero byte inside COBS"));
         }

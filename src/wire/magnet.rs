@@ -178,7 +178,8 @@ mod tests {
     fn magnets_of_the_wild_are_read() {
         let magnet: Magnet = format!(
             "MAGNET:?xt.1=urn:sha1:{SHA1}&xt.2=urn%3Abtih%3Aabc&DN=Hello+big%20w%C3%B6rld.txt&xl=11\
-             &xs=http://192.0.2.10:6346/uri-res/N2R?urn:sha1:{SHA1}&as=http%3A%2F%2Fa%2F%3Fx%26y&x.guid=7&mt&&"
+             &xs=http://192.0.2.10:6346/uri-res/N2R?urn:sha1:{SHA1}\
+             &as=http%3A%2F%2Fa%2F%3Fx%26y&x.guid=7&mt&&"
         )
         .parse()
         .unwrap();
@@ -236,7 +237,14 @@ mod tests {
         ) {
             let (sha1, root) = (Sha1::from_bytes(sha1), TigerRoot::from_bytes(root));
             let topics = vec![Urn::Bitprint(sha1, root), Urn::Sha1(sha1), Urn::TigerTree(root)];
-            let magnet = Magnet { topics, name, length, exact_sources, acceptable_sources, keywords };
+            let magnet = Magnet {
+                topics,
+                name,
+                length,
+                exact_sources,
+                acceptable_sources,
+                keywords,
+            };
             prop_assert_eq!(magnet.to_string().parse(), Ok(magnet));
         }
 

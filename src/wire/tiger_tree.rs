@@ -159,12 +159,13 @@ impl TigerTree {
 /// How many levels below the root servents keep of a content of `size` bytes.
 #[must_use]
 pub const fn depth(size: u64) -> u32 {
+    const KIB: u64 = 1 << 10;
     const MIB: u64 = 1 << 20;
     const GIB: u64 = 1 << 30;
     match size {
-        // One level more with each doubling from 256 KiB on.
-        ..0x4_0000 => 0,
-        ..0x400_0000 => size.ilog2() - 17,
+        _ if size < 256 * KIB => 0,
+        // One level more with each doubling.
+        _ if size < 64 * MIB => size.ilog2() - 17,
         _ if size < 256 * MIB => 9,
         _ if size < GIB => 10,
         _ if size < 4 * GIB => 11,

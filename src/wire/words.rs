@@ -107,7 +107,7 @@ mod tests {
         #[test]
         fn the_form_is_stable_and_tidy(text in any::<String>()) {
             let form = canonical(&text);
-            prop_assert_eq!(canonical(&form), form.clone());
+            prop_assert_eq!(&canonical(&form), &form);
             prop_assert!(!form.starts_with(' ') && !form.ends_with(' ') && !form.contains("  "));
         }
     }

@@ -22,7 +22,8 @@ impl Id {
     pub const CT: Self = Self::literal("CT");
     /// `DU`: average daily uptime.
     pub const DU: Self = Self::literal("DU");
-    /// `H`: a typed digest, see [`Urn::from_typed_digest`](crate::wire::urn::Urn::from_typed_digest).
+    /// `H`: a typed digest, read by
+    /// [`Urn::from_typed_digest`](crate::wire::urn::Urn::from_typed_digest).
     pub const H: Self = Self::literal("H");
     /// `IP`: one's own address as another sees it.
     pub const IP: Self = Self::literal("IP");

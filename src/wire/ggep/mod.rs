@@ -179,14 +179,14 @@ pub(super) fn begins_block(bytes: &[u8]) -> bool {
 
 /// Steps over the extensions of the block at the start of `block`, of which it tells the length.
 fn walk(block: &[u8], mut visit: impl FnMut(Id, &Item<'_>)) -> Result<usize, Error> {
-    let mut rest = match block {
-        [MAGIC, rest @ ..] => rest,
-        _ => return Err(Error::new(0, "no GGEP block")),
+    let [MAGIC, rest @ ..] = block else {
+        return Err(Error::new(0, "no GGEP block"));
     };
+    let mut rest = rest;
     loop {
         let at = block.len() - rest.len();
         let (after, item) = item(rest).map_err(|_| Error::new(at, "malformed GGEP extension"))?;
-        let id = Id::new(item.id).ok_or(Error::new(at, "zero byte in a GGEP id"))?;
+        let id = Id::new(item.id).ok_or_else(|| Error::new(at, "zero byte in a GGEP id"))?;
         visit(id, &item);
         rest = after;
         if item.flags & LAST != 0 {

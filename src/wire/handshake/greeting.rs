@@ -36,6 +36,8 @@ pub struct Greeting {
     pub dynamic_querying: bool,
     /// It may send a query again with a larger TTL.
     pub ext_probes: bool,
+    /// The version of GUESS it speaks.
+    pub guess: Option<Version>,
     /// Whether it repeats queries by itself.
     pub requeries: Option<bool>,
     /// It caches pongs.
@@ -86,6 +88,7 @@ impl Greeting {
             ultrapeer_query_routing: has("X-Ultrapeer-Query-Routing"),
             dynamic_querying: has("X-Dynamic-Querying"),
             ext_probes: has("X-Ext-Probes"),
+            guess: value(headers, "X-Guess"),
             requeries: truth(headers, "X-Requeries"),
             pong_caching: has("Pong-Caching"),
             ggep: has("GGEP"),
@@ -109,6 +112,7 @@ impl Greeting {
     #[must_use]
     pub fn to_headers(&self) -> Headers {
         let truth = |value: bool| if value { "True" } else { "False" }.to_owned();
+        let version = |version: Option<Version>| version.map(|version| version.to_string());
         let when = |said: bool, value: &str| said.then(|| value.to_owned());
         let tries: Vec<String> = self
             .try_ultrapeers
@@ -121,16 +125,14 @@ impl Greeting {
             ("Remote-IP", self.remote_ip.map(|ip| ip.to_string())),
             ("X-Ultrapeer", self.ultrapeer.map(truth)),
             ("X-Ultrapeer-Needed", self.ultrapeer_needed.map(truth)),
-            (
-                "X-Query-Routing",
-                self.query_routing.map(|version| version.to_string()),
-            ),
+            ("X-Query-Routing", version(self.query_routing)),
             (
                 "X-Ultrapeer-Query-Routing",
                 when(self.ultrapeer_query_routing, "0.1"),
             ),
             ("X-Dynamic-Querying", when(self.dynamic_querying, "0.1")),
             ("X-Ext-Probes", when(self.ext_probes, "0.1")),
+            ("X-Guess", version(self.guess)),
             ("X-Degree", self.degree.map(|degree| degree.to_string())),
             ("X-Max-TTL", self.max_ttl.map(|ttl| ttl.to_string())),
             ("X-Requeries", self.requeries.map(truth)),
@@ -306,6 +308,7 @@ mod tests {
         let all = Greeting {
             ultrapeer_needed: Some(true),
             ext_probes: true,
+            guess: Some(Version { major: 0, minor: 2 }),
             sends_deflate: true,
             crawler: true,
             ..leaf

@@ -94,10 +94,9 @@ impl StartLine {
         };
         let (rest, _) = status_version(line)
             .map_err(|_| Error::new(0, "not the start of a Gnutella handshake"))?;
-        let (code, reason) = code(rest).ok_or(Error::new(
-            line.len() - rest.len(),
-            "no status code in the handshake",
-        ))?;
+        let (code, reason) = code(rest).ok_or_else(|| {
+            Error::new(line.len() - rest.len(), "no status code in the handshake")
+        })?;
         Ok(Self::Status { code, reason })
     }
 }
@@ -146,7 +145,7 @@ fn next_line(bytes: &[u8], at: usize) -> Result<Option<(String, usize)>, Error> 
         .iter()
         .take(MAX_LINE + 2)
         .position(|&byte| byte == b'\n');
-    let line = &rest[..end.unwrap_or(rest.len().min(MAX_LINE + 2))];
+    let line = &rest[..end.unwrap_or_else(|| rest.len().min(MAX_LINE + 2))];
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.len() > MAX_LINE {
         return Err(Error::new(at + MAX_LINE, "handshake line above 1024 bytes"));

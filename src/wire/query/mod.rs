@@ -79,8 +79,8 @@ impl Query {
     ///
     /// # Errors
     /// When the payload is above [`MAX_PAYLOAD`], has no NUL, bad UTF-8, an empty flags word, a
-    /// broken GGEP block, a URN that does not parse, or asks for nothing: what today's servents
-    /// drop without a word (protocol §17.2).
+    /// broken GGEP block, a URN or digest that does not parse, or asks for nothing: what today's
+    /// servents drop without a word (protocol §17.2).
     pub fn decode(payload: &Bytes) -> Result<Self, Error> {
         if payload.len() > MAX_PAYLOAD {
             return Err(Error::new(MAX_PAYLOAD, "query above 256 bytes"));
@@ -93,7 +93,7 @@ impl Query {
         let flags = QueryFlags::from_word(word).ok_or(Error::new(0, "query without flags"))?;
         let text = str::from_utf8(text)
             .map_err(|error| Error::new(2 + error.valid_up_to(), "query text is not UTF-8"))?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text).to_owned();
+        let text = text.trim_start_matches('\u{feff}').to_owned();
         let Area {
             urns,
             extensions,
@@ -102,6 +102,12 @@ impl Query {
         } = Area::decode(&area, payload.len() - area.len(), &mut Inflation::new())?;
         if let Some(error) = malformed_urn {
             return Err(error);
+        }
+        if extensions.get(Id::H).is_some_and(|data| is_cut_short(data)) {
+            return Err(Error::new(
+                payload.len() - area.len(),
+                "query for a digest cut short",
+            ));
         }
         let query = Self {
             flags,
@@ -164,6 +170,11 @@ impl Query {
             && !self.asks_for_newest()
             && self.search_text().chars().nth(1).is_none()
     }
+}
+
+/// Whether the data of extension `H` should be a URN, by its type, and is none.
+fn is_cut_short(data: &[u8]) -> bool {
+    matches!(data.first(), None | Some(1 | 2)) && Urn::from_typed_digest(data).is_none()
 }
 
 /// The URNs in extensions `H` and `u`.
@@ -316,6 +327,7 @@ mod tests {
             b"\x98\0two words\0urn:sha1:SHORT",
             b"\x98\0two words\0urn:bitprint:SHORT.SHORT",
             b"\x98\0two words\0\xc3\x82PR\x41",
+            b"\x98\0two words\0\xc3\x81H\x41\x01",
         ] {
             assert!(decode(payload).is_err(), "{}", payload.escape_ascii());
         }

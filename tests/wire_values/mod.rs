@@ -1,0 +1,283 @@
+//! Any value of each type that has a codec, as strategies.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::Range;
+
+use bytes::Bytes;
+use filbert::wire::bye::Bye;
+use filbert::wire::ggep::{Extensions, Id};
+use filbert::wire::handshake::{Block, Greeting, StartLine, Version};
+use filbert::wire::ping::Ping;
+use filbert::wire::pong::Pong;
+use filbert::wire::push::Push;
+use filbert::wire::query::{self, Query, QueryFlags};
+use filbert::wire::query_hit::{QueryHit, Record, Trailer};
+use filbert::wire::urn::{Sha1, TigerRoot, Urn};
+use filbert::wire::{Descriptor, Guid, Header, Kind};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+pub(crate) fn guids() -> impl Strategy<Value = Guid> {
+    any::<[u8; 16]>().prop_map(Guid::from_bytes)
+}
+
+pub(crate) fn urns() -> impl Strategy<Value = Urn> {
+    let sha1 = any::<[u8; 20]>().prop_map(Sha1::from_bytes);
+    let root = any::<[u8; 24]>().prop_map(TigerRoot::from_bytes);
+    prop_oneof![
+        sha1.clone().prop_map(Urn::Sha1),
+        (sha1, root.clone()).prop_map(|(sha1, root)| Urn::Bitprint(sha1, root)),
+        root.prop_map(Urn::TigerTree),
+    ]
+}
+
+/// Bytes with zeros and separators more often than by chance.
+fn data(length: Range<usize>) -> impl Strategy<Value = Bytes> {
+    vec(
+        prop_oneof![any::<u8>(), select(vec![0, 0x1c, 0xc3])],
+        length,
+    )
+    .prop_map(Bytes::from)
+}
+
+/// Extensions but those that a codec gives a meaning of its own: `LF`, `XQ`, `WH`.
+pub(crate) fn extensions(count: Range<usize>) -> impl Strategy<Value = Extensions> {
+    let id = prop_oneof![
+        "[!-KM-VY-~][!-~]{0,14}",
+        select(vec!["H".to_owned(), "TT".to_owned()])
+    ];
+    vec((id, data(0..60)), count).prop_map(|list| {
+        let mut extensions = Extensions::new();
+        for (id, data) in list {
+            extensions.push(Id::new(id.as_bytes()).unwrap(), data);
+        }
+        extensions
+    })
+}
+
+pub(crate) fn pings() -> impl Strategy<Value = Ping> {
+    extensions(0..6).prop_map(|extensions| Ping { extensions })
+}
+
+pub(crate) fn pongs() -> impl Strategy<Value = Pong> {
+    (
+        any::<u16>(),
+        any::<Ipv4Addr>(),
+        any::<u32>(),
+        any::<u32>(),
+        extensions(0..6),
+    )
+        .prop_map(|(port, ip, files, kibibytes, extensions)| Pong {
+            port,
+            ip,
+            files,
+            kibibytes,
+            extensions,
+        })
+}
+
+pub(crate) fn byes() -> impl Strategy<Value = Bye> {
+    (any::<u16>(), "[^\0]{0,200}").prop_map(|(code, message)| Bye { code, message })
+}
+
+pub(crate) fn pushes() -> impl Strategy<Value = Push> {
+    (
+        guids(),
+        any::<u32>(),
+        any::<Ipv4Addr>(),
+        any::<u16>(),
+        extensions(0..4),
+    )
+        .prop_map(|(servent, index, ip, port, extensions)| Push {
+            servent,
+            index,
+            ip,
+            port,
+            extensions,
+        })
+}
+
+pub(crate) fn queries() -> impl Strategy<Value = Query> {
+    let flags = any::<u16>().prop_map(|word| QueryFlags::from_word(word | 0x8000).unwrap());
+    (
+        flags,
+        "[^\0\u{feff}]{2,30}",
+        vec(urns(), 0..3),
+        extensions(0..3),
+    )
+        .prop_map(|(flags, text, urns, extensions)| Query {
+            flags,
+            text,
+            urns,
+            extensions,
+        })
+        .prop_filter("as large as a query, its digest whole", |query| {
+            query.encode().len() <= query::MAX_PAYLOAD && query.extensions.get("H").is_none()
+        })
+}
+
+fn records() -> impl Strategy<Value = Record> {
+    (
+        any::<u32>(),
+        prop_oneof![any::<u32>().prop_map(u64::from), 0..=u64::MAX / 2],
+        "[^\0]{0,40}",
+        vec(urns(), 0..3),
+        vec("[0-9][a-zü日本0-9 ]{0,20}", 0..3),
+        extensions(0..4),
+    )
+        .prop_map(|(index, size, name, urns, metadata, extensions)| Record {
+            index,
+            size,
+            name,
+            urns,
+            metadata,
+            extensions,
+        })
+}
+
+fn trailers() -> impl Strategy<Value = Trailer> {
+    (
+        any::<[u8; 4]>(),
+        any::<[Option<bool>; 4]>(),
+        extensions(0..4),
+        option::of(data(1..80)),
+    )
+        .prop_map(
+            |(vendor, [push, busy, uploaded, measured], extensions, xml)| Trailer {
+                vendor,
+                push,
+                busy,
+                uploaded,
+                measured,
+                extensions,
+                xml,
+            },
+        )
+}
+
+pub(crate) fn hits() -> impl Strategy<Value = QueryHit> {
+    (
+        any::<u16>(),
+        any::<Ipv4Addr>(),
+        any::<u32>(),
+        vec(records(), 1..12),
+        option::of(trailers()),
+        guids(),
+    )
+        .prop_map(|(port, ip, speed, results, trailer, servent)| QueryHit {
+            port,
+            ip,
+            speed,
+            results,
+            trailer,
+            servent,
+        })
+}
+
+/// Descriptors of any kind, whose payloads mean nothing.
+pub(crate) fn descriptors() -> impl Strategy<Value = Descriptor> {
+    (
+        guids(),
+        any::<u8>(),
+        any::<u8>(),
+        any::<u8>(),
+        vec(any::<u8>(), 0..600),
+    )
+        .prop_map(|(guid, code, ttl, hops, payload)| Descriptor {
+            header: Header {
+                guid,
+                kind: Kind::from_code(code),
+                ttl,
+                hops,
+            },
+            payload: payload.into(),
+        })
+}
+
+/// Text as a line may have it: without control characters and blanks at its ends.
+fn line(most: usize) -> impl Strategy<Value = String> {
+    vec(any::<char>(), 0..most).prop_map(|chars| {
+        let text: String = chars
+            .into_iter()
+            .filter(|char| !char.is_control())
+            .collect();
+        text.trim().to_owned()
+    })
+}
+
+pub(crate) fn blocks() -> impl Strategy<Value = Block> {
+    let start = prop_oneof![
+        any::<(u8, u8)>().prop_map(|(major, minor)| StartLine::Connect { major, minor }),
+        (0_u16..1000, line(40)).prop_map(|(code, reason)| StartLine::Status { code, reason }),
+    ];
+    (start, vec(("[A-Za-z][A-Za-z0-9-]{0,20}", line(60)), 0..10)).prop_map(|(line, headers)| {
+        Block {
+            line,
+            headers: headers.into_iter().collect(),
+        }
+    })
+}
+
+pub(crate) fn greetings() -> impl Strategy<Value = Greeting> {
+    let address =
+        || (any::<IpAddr>(), 1..=u16::MAX).prop_map(|(ip, port)| SocketAddr::new(ip, port));
+    let version = any::<(u8, u8)>().prop_map(|(major, minor)| Version { major, minor });
+    (
+        option::of("[!-~]([ -~]{0,30}[!-~])?"),
+        any::<[Option<bool>; 3]>(),
+        option::of(address()),
+        option::of(any::<IpAddr>()),
+        any::<(Option<u8>, Option<u32>)>(),
+        (option::of(version.clone()), option::of(version)),
+        any::<[bool; 11]>(),
+        option::of(guids()),
+        vec(address(), 0..=20),
+    )
+        .prop_map(
+            |(agent, truths, listen, remote_ip, numbers, versions, said, guid, tries)| {
+                let [ultrapeer, ultrapeer_needed, requeries] = truths;
+                let [
+                    ultrapeer_query_routing,
+                    dynamic_querying,
+                    ext_probes,
+                    ref more @ ..,
+                ] = said;
+                let [
+                    pong_caching,
+                    ggep,
+                    vendor_message,
+                    bye,
+                    accepts_deflate,
+                    ref more @ ..,
+                ] = *more;
+                let [sends_deflate, tls, crawler] = *more;
+                Greeting {
+                    agent,
+                    ultrapeer,
+                    ultrapeer_needed,
+                    listen,
+                    remote_ip,
+                    max_ttl: numbers.0,
+                    degree: numbers.1,
+                    query_routing: versions.0,
+                    guess: versions.1,
+                    ultrapeer_query_routing,
+                    dynamic_querying,
+                    ext_probes,
+                    requeries,
+                    pong_caching,
+                    ggep,
+                    vendor_message,
+                    bye,
+                    accepts_deflate,
+                    sends_deflate,
+                    tls,
+                    crawler,
+                    guid,
+                    try_ultrapeers: tries,
+                }
+            },
+        )
+}
