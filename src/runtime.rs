@@ -6,17 +6,19 @@
 //! [`spawn_blocking`].
 
 use std::future::Future;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::io::{self, IoSlice};
+use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_io::Async;
 use async_signal::{Signal, Signals};
-use futures::StreamExt;
+use async_std::net::{self, ToSocketAddrs};
+use futures::{AsyncRead, AsyncWrite, StreamExt};
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 
-pub use async_std::net::{TcpListener, TcpStream};
 pub use async_std::task::JoinHandle;
 
 /// A future was not ready within its limit.
@@ -70,6 +72,11 @@ pub async fn sleep(duration: Duration) {
     async_std::task::sleep(duration).await;
 }
 
+/// Lets the other tasks of this thread have their turn.
+pub async fn yield_now() {
+    async_std::task::yield_now().await;
+}
+
 /// Waits for `future`, at most for `limit`; what is not ready by then is dropped.
 ///
 /// # Errors
@@ -78,6 +85,127 @@ pub async fn timeout<F: Future>(limit: Duration, future: F) -> Result<F::Output,
     async_std::future::timeout(limit, future)
         .await
         .map_err(|_| TimedOut(limit))
+}
+
+/// A listening TCP socket.
+#[derive(Debug)]
+pub struct TcpListener(net::TcpListener);
+
+impl TcpListener {
+    /// Listens on an address; port 0 lets the system choose.
+    ///
+    /// # Errors
+    /// When the address is taken or not ours.
+    pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
+        net::TcpListener::bind(address).await.map(Self)
+    }
+
+    /// The next connection and where it comes from.
+    ///
+    /// # Errors
+    /// When the connection is gone already, or the process has no room for it.
+    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, from) = self.0.accept().await?;
+        Ok((TcpStream(stream), from))
+    }
+
+    /// The address listened on.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+/// A TCP connection. Clones are the same connection.
+///
+/// Closing it tells the peer that nothing more comes (which the runtime's own type leaves out);
+/// the peer may still send.
+#[derive(Clone, Debug)]
+pub struct TcpStream(net::TcpStream);
+
+impl TcpStream {
+    /// Connects to an address, as patient as the system; see [`connect`] for a limit.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn connect(to: impl ToSocketAddrs) -> io::Result<Self> {
+        net::TcpStream::connect(to).await.map(Self)
+    }
+
+    /// The address of the peer.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.0.peer_addr()
+    }
+
+    /// The address of this end.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    /// Whether to send what is written at once.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.0.set_nodelay(nodelay)
+    }
+
+    /// Ends one or both directions, at once and for all clones.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.0.shutdown(how)
+    }
+}
+
+impl AsyncRead for TcpStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for TcpStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.as_mut().poll_flush(cx))?;
+        match self.shutdown(Shutdown::Write) {
+            // The peer was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
+            closed => Poll::Ready(closed),
+        }
+    }
 }
 
 /// Opens a TCP connection to `to` within `limit`, dialling from the address `from` when one is given.
@@ -131,7 +259,7 @@ async fn dial(from: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
         return Err(error);
     }
     match stream.get_ref().peer_addr() {
-        Ok(_) => Ok(stream.into_inner()?.into()),
+        Ok(_) => Ok(TcpStream(stream.into_inner()?.into())),
         Err(unconnected) => Err(begun.err().unwrap_or(unconnected)),
     }
 }
@@ -139,6 +267,8 @@ async fn dial(from: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+
+    use futures::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
 
@@ -171,6 +301,20 @@ mod tests {
                     "from {from:?}"
                 );
             }
+        });
+    }
+
+    #[test]
+    fn a_closed_stream_has_an_end_and_can_still_hear() {
+        block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let to = listener.local_addr().unwrap();
+            let mut here = TcpStream::connect(to).await.unwrap();
+            let (mut there, _) = listener.accept().await.unwrap();
+            here.close().await.unwrap();
+            assert_eq!(there.read(&mut [0]).await.unwrap(), 0);
+            there.write_all(b"x").await.unwrap();
+            assert_eq!(here.read(&mut [0]).await.unwrap(), 1);
         });
     }
 

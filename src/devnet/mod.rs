@@ -1,1 +1,354 @@
-//! Many real servents on loopback addresses in one process.
+//! Many real servents on loopback addresses in one process: the main job with no network at all.
+//!
+//! A devnet plans first (`plan`: who has which file, who searches for which words, with every
+//! holder at least three links away), then starts one node for each node of a graph, links them
+//! as its edges say, searches, fetches, verifies, and tells the story. It starts nodes through
+//! [`Node::builder`] only and keeps everything in a temporary directory.
+
+mod files;
+mod plan;
+mod story;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures::future::{join_all, try_join_all};
+use rand::SeedableRng;
+use rand_pcg::Pcg64Mcg;
+use thiserror::Error;
+
+pub use plan::FAR;
+pub use story::{FetchTold, SearchTold, Story};
+
+use self::plan::{Placed, Quest};
+use crate::node::{self, Node};
+use crate::overlay::Profile;
+use crate::runtime;
+use crate::topology::{self, Graph, Spec};
+use crate::wire::Guid;
+
+/// The fewest servents in which somebody is three links away however they are linked.
+pub const FEWEST: u32 = 5;
+
+/// The most servents: each takes sockets and threads' time of this one process.
+pub const MOST: u32 = 1_000;
+
+/// Files that a devnet may need open: a servent's own, and two for each link.
+const FILES_A_SERVENT: u64 = 8;
+const FILES_A_LINK: u64 = 2;
+
+/// Nodes that start, or links that open, at the same time.
+const AT_ONCE: usize = 32;
+
+/// How long a servent may take to hash what it shares.
+const HASHING: Duration = Duration::from_secs(120);
+
+/// Why there is no devnet.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Too few or too many servents.
+    #[error("a devnet has {FEWEST} to {MOST} servents, not {0}")]
+    Size(u64),
+    /// The topology is no graph.
+    #[error(transparent)]
+    Topology(#[from] topology::Error),
+    /// The topology has another number of servents.
+    #[error("the topology {spec} has {nodes} servents, not {wanted}: leave out one of the two")]
+    TopologySize {
+        /// The topology.
+        spec: Spec,
+        /// Its servents.
+        nodes: usize,
+        /// Those asked for.
+        wanted: u32,
+    },
+    /// The graph falls apart.
+    #[error("the topology {0} is not connected: some servents could reach nobody")]
+    Apart(Spec),
+    /// What is to be shared cannot be read.
+    #[error("cannot share {}: {cause}", path.display())]
+    Share {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// No file is far enough from anybody.
+    #[error(
+        "no file can be searched: none has a name whose matches are all {FAR} links or more from \
+         one servent; share other files or choose another topology"
+    )]
+    NothingToSearch,
+    /// Too few files may be open.
+    #[error("{wanted} files must be open at once, {allowed} are allowed: raise `ulimit -Hn`")]
+    OpenFiles {
+        /// What the devnet needs.
+        wanted: u64,
+        /// The hard limit.
+        allowed: u64,
+    },
+    /// The temporary directory cannot be written.
+    #[error("cannot write the temporary directory {}: {cause}", path.display())]
+    Temporary {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// A servent did not start, or two did not link.
+    #[error("a servent of the devnet failed: {0}")]
+    Node(#[from] node::Error),
+}
+
+/// What a devnet is to be.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// How many servents; without it as many as the topology has, or 12.
+    pub servents: Option<u32>,
+    /// How they are linked.
+    pub topology: Option<Spec>,
+    /// What they share; without it the project's `docs` if that is here, or made-up files.
+    pub shares: Vec<PathBuf>,
+    /// Decides the graph.
+    pub seed: u64,
+}
+
+/// A devnet that is up.
+#[derive(Debug)]
+pub struct Devnet {
+    nodes: Vec<Node>,
+    graph: Graph,
+    files: Vec<Placed>,
+    quests: Vec<Quest>,
+    skipped: usize,
+    _directory: Directory,
+}
+
+/// The directory of a devnet, which goes with it.
+#[derive(Debug)]
+struct Directory(PathBuf);
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            log::warn!("cannot remove {}: {error}", self.0.display());
+        }
+    }
+}
+
+impl Devnet {
+    /// Plans, starts every servent and links them.
+    ///
+    /// # Errors
+    /// When what was asked cannot be, or the machine refuses.
+    pub async fn start(plan: Plan) -> Result<Self, Error> {
+        let (spec, graph) = lay_out(&plan)?;
+        let links = graph.edges() as u64;
+        raise_file_limit(graph.nodes() as u64 * FILES_A_SERVENT + links * FILES_A_LINK + 64)?;
+        let directory = Directory(
+            std::env::temp_dir().join(format!("filbert-devnet-{}", Guid::random(&mut rand::rng()))),
+        );
+        let prepared = {
+            let (root, graph) = (directory.0.clone(), graph.clone());
+            runtime::spawn_blocking(move || prepare(&graph, plan.shares, &root)).await?
+        };
+        let (files, quests, skipped) = prepared;
+        log::info!("starting {} servents as {spec}", graph.nodes());
+        let addresses = Addresses::probe();
+        let mut nodes = Vec::with_capacity(graph.nodes());
+        let all: Vec<u32> = graph.iter().collect();
+        for some in all.chunks(AT_ONCE) {
+            nodes.extend(
+                try_join_all(some.iter().map(|number| {
+                    let home = directory.0.join(format!("servent-{number}"));
+                    Node::builder()
+                        .share(home.join("shared"))
+                        .home(home)
+                        .listen(SocketAddrV4::new(addresses.of(*number), 0))
+                        .profile(Profile::CLASSIC)
+                        .start()
+                }))
+                .await?,
+            );
+        }
+        let edges: Vec<(u32, u32)> = graph
+            .iter()
+            .flat_map(|from| graph.neighbours(from).iter().map(move |to| (from, *to)))
+            .filter(|(from, to)| from < to)
+            .collect();
+        for some in edges.chunks(AT_ONCE) {
+            let link = |(from, to): &(u32, u32)| {
+                let address = nodes[*to as usize].address();
+                let node: Node = nodes[*from as usize].clone();
+                async move { node.connect(address).await }
+            };
+            try_join_all(some.iter().map(link)).await?;
+        }
+        let hashing = join_all(nodes.iter().map(Node::shared));
+        if runtime::timeout(HASHING, hashing).await.is_err() {
+            log::warn!("not everything is hashed after {HASHING:?}");
+        }
+        Ok(Self {
+            nodes,
+            graph,
+            files,
+            quests,
+            skipped,
+            _directory: directory,
+        })
+    }
+
+    /// Its servents, in the order of the graph.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The servent that searches first: what it looks for lies within reach of a newcomer that
+    /// links to it.
+    #[must_use]
+    pub fn entry(&self) -> &Node {
+        &self.nodes[self.quests[0].searcher as usize]
+    }
+
+    /// The words that the entry searches first.
+    #[must_use]
+    pub fn words(&self) -> &str {
+        &self.quests[0].words
+    }
+
+    /// Which servents hold a file that the entry's words match.
+    #[must_use]
+    pub fn holders(&self) -> Vec<usize> {
+        let expected = &self.quests[0].expected;
+        expected
+            .iter()
+            .map(|file| self.files[*file].holder as usize)
+            .collect()
+    }
+
+    /// Searches, fetches and verifies as planned.
+    pub async fn run(&self) -> Story {
+        story::tell(self).await
+    }
+
+    /// Ends every servent.
+    pub async fn stop(&self) {
+        join_all(self.nodes.iter().map(Node::stop)).await;
+    }
+}
+
+/// The graph that was asked for, or one in which somebody is far from somebody else and no
+/// single servent holds it together.
+fn lay_out(plan: &Plan) -> Result<(Spec, Graph), Error> {
+    let spec = match (plan.topology, plan.servents) {
+        (Some(spec), _) => spec,
+        (None, servents) => standard(servents.unwrap_or(12)),
+    };
+    let (nodes, _) = spec.size();
+    for size in [plan.servents.map_or(nodes, u64::from), nodes] {
+        if !(u64::from(FEWEST)..=u64::from(MOST)).contains(&size) {
+            return Err(Error::Size(size));
+        }
+    }
+    let graph = spec.build(&mut Pcg64Mcg::seed_from_u64(plan.seed))?;
+    if let Some(wanted) = plan
+        .servents
+        .filter(|wanted| *wanted as usize != graph.nodes())
+    {
+        return Err(Error::TopologySize {
+            spec,
+            nodes: graph.nodes(),
+            wanted,
+        });
+    }
+    if !plan::is_connected(&graph) {
+        return Err(Error::Apart(spec));
+    }
+    Ok((spec, graph))
+}
+
+fn standard(n: u32) -> Spec {
+    match n {
+        0..=5 => Spec::Grid { w: n, h: 1 },
+        6..=11 => Spec::Ws { n, k: 2, p: 0.0 },
+        12..=19 => Spec::Ws { n, k: 4, p: 0.0 },
+        _ => Spec::Regular { n, d: 4 },
+    }
+}
+
+/// Deals the files out and writes each servent's shared directory.
+fn prepare(
+    graph: &Graph,
+    mut shares: Vec<PathBuf>,
+    root: &std::path::Path,
+) -> Result<(Vec<Placed>, Vec<Quest>, usize), Error> {
+    let failed = |cause| Error::Temporary {
+        path: root.to_owned(),
+        cause,
+    };
+    std::fs::create_dir_all(root).map_err(failed)?;
+    if shares.is_empty() {
+        let docs = PathBuf::from("docs");
+        let made_up = root.join("made-up");
+        if docs.is_dir() && PathBuf::from("Cargo.toml").is_file() {
+            shares.push(docs);
+        } else {
+            files::make_up(&made_up).map_err(failed)?;
+            shares.push(made_up);
+        }
+    }
+    let collected = files::collect(&shares)?;
+    let placed = plan::place(graph, collected.files);
+    let reach = u32::from(Profile::PUBLIC.max_ttl);
+    let quests = plan::quests(graph, &placed, reach)?;
+    for number in graph.iter() {
+        std::fs::create_dir_all(root.join(format!("servent-{number}")).join("shared"))
+            .map_err(failed)?;
+    }
+    for (number, file) in placed.iter().enumerate() {
+        let shared = root.join(format!("servent-{}", file.holder)).join("shared");
+        files::hand_out(&file.path, &file.name, &shared.join(number.to_string()))
+            .map_err(failed)?;
+    }
+    Ok((placed, quests, collected.skipped))
+}
+
+/// Lets the process open as many files as a devnet needs, up to the hard limit.
+fn raise_file_limit(wanted: u64) -> Result<(), Error> {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(allowed) if allowed < wanted => Err(Error::OpenFiles { wanted, allowed }),
+        // Where the limit cannot be read there is none to keep.
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Loopback addresses, one a servent where the system has them all.
+#[derive(Clone, Copy, Debug)]
+enum Addresses {
+    Many,
+    One,
+}
+
+impl Addresses {
+    fn probe() -> Self {
+        let second = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2), 0));
+        if TcpListener::bind(second).is_ok() {
+            Self::Many
+        } else {
+            Self::One
+        }
+    }
+
+    fn of(self, number: u32) -> Ipv4Addr {
+        match self {
+            Self::Many => Ipv4Addr::from(Ipv4Addr::LOCALHOST.to_bits() + number),
+            Self::One => Ipv4Addr::LOCALHOST,
+        }
+    }
+}

@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use futures::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use thiserror::Error;
 
@@ -66,9 +67,10 @@ where
         })
         .await?;
         if length == 0 {
-            return match decoder.buffer().is_empty() {
-                true => Ok(()),
-                false => Err(LinkError::Truncated),
+            return if decoder.buffer().is_empty() {
+                Ok(())
+            } else {
+                Err(LinkError::Truncated)
             };
         }
         let decoded = decode(&mut decoder, &mut batch);
@@ -81,6 +83,10 @@ where
             batch.shrink_to(BATCH);
         }
         decoded?;
+        if decoder.buffer().is_empty() {
+            // Whoever keeps a payload keeps this memory; an idle link does not.
+            *decoder.buffer() = BytesMut::new();
+        }
         if length == MOST {
             // More lies ready; the other links of this thread shall have their turn first.
             runtime::yield_now().await;
@@ -129,9 +135,15 @@ where
         headers.clear();
         for Descriptor { header, payload } in &batch {
             let header = header.encode(payload.len());
-            headers.push(header.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?);
+            headers
+                .push(header.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?);
         }
-        let mut pieces = Pieces { headers: &headers, batch: &batch, next: 0, offset: 0 };
+        let mut pieces = Pieces {
+            headers: &headers,
+            batch: &batch,
+            next: 0,
+            offset: 0,
+        };
         poll_fn(|cx| pieces.poll_write(&mut writer, &mut stall, cx)).await?;
         batch.clear();
         batch.shrink_to(BATCH);
@@ -198,5 +210,181 @@ impl Pieces<'_> {
             self.offset -= length;
             self.next += 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::collections::VecDeque;
+
+    use bytes::Bytes;
+    use futures::future::join;
+    use futures::io::Cursor;
+    use futures::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::net::testing::pair;
+    use crate::runtime::block_on;
+    use crate::wire::{Guid, Header, Kind};
+
+    const LONG: Duration = Duration::from_secs(10);
+    const SHORT: Duration = Duration::from_millis(50);
+
+    fn descriptor(kind: Kind, length: usize) -> Descriptor {
+        let mark = u8::try_from(length % 251).unwrap();
+        Descriptor {
+            header: Header {
+                guid: Guid::from_bytes([mark; 16]),
+                kind,
+                ttl: 3,
+                hops: 1,
+            },
+            payload: vec![mark; length].into(),
+        }
+    }
+
+    /// More descriptors than slices, empty payloads and large ones among them.
+    fn many() -> Vec<Descriptor> {
+        let hits = [30_000, 0, 1, 65_535].map(|length| descriptor(Kind::QueryHit, length));
+        let pings = (0..200).map(|number| descriptor(Kind::Ping, number % 3));
+        hits.into_iter().chain(pings).collect()
+    }
+
+    /// Gives its descriptors a few at a time, then closes.
+    struct Stack(RefCell<VecDeque<Descriptor>>);
+
+    impl Outbox for Stack {
+        fn poll_take(&self, _: &mut Context<'_>, batch: &mut Vec<Descriptor>) -> Poll<Taken> {
+            let mut left = self.0.borrow_mut();
+            let some = left.len().min(150);
+            batch.extend(left.drain(..some));
+            Poll::Ready(if left.is_empty() {
+                Taken::Closed
+            } else {
+                Taken::More
+            })
+        }
+    }
+
+    /// Never has enough.
+    struct Flood(Descriptor);
+
+    impl Outbox for Flood {
+        fn poll_take(&self, _: &mut Context<'_>, batch: &mut Vec<Descriptor>) -> Poll<Taken> {
+            batch.extend([self.0.clone(), self.0.clone()]);
+            Poll::Ready(Taken::More)
+        }
+    }
+
+    /// Reads `bytes` and gives the batches and how it ended.
+    fn batches(bytes: &[u8]) -> (Vec<Vec<Descriptor>>, Result<(), LinkError>) {
+        let mut batches = Vec::new();
+        let reading = read(Cursor::new(bytes), LONG, |batch| {
+            batches.push(std::mem::take(batch));
+            ControlFlow::Continue(())
+        });
+        let end = block_on(reading);
+        (batches, end)
+    }
+
+    #[test]
+    fn what_one_end_writes_the_other_reads() {
+        block_on(async {
+            let (here, there) = pair().await;
+            let outbox = Stack(RefCell::new(many().into()));
+            let mut received = Vec::new();
+            let reading = read(there, LONG, |batch| {
+                received.append(batch);
+                ControlFlow::Continue(())
+            });
+            let (written, read) = join(write(here, LONG, outbox), reading).await;
+            written.unwrap();
+            read.unwrap();
+            assert_eq!(received, many());
+        });
+    }
+
+    #[test]
+    fn every_descriptor_of_a_read_comes_in_one_batch() {
+        let all: Vec<_> = (0..9)
+            .map(|length| descriptor(Kind::Ping, length))
+            .collect();
+        let bytes: Vec<_> = all.iter().flat_map(|one| one.encode().unwrap()).collect();
+        let (batches, end) = batches(&bytes);
+        end.unwrap();
+        assert_eq!(batches, [all]);
+    }
+
+    #[test]
+    fn what_came_before_a_fault_is_handed_on() {
+        let good = descriptor(Kind::Ping, 5);
+        let bytes = good.encode().unwrap();
+        let faults = [
+            [&bytes[..], &[0xff; 23]].concat(),
+            [&bytes[..], &bytes[..22]].concat(),
+        ];
+        let [framing, cut] = faults.map(|bytes| batches(&bytes));
+        assert_eq!(framing.0, [[good.clone()]]);
+        assert!(matches!(framing.1, Err(LinkError::Frame(_))), "{framing:?}");
+        assert_eq!(cut.0, [[good]]);
+        assert!(matches!(cut.1, Err(LinkError::Truncated)), "{cut:?}");
+    }
+
+    #[test]
+    fn the_receiver_of_batches_can_end_the_link() {
+        let bytes = descriptor(Kind::Ping, 0).encode().unwrap();
+        let reading = read(Cursor::new(&bytes), LONG, |_| ControlFlow::Break(()));
+        block_on(reading).unwrap();
+    }
+
+    #[test]
+    fn bytes_that_complete_no_descriptor_are_silence() {
+        block_on(async {
+            let (mut here, there) = pair().await;
+            let whole = descriptor(Kind::QueryHit, 60_000).encode().unwrap();
+            let dribbling = async {
+                for byte in whole {
+                    here.write_all(&[byte]).await?;
+                    runtime::sleep(Duration::from_millis(1)).await;
+                }
+                io::Result::Ok(())
+            };
+            let reading = read(there, SHORT, |_| ControlFlow::Continue(()));
+            let (dribbled, read) = join(dribbling, reading).await;
+            assert!(dribbled.is_err());
+            assert!(matches!(read, Err(LinkError::Silent(_))), "{read:?}");
+        });
+    }
+
+    #[test]
+    fn a_neighbour_that_never_reads_ends_the_link() {
+        block_on(async {
+            let (here, there) = pair().await;
+            let flood = Flood(descriptor(Kind::QueryHit, 60_000));
+            let error = write(here, SHORT, flood).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            drop(there);
+        });
+    }
+
+    #[test]
+    fn the_last_batch_is_sent_before_the_link_closes() {
+        block_on(async {
+            let (here, mut there) = pair().await;
+            let bye = descriptor(Kind::Bye, 40);
+            let outbox = Stack(RefCell::new(VecDeque::from([bye.clone()])));
+            write(here, LONG, outbox).await.unwrap();
+            let mut bytes = Vec::new();
+            there.read_to_end(&mut bytes).await.unwrap();
+            assert_eq!(Bytes::from(bytes), bye.encode().unwrap());
+        });
+    }
+
+    #[test]
+    fn an_impossible_payload_is_an_error_not_a_panic() {
+        let outbox = Stack(RefCell::new([descriptor(Kind::QueryHit, 65_536)].into()));
+        let error = block_on(write(Cursor::new(Vec::new()), LONG, outbox)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     }
 }

@@ -2,13 +2,18 @@
 //!
 //! - [`listener`]: the one TCP port; [`sniff`] tells what a stranger on it speaks;
 //! - [`stream`]: a connection, plain or encrypted; [`rewind`] one with bytes put back;
+//! - [`handshake`]: the three blocks with which a link begins;
+//! - [`link`]: the read and the write loop of a link to a neighbour;
 //! - [`http`]: HTTP both ways over any stream, the only file that names the HTTP library;
 //! - [`tls`]: encryption without authentication.
 //!
 //! Knows `runtime` and `wire` only; what arrives is handed on as values. A peer that dribbles,
 //! floods or falls silent costs its own connection, a bounded buffer and a bounded time.
 
+mod fill;
+pub mod handshake;
 pub mod http;
+pub mod link;
 pub mod listener;
 pub mod rewind;
 pub mod sniff;

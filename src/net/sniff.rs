@@ -3,13 +3,14 @@
 //! The first bytes decide, no more of them are awaited than that takes, and they are put back for
 //! whoever goes on. Only a `GIV` is read here to its end, since nothing follows it until we ask.
 
+use std::future::poll_fn;
 use std::io;
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures::AsyncReadExt;
+use bytes::{Bytes, BytesMut};
 use thiserror::Error;
 
+use super::fill::poll_fill;
 #[cfg(feature = "tls")]
 use super::tls::Acceptor;
 use super::{Rewind, Stream};
@@ -137,18 +138,16 @@ enum Said {
 
 /// Reads until the first bytes say something.
 async fn first(mut stream: Stream) -> Result<(Said, Bytes, Stream), SniffError> {
-    let mut buffer = [0; LONGEST];
-    let mut length = 0;
+    let mut front = BytesMut::new();
     loop {
-        if let Some(said) = said(&buffer[..length]) {
-            return Ok((said, Bytes::copy_from_slice(&buffer[..length]), stream));
+        if let Some(said) = said(&front) {
+            return Ok((said, front.freeze(), stream));
         }
-        if length == LONGEST {
+        if front.len() >= LONGEST {
             return Err(SniffError::TooLong);
         }
-        match stream.read(&mut buffer[length..]).await? {
-            0 => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-            more => length += more,
+        if poll_fn(|cx| poll_fill(&mut stream, cx, &mut front)).await? == 0 {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
     }
 }
@@ -209,4 +208,198 @@ fn giv(line: &str) -> Option<(u32, Guid)> {
     let (index, rest) = line.strip_prefix("GIV ")?.split_once(':')?;
     let (servent, _name) = rest.split_once('/')?;
     Some((index.parse().ok()?, servent.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::join;
+    use futures::{AsyncReadExt, AsyncWriteExt};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::net::http::{self, Body, Request, Response};
+    use crate::net::testing::pair;
+    use crate::runtime::block_on;
+
+    const GUID: &str = "000102030405060708090A0b0c0d0e0f";
+    const HELLO: &[u8] = b"GNUTELLA CONNECT/0.6\r\nUser-Agent: x\r\n\r\n\x00\xff";
+
+    /// What the sniffer makes of `bytes`, after which nothing comes.
+    fn sniffed(bytes: &[u8]) -> Result<Opening, SniffError> {
+        block_on(async {
+            let (mut here, there) = pair().await;
+            here.write_all(bytes).await.unwrap();
+            here.close().await.unwrap();
+            Sniffer::default().sniff(there).await
+        })
+    }
+
+    #[test]
+    fn a_handshake_that_dribbles_in_is_kept_whole() {
+        block_on(async {
+            let (mut here, there) = pair().await;
+            let dribbling = async {
+                for byte in HELLO {
+                    here.write_all(&[*byte]).await.unwrap();
+                    runtime::yield_now().await;
+                }
+                here.close().await.unwrap();
+            };
+            let sniffer = Sniffer::default();
+            let (opening, ()) = join(sniffer.sniff(there), dribbling).await;
+            let Ok(Opening::Gnutella(mut stream)) = opening else {
+                panic!("{opening:?}");
+            };
+            let mut bytes = Vec::new();
+            stream.read_to_end(&mut bytes).await.unwrap();
+            assert_eq!(bytes, HELLO);
+        });
+    }
+
+    #[test]
+    fn a_request_goes_on_as_http_however_long_its_path() {
+        block_on(async {
+            let (here, there) = pair().await;
+            let path = format!("/get/1/{}", "%41".repeat(1000));
+            let serving = async {
+                let Ok(Opening::Http(stream)) = Sniffer::default().sniff(there).await else {
+                    panic!("not HTTP");
+                };
+                let echo = |request: Request<_>| async move {
+                    Response::new(Body::from(request.uri().to_string()))
+                };
+                http::serve(stream, echo).await.unwrap();
+            };
+            let asking = async {
+                let mut client = http::connect(here).await.unwrap();
+                let request = Request::get(&path).body(Body::empty()).unwrap();
+                let response = client.send(request).await.unwrap();
+                http::read_body(response.into_body(), 4096).await.unwrap()
+            };
+            let ((), body) = join(serving, asking).await;
+            assert_eq!(body, path);
+        });
+    }
+
+    #[test]
+    fn a_giv_turns_the_connection_round() {
+        for line in [
+            format!("GIV 7:{GUID}/a name: with / all of it\n\n"),
+            format!("GIV 7:{GUID}/\r\n\r\n"),
+        ] {
+            block_on(async {
+                let (mut here, there) = pair().await;
+                let giving = async {
+                    for byte in line.bytes() {
+                        here.write_all(&[byte]).await.unwrap();
+                        runtime::yield_now().await;
+                    }
+                    let file = |_| async { Response::new(Body::from("the file")) };
+                    http::serve(here, file).await.unwrap();
+                };
+                let taking = async {
+                    let opening = Sniffer::default().sniff(there).await;
+                    let Ok(Opening::Giv {
+                        index,
+                        servent,
+                        stream,
+                    }) = opening
+                    else {
+                        panic!("{opening:?}");
+                    };
+                    assert_eq!((index, servent), (7, GUID.parse().unwrap()));
+                    let mut client = http::connect(stream).await.unwrap();
+                    let request = Request::get("/").body(Body::empty()).unwrap();
+                    let response = client.send(request).await.unwrap();
+                    http::read_body(response.into_body(), 99).await.unwrap()
+                };
+                let ((), body) = join(giving, taking).await;
+                assert_eq!(body, "the file");
+            });
+        }
+    }
+
+    #[test]
+    fn a_giv_must_say_who_gives() {
+        for line in ["GIV 7/x\n\n", "GIV 7:00/x\n\n", "GIV x:00/\n\n", "GIV \n\n"] {
+            let error = sniffed(line.as_bytes()).unwrap_err();
+            assert!(matches!(error, SniffError::MalformedGiv(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn other_tongues_are_known_at_once() {
+        for start in [
+            "\n\n",
+            "CONNECT BACK\r\n",
+            "CHAT CONNECT/0.1\r\n",
+            "G2",
+            "\x16\x02",
+        ] {
+            let opening = sniffed(start.as_bytes()).unwrap();
+            assert!(matches!(opening, Opening::Other), "{start:?}: {opening:?}");
+        }
+    }
+
+    #[test]
+    fn who_says_nothing_or_too_much_is_turned_away() {
+        for start in ["", "G", "GNUTELLA CONNECT", "GIV 7:"] {
+            let error = sniffed(start.as_bytes()).unwrap_err();
+            assert!(matches!(error, SniffError::Ended(_)), "{start:?}: {error}");
+        }
+        let error = sniffed(&[b"GIV 7:", &[b'0'; LONGEST][..]].concat()).unwrap_err();
+        assert!(matches!(error, SniffError::TooLong), "{error}");
+        block_on(async {
+            let (_here, there) = pair().await;
+            let sniffer = Sniffer::default().patience(Duration::from_millis(20));
+            let error = sniffer.sniff(there).await.unwrap_err();
+            assert!(matches!(error, SniffError::Silent(_)), "{error}");
+        });
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn inside_tls_the_same_is_spoken() {
+        use crate::net::tls::{Connector, Identity};
+
+        let acceptor = Acceptor::new(&Identity::generate().unwrap()).unwrap();
+        let sniffer = Sniffer::default().tls(acceptor);
+        block_on(async {
+            let (here, there) = pair().await;
+            let dialling = async {
+                let connector = Connector::new().unwrap();
+                let limit = Duration::from_secs(10);
+                let mut stream = connector.connect(here, limit).await.unwrap();
+                stream.write_all(HELLO).await.unwrap();
+                stream.close().await.unwrap();
+                stream
+            };
+            let (opening, _dialled) = join(sniffer.sniff(there), dialling).await;
+            let Ok(Opening::Gnutella(mut stream)) = opening else {
+                panic!("{opening:?}");
+            };
+            assert!(stream.get_ref().is_encrypted());
+            let mut bytes = Vec::new();
+            stream.read_to_end(&mut bytes).await.unwrap();
+            assert_eq!(bytes, HELLO);
+        });
+        let refused = sniffed(&[0x16, 0x03, 0x01, 0x02]).unwrap();
+        assert!(matches!(refused, Opening::Other), "{refused:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_said_stays_said(
+            start in prop::sample::select(vec![GNUTELLA, HTTP[0], HTTP[1], HTTP[2], GIV, TLS, b""]),
+            rest in "[GIV\r\n 0]{0,20}",
+        ) {
+            let bytes = [start, rest.as_bytes()].concat();
+            let mut decided = None;
+            for length in 0..=bytes.len() {
+                let said = said(&bytes[..length]);
+                prop_assert!(decided.is_none() || said == decided);
+                decided = said;
+            }
+        }
+    }
 }

@@ -1,1 +1,336 @@
 //! The live servent: owns a state machine, feeds it, and carries out what it asks.
+//!
+//! A [`Node`] is built with [`Node::builder`] and lives until it is stopped. It holds the clock,
+//! the sockets' tasks and the one lock around the core; readers decode whole batches, enter the
+//! core once a batch, and leave; a slow neighbour costs its own outbox only. Devnet, tests and
+//! the control plane start nodes through the builder only.
+//!
+//! - `builder`: settings to a running node; `links`: the one port, handshakes, neighbours;
+//! - `core`: the servent and its links under one lock; `outbox`: what waits for a neighbour;
+//! - `searches`, `downloads`: what the user asked for, and how far it is;
+//! - `state`: what a node says of itself.
+
+mod builder;
+mod changes;
+mod core;
+mod downloads;
+mod error;
+mod greeting;
+mod ground;
+#[cfg(feature = "tls")]
+mod identity;
+mod links;
+mod outbox;
+mod search;
+mod searches;
+pub mod state;
+mod stop;
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::future::{self, Either, FutureExt};
+
+pub use builder::{Builder, PORT};
+pub use downloads::Target;
+pub use error::Error;
+pub use search::Search;
+pub use searches::{Hit, SearchLimits};
+
+use self::builder::Temporary;
+use self::changes::Changes;
+use self::core::Core;
+use self::downloads::Downloads;
+use self::state::{DownloadPhase, Peer, Role, Status};
+use self::stop::Stop;
+use crate::library::{Library, ShareState, Stage};
+use crate::net::sniff::Sniffer;
+use crate::overlay::Stats;
+use crate::runtime;
+use crate::transfer::upload::Uploads;
+use crate::wire::Guid;
+
+/// How often deadlines are looked at.
+const TICK: Duration = Duration::from_secs(1);
+/// How often the shared directories are looked through again.
+const RESCAN: Duration = Duration::from_secs(60 * 60);
+/// How long a stop waits for goodbyes to be read.
+const PARTING: Duration = Duration::from_secs(3);
+
+/// A running servent. Clones are the same node; it runs until [`stop`](Self::stop).
+#[derive(Clone)]
+pub struct Node(Arc<Inner>);
+
+struct Inner {
+    guid: Guid,
+    address: SocketAddr,
+    home: PathBuf,
+    download_directory: PathBuf,
+    incomplete_directory: PathBuf,
+    dial_from: Option<IpAddr>,
+    core: Mutex<Core>,
+    downloads: Mutex<Downloads>,
+    uploads: Arc<Uploads>,
+    library: Arc<Library>,
+    started: Instant,
+    sniffer: Sniffer,
+    /// Connections that have not yet said what they want.
+    opening: AtomicU64,
+    /// Why the last attempt to reach a servent failed.
+    why: Mutex<Option<String>>,
+    peers: Vec<SocketAddr>,
+    stop: Stop,
+    links_changed: Changes,
+    found: Changes,
+    downloads_changed: Changes,
+    shared_changed: Changes,
+    _temporary: Option<Temporary>,
+}
+
+/// Counters of a node since it started.
+#[derive(Clone, Debug)]
+pub struct Counters {
+    /// What the servent counted.
+    pub stats: Stats,
+    /// QUERY descriptors sent: one for each neighbour that got one.
+    pub queries_sent: u64,
+    /// Bytes sent over links that are open.
+    pub bytes_sent: u64,
+    /// Descriptors dropped because a neighbour, still linked, was too slow.
+    pub queue_drops: u64,
+}
+
+impl Node {
+    /// Begins to describe a node.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.0.address
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub fn guid(&self) -> Guid {
+        self.0.guid
+    }
+
+    /// Where it keeps its state.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        &self.0.home
+    }
+
+    /// Its neighbours.
+    #[must_use]
+    pub fn peers(&self) -> Vec<Peer> {
+        let core = self.0.core();
+        let peer = |neighbour: &core::Neighbour| Peer {
+            address: neighbour.address,
+            role: neighbour.role,
+            direction: neighbour.direction,
+            agent: neighbour.agent.clone(),
+            tls: neighbour.tls,
+            compressed: false,
+            since: neighbour.since.elapsed(),
+            sent: neighbour.outbox.counts().0,
+            received: neighbour
+                .received
+                .load(std::sync::atomic::Ordering::Relaxed),
+        };
+        core.links
+            .iter()
+            .map(|(_, neighbour)| peer(neighbour))
+            .collect()
+    }
+
+    /// How it is.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let (ultrapeers, leaves) = {
+            let core = self.0.core();
+            let leaves = core
+                .links
+                .iter()
+                .filter(|(_, known)| known.role == Role::Leaf)
+                .count();
+            (core.links.len() - leaves, leaves)
+        };
+        let shares = self.0.library.shares();
+        let downloads = self.0.downloads();
+        let count = |pick: fn(DownloadPhase) -> bool| {
+            downloads.states().filter(|state| pick(state.phase)).count()
+        };
+        Status {
+            role: Role::Ultrapeer,
+            listen: self.0.address,
+            why: (ultrapeers + leaves == 0).then(|| self.0.why()),
+            ultrapeers,
+            leaves,
+            files: shares.iter().map(|share| share.files).sum(),
+            bytes: shares.iter().map(|share| share.bytes).sum(),
+            hashed: shares.iter().map(|share| share.hashed).sum(),
+            downloads_active: count(|phase| !phase.is_over()),
+            downloads_queued: 0,
+            downloads_done: count(|phase| phase == DownloadPhase::Done),
+            uploads_active: self.0.uploads.active(),
+            uptime: self.0.started.elapsed(),
+        }
+    }
+
+    /// The directories it shares.
+    #[must_use]
+    pub fn shares(&self) -> Vec<ShareState> {
+        self.0.library.shares()
+    }
+
+    /// What it counted.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let core = self.0.core();
+        let sum = |pick: fn((u64, u64)) -> u64| {
+            core.links
+                .iter()
+                .map(|(_, neighbour)| pick(neighbour.outbox.counts()))
+                .sum()
+        };
+        Counters {
+            stats: core.stats.clone(),
+            queries_sent: core.queries_sent,
+            bytes_sent: sum(|(sent, _)| sent),
+            queue_drops: sum(|(_, dropped)| dropped),
+        }
+    }
+
+    /// Waits until everything in the shared directories can be found.
+    pub async fn shared(&self) {
+        let settled = || {
+            let known =
+                |share: &ShareState| matches!(share.state, Stage::Ready | Stage::Unreadable);
+            Some(self.0.library.shares().iter().all(known))
+        };
+        self.0
+            .when(&self.0.shared_changed, Duration::MAX, settled, |settled| {
+                *settled
+            })
+            .await;
+    }
+
+    /// Ends the node: says goodbye to its neighbours and gives its home back.
+    pub async fn stop(&self) {
+        self.0.core().part();
+        let gone = || Some(self.0.core().links.is_empty());
+        self.0
+            .when(&self.0.links_changed, PARTING, gone, |gone| *gone)
+            .await;
+        self.0.library.stop();
+        self.0.stop.stop();
+    }
+
+    /// Waits until the node is told to stop.
+    pub async fn stopped(&self) {
+        let _stopped = self.0.stop.stopped().await;
+    }
+
+    /// Looks at deadlines until the node stops.
+    async fn keep_time(self) {
+        let mut stopped = self.0.stop.stopped();
+        loop {
+            if let Either::Right(_) =
+                future::select(runtime::sleep(TICK).boxed(), &mut stopped).await
+            {
+                return;
+            }
+            if self.0.core().tick() {
+                self.0.found.notify();
+            }
+        }
+    }
+
+    /// Looks through the shared directories, now and again, until the node stops.
+    async fn keep_library(self) {
+        let mut stopped = self.0.stop.stopped();
+        loop {
+            let scanning = {
+                let node = self.clone();
+                runtime::spawn_blocking(move || {
+                    node.0.library.scan(&|_| node.0.shared_changed.notify());
+                    node.0.shared_changed.notify();
+                })
+            };
+            scanning.await;
+            let rest = runtime::sleep(RESCAN).boxed();
+            if let Either::Right(_) = future::select(rest, &mut stopped).await {
+                return;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node")
+            .field("guid", &self.0.guid)
+            .field("address", &self.0.address)
+            .finish()
+    }
+}
+
+impl Inner {
+    fn core(&self) -> MutexGuard<'_, Core> {
+        // A panic under the lock is a fault of ours; the tables behind it are still whole.
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn downloads(&self) -> MutexGuard<'_, Downloads> {
+        self.downloads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why there is no neighbour.
+    fn why(&self) -> String {
+        let last = self
+            .why
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        match (last, self.peers.is_empty()) {
+            (Some(why), _) => why,
+            (None, true) => "no servent is known: name one with --peer or `filbert connect`, \
+                or wait for one to connect"
+                .to_owned(),
+            (None, false) => "still dialling".to_owned(),
+        }
+    }
+
+    /// The state once it is as wanted, or as it is after `limit`; `None` when there is none.
+    async fn when<T: Send>(
+        &self,
+        changes: &Changes,
+        limit: Duration,
+        look: impl Fn() -> Option<T> + Send + Sync,
+        wanted: impl Fn(&T) -> bool + Send + Sync,
+    ) -> Option<T> {
+        let waiting = async {
+            loop {
+                let changed = changes.next();
+                match look() {
+                    Some(state) if !wanted(&state) => changed.await,
+                    state => return state,
+                }
+            }
+        };
+        match future::select(waiting.boxed(), runtime::sleep(limit).boxed()).await {
+            Either::Left((state, _)) => state,
+            Either::Right(_) => look(),
+        }
+    }
+}

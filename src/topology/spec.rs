@@ -111,7 +111,8 @@ impl Spec {
     }
 
     /// Nodes and (at most) edges, as far as numbers go.
-    fn size(&self) -> (u64, u64) {
+    #[must_use]
+    pub fn size(&self) -> (u64, u64) {
         match *self {
             Self::Ba { n, m } => (n.into(), u64::from(n) * u64::from(m)),
             Self::Gnm { n, m } => (n.into(), m.into()),

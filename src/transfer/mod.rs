@@ -4,6 +4,8 @@
 //! through three pure files only ([`name`], `request` and `range`), and never becomes a path before
 //! it has passed [`name`]. The disk is touched on the blocking pool only.
 
+#[cfg(test)]
+mod attempt;
 pub mod disk;
 pub mod download;
 pub mod name;
@@ -15,6 +17,7 @@ mod request;
 mod scripted;
 mod slots;
 pub mod source;
+pub mod upload;
 mod writer;
 
 /// What this servent calls itself in `Server` and `User-Agent`.

@@ -355,3 +355,6 @@ fn quote(text: &str) -> String {
         .take(QUOTE)
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,8 +16,8 @@ use super::AGENT;
 use super::range::Asked;
 use super::request::{Unnamed, Wanted, wanted};
 use super::slots::{Slot, Slots};
-use crate::library::Library;
 use crate::library::index::SharedFile;
+use crate::library::{Library, Version};
 use crate::net::http::{
     Body, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header,
 };
@@ -182,7 +182,7 @@ impl Uploads {
             log::info!("{} is not served: {error}", shared.path.display());
             match error.kind() {
                 ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied => {
-                    self.library.changed(&shared.path);
+                    self.library.withdraw(shared.index);
                     Refusal::NotFound
                 }
                 // Too many open files, or a disk in trouble: it may pass.
@@ -256,11 +256,11 @@ fn describe(headers: &mut HeaderMap, shared: &SharedFile, length: u64) {
 
 /// `file`, opened where the upload begins, if it is still the one that was hashed.
 fn open_unchanged(shared: &SharedFile, first: u64) -> io::Result<File> {
-    let unchanged = |metadata: &Metadata| {
-        metadata.is_file()
-            && metadata.len() == shared.size
-            && modified_ms(metadata) == Some(shared.modified_ms)
+    let hashed = Version {
+        size: shared.size,
+        modified_ms: shared.modified_ms,
     };
+    let unchanged = |metadata: &Metadata| metadata.is_file() && Version::of(metadata) == hashed;
     let changed = || io::Error::new(ErrorKind::NotFound, "it has changed since it was hashed");
     // Looked at before it is opened as well: to open a pipe would wait for its writer.
     if !unchanged(&fs::metadata(&shared.path)?) {
@@ -300,11 +300,6 @@ fn read(file: &mut File, count: u64) -> io::Result<Bytes> {
         return Err(ErrorKind::UnexpectedEof.into());
     }
     Ok(chunk.into())
-}
-
-fn modified_ms(metadata: &Metadata) -> Option<i64> {
-    let since = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-    i64::try_from(since.as_millis()).ok()
 }
 
 /// Sets a header to a value made here, of visible ASCII only.

@@ -4,7 +4,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::Error;
-use super::ggep::{Extensions, MAGIC, MAX_EXTENSIONS, Zeros};
+use super::ggep::{Extensions, Inflation, MAGIC, MAX_EXTENSIONS, Zeros, begins_block};
 use super::urn::{Urn, split_namespace};
 
 /// What divides the strings of an area.
@@ -24,7 +24,11 @@ pub(super) struct Area {
 impl Area {
     /// Reads an area that starts at `offset` of its payload. A NUL divides as 0x1C does, so a
     /// last one too many is harmless.
-    pub(super) fn decode(area: &Bytes, offset: usize) -> Result<Self, Error> {
+    pub(super) fn decode(
+        area: &Bytes,
+        offset: usize,
+        inflation: &mut Inflation,
+    ) -> Result<Self, Error> {
         let mut out = Self::default();
         let mut at = 0;
         for _ in 0..MAX_EXTENSIONS {
@@ -39,7 +43,7 @@ impl Area {
             if rest[0] == MAGIC {
                 at += out
                     .extensions
-                    .merge(&rest)
+                    .merge(&rest, inflation)
                     .map_err(|error| Error::new(offset + at + error.offset, error.what))?;
                 continue;
             }
@@ -47,19 +51,11 @@ impl Area {
                 .iter()
                 .position(|&byte| is_separator(byte))
                 .unwrap_or(rest.len());
-            let end = Self::cut_before_ggep(&rest, end);
+            let end = cut_before_ggep(&rest, end);
             out.read_string(&rest[..end], offset + at);
             at += end;
         }
         Ok(out)
-    }
-
-    /// Where a string ends that has a GGEP block right behind it, without a separator.
-    fn cut_before_ggep(rest: &Bytes, end: usize) -> usize {
-        let magic = rest[..end].iter().position(|&byte| byte == MAGIC);
-        magic
-            .filter(|&at| begins_block(&rest.slice(at..)))
-            .unwrap_or(end)
     }
 
     fn read_string(&mut self, string: &[u8], offset: usize) {
@@ -80,6 +76,12 @@ impl Area {
             }
         }
     }
+}
+
+/// Where a string ends that has a GGEP block right behind it, without a separator.
+fn cut_before_ggep(rest: &[u8], end: usize) -> usize {
+    let magic = rest[..end].iter().position(|&byte| byte == MAGIC);
+    magic.filter(|&at| begins_block(&rest[at..])).unwrap_or(end)
 }
 
 /// Writes an area. Strings that could not be read back as they are, are left out.
@@ -134,11 +136,5 @@ fn is_plain(text: &str) -> bool {
     !bytes.is_empty()
         && !is_urn(bytes)
         && !bytes.iter().any(|&byte| is_separator(byte))
-        && magic.is_none_or(|at| at > 0 && !begins_block(&Bytes::copy_from_slice(&bytes[at..])))
-}
-
-/// Whether a sound GGEP block starts here. The magic byte alone may also begin a letter such as
-/// "é".
-fn begins_block(bytes: &Bytes) -> bool {
-    Extensions::decode(bytes).is_ok()
+        && magic.is_none_or(|at| at > 0 && !begins_block(&bytes[at..]))
 }

@@ -2,20 +2,37 @@
 
 use std::io::Write;
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use sha1::Digest;
 use tempfile::TempDir;
 
 use super::*;
+use crate::library::{HashMemory, Hashed};
 use crate::net::http;
 use crate::transfer::download::{self, Job, Source};
 use crate::wire::Guid;
-use crate::wire::urn::Sha1;
+use crate::wire::urn::{Sha1, TigerRoot};
 
 /// More than the sockets of a connection hold, so that an upload that is not read stays under way.
 const LARGE: usize = 24 << 20;
+
+/// Knows the hash of every file, so that none is computed.
+#[derive(Debug)]
+struct Known(Sha1);
+
+impl HashMemory for Known {
+    fn recall(&self, _: &Path, _: Version) -> Option<Hashed> {
+        let tiger_root = TigerRoot::from_bytes([3; 24]);
+        Some(Hashed {
+            sha1: self.0,
+            tiger_root,
+        })
+    }
+
+    fn remember(&self, _: &Path, _: Version, _: Hashed) {}
+}
 
 /// A servent that shares one file.
 struct Sharer {
@@ -28,17 +45,23 @@ struct Sharer {
 
 impl Sharer {
     fn new(name: &str, contents: &[u8]) -> Self {
-        Self::with_limits(name, contents, Limits::default())
+        let sha1 = Sha1::from_bytes(sha1::Sha1::digest(contents).into());
+        Self::sharing(name, contents, sha1, Limits::default())
     }
 
-    fn with_limits(name: &str, contents: &[u8], limits: Limits) -> Self {
+    /// Shares a file that is larger than a connection holds, under a hash that is made up.
+    fn large(limits: Limits) -> Self {
+        Self::sharing("large", &vec![7; LARGE], Sha1::from_bytes([7; 20]), limits)
+    }
+
+    fn sharing(name: &str, contents: &[u8], sha1: Sha1, limits: Limits) -> Self {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("shared");
         fs::create_dir(&folder).unwrap();
         fs::write(folder.join(name), contents).unwrap();
         fs::write(home.path().join("secret"), b"secret").unwrap();
-        let library = library(&folder);
-        let sha1 = Sha1::from_bytes(sha1::Sha1::digest(contents).into());
+        let library = Arc::new(Library::new(vec![folder], Arc::new(Known(sha1))));
+        library.scan(&|_| ());
         let shared = library.by_sha1(&sha1).unwrap();
         let uploads = Uploads::new(library, limits);
         let listener = runtime::block_on(runtime::TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -329,7 +352,7 @@ fn when_the_slots_are_full_one_is_told_when_to_come_back() {
         slots: 1,
         ..Limits::default()
     };
-    let sharer = Sharer::with_limits("large", &vec![7; LARGE], limits);
+    let sharer = Sharer::large(limits);
     let mut holder = Connection::new(sharer.address);
     holder.ask("GET", &sharer.by_hash(), "");
     assert!(holder.head().starts_with("HTTP/1.1 200 OK"));
@@ -380,7 +403,7 @@ fn a_file_that_has_changed_is_not_served_and_the_library_told() {
 
 #[test]
 fn a_file_cut_during_the_upload_breaks_the_connection() {
-    let sharer = Sharer::new("large", &vec![7; LARGE]);
+    let sharer = Sharer::large(Limits::default());
     let mut connection = Connection::new(sharer.address);
     connection.ask("GET", &sharer.by_hash(), "");
     connection.head();
@@ -417,24 +440,4 @@ fn our_own_download_fetches_it() {
     let finished = runtime::block_on(download::run(job, |_| ())).unwrap();
     assert_eq!(finished.path, home.path().join("a b.bin"));
     assert!(fs::read(finished.path).unwrap() == sharer.contents);
-}
-
-fn library(folder: &std::path::Path) -> Arc<Library> {
-    let library = Library::default();
-    let mut index = 0;
-    for e in fs::read_dir(folder).unwrap() {
-        let e = e.unwrap();
-        index += 1;
-        let c = fs::read(e.path()).unwrap();
-        library.files.write().unwrap().push(SharedFile {
-            index,
-            path: e.path(),
-            name: e.file_name().into_string().unwrap(),
-            size: c.len() as u64,
-            modified_ms: modified_ms(&e.metadata().unwrap()).unwrap(),
-            sha1: Sha1::from_bytes(sha1::Sha1::digest(&c).into()),
-            tiger_root: crate::wire::urn::TigerRoot::from_bytes([3; 24]),
-        });
-    }
-    Arc::new(library)
 }

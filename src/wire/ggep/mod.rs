@@ -4,17 +4,13 @@
 //! whose data does not unpack is left out, like one of an unknown meaning.
 
 mod id;
-
-use std::io::Read;
-
-use bytes::{BufMut, Bytes, BytesMut};
-use flate2::bufread::ZlibDecoder;
-use nom::bytes::complete::take;
-use nom::number::complete::u8 as byte;
-use nom::{IResult, Parser};
+mod item;
 
 pub use self::id::Id;
+pub(super) use self::item::Inflation;
+use self::item::{COBS, Item, LAST, item, put_length, unpack};
 use super::{Error, cobs};
+use bytes::{BufMut, Bytes, BytesMut};
 
 /// The byte that begins a block.
 pub const MAGIC: u8 = 0xc3;
@@ -22,17 +18,11 @@ pub const MAGIC: u8 = 0xc3;
 /// The most extensions kept of one descriptor part; more are stepped over.
 pub const MAX_EXTENSIONS: usize = 32;
 
-/// The most bytes of one extension's data, and of all inflated data of one block together.
+/// The most bytes of one extension's data, and of all inflated data of one payload together.
 pub const MAX_DATA: usize = 65_535;
 
 /// The most bytes of extensions in a ping, pong or push; servents of today drop more.
 pub const MAX_TAIL: usize = 1_536;
-
-const LAST: u8 = 0x80;
-const COBS: u8 = 0x40;
-const DEFLATE: u8 = 0x20;
-const RESERVED: u8 = 0x10;
-const ID_LENGTH: u8 = 0x0f;
 
 /// One extension.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +59,7 @@ impl Extensions {
     /// When the block does not begin with [`MAGIC`] or its frame is broken.
     pub fn decode(block: &Bytes) -> Result<(Self, usize), Error> {
         let mut extensions = Self::new();
-        let consumed = extensions.merge(block)?;
+        let consumed = extensions.merge(block, &mut Inflation::new())?;
         Ok((extensions, consumed))
     }
 
@@ -129,40 +119,33 @@ impl Extensions {
             return Err(Error::new(offset + MAX_TAIL, "extensions above 1536 bytes"));
         }
         let mut extensions = Self::new();
+        let mut inflation = Inflation::new();
         let mut at = 0;
         while at < rest.len() {
             if rest[at..].iter().all(|&byte| byte == 0) {
                 break;
             }
             at += extensions
-                .merge(&rest.slice(at..))
+                .merge(&rest.slice(at..), &mut inflation)
                 .map_err(|error| Error::new(offset + at + error.offset, error.what))?;
         }
         Ok(extensions)
     }
 
     /// Adds the block at the start of `block`, of which it tells the length.
-    pub(super) fn merge(&mut self, block: &Bytes) -> Result<usize, Error> {
-        if block.first() != Some(&MAGIC) {
-            return Err(Error::new(0, "no GGEP block"));
-        }
-        let mut rest = &block[1..];
-        let mut budget = MAX_DATA;
-        loop {
-            let at = block.len() - rest.len();
-            let (after, item) =
-                item(rest).map_err(|_| Error::new(at, "malformed GGEP extension"))?;
-            rest = after;
-            let id = Id::new(item.id).ok_or(Error::new(at, "zero byte in a GGEP id"))?;
+    pub(super) fn merge(
+        &mut self,
+        block: &Bytes,
+        inflation: &mut Inflation,
+    ) -> Result<usize, Error> {
+        walk(block, |id, item| {
             if self.0.len() < MAX_EXTENSIONS
-                && let Some(data) = unpack(block, &item, &mut budget)
+                && self.get(id).is_none()
+                && let Some(data) = unpack(block, item, inflation)
             {
                 self.push(id, data);
             }
-            if item.flags & LAST != 0 {
-                return Ok(block.len() - rest.len());
-            }
-        }
+        })
     }
 
     /// Appends the block, when there is any extension.
@@ -189,6 +172,29 @@ impl Extensions {
     }
 }
 
+/// Whether a sound block starts here. Its first byte alone may also begin a letter such as "é".
+pub(super) fn begins_block(bytes: &[u8]) -> bool {
+    walk(bytes, |_, _| ()).is_ok()
+}
+
+/// Steps over the extensions of the block at the start of `block`, of which it tells the length.
+fn walk(block: &[u8], mut visit: impl FnMut(Id, &Item<'_>)) -> Result<usize, Error> {
+    let mut rest = match block {
+        [MAGIC, rest @ ..] => rest,
+        _ => return Err(Error::new(0, "no GGEP block")),
+    };
+    loop {
+        let at = block.len() - rest.len();
+        let (after, item) = item(rest).map_err(|_| Error::new(at, "malformed GGEP extension"))?;
+        let id = Id::new(item.id).ok_or(Error::new(at, "zero byte in a GGEP id"))?;
+        visit(id, &item);
+        rest = after;
+        if item.flags & LAST != 0 {
+            return Ok(block.len() - rest.len());
+        }
+    }
+}
+
 /// Reads an integer in minimal little-endian form: at most 8 bytes, none of them for zero
 /// (protocol §9.3).
 #[must_use]
@@ -209,78 +215,6 @@ pub fn encode_integer(value: u64) -> Bytes {
     Bytes::copy_from_slice(&bytes[..length])
 }
 
-/// An extension as it stands in the block.
-struct Item<'a> {
-    flags: u8,
-    id: &'a [u8],
-    data: &'a [u8],
-}
-
-fn item(input: &[u8]) -> IResult<&[u8], Item<'_>> {
-    let (input, flags) = byte.parse(input)?;
-    if flags & RESERVED != 0 || flags & ID_LENGTH == 0 {
-        return malformed(input);
-    }
-    let (input, id) = take(flags & ID_LENGTH).parse(input)?;
-    let (input, length) = length(input)?;
-    let (input, data) = take(length).parse(input)?;
-    Ok((input, Item { flags, id, data }))
-}
-
-/// One to three bytes of six bits, most significant first; bit 7 says that more follow, bit 6
-/// that none do.
-fn length(mut input: &[u8]) -> IResult<&[u8], u32> {
-    let mut length = 0;
-    for _ in 0..3 {
-        let (rest, part) = byte.parse(input)?;
-        input = rest;
-        length = length << 6 | u32::from(part & 0x3f);
-        match part & 0xc0 {
-            0x40 => return Ok((input, length)),
-            0x80 => {}
-            _ => break,
-        }
-    }
-    malformed(input)
-}
-
-fn malformed<T>(input: &[u8]) -> IResult<&[u8], T> {
-    let error = nom::error::Error::new(input, nom::error::ErrorKind::Verify);
-    Err(nom::Err::Error(error))
-}
-
-fn put_length(out: &mut BytesMut, length: usize) {
-    // At most 65 535 bytes and their COBS codes: below 2^18.
-    let sixth = |shift: u32| u8::try_from(length >> shift & 0x3f).expect("six bits");
-    if length >= 1 << 12 {
-        out.put_u8(0x80 | sixth(12));
-    }
-    if length >= 1 << 6 {
-        out.put_u8(0x80 | sixth(6));
-    }
-    out.put_u8(0x40 | sixth(0));
-}
-
-/// The data as meant, or nothing when it does not unpack or is too long. Plain data is a slice
-/// of the block.
-fn unpack(block: &Bytes, item: &Item<'_>, budget: &mut usize) -> Option<Bytes> {
-    let mut data = block.slice_ref(item.data);
-    if item.flags & COBS != 0 && !data.is_empty() {
-        data = cobs::decode(&data).ok()?.into();
-    }
-    if item.flags & DEFLATE != 0 && !data.is_empty() {
-        let mut inflated = Vec::new();
-        let limit = u64::try_from(*budget + 1).ok()?;
-        ZlibDecoder::new(&data[..])
-            .take(limit)
-            .read_to_end(&mut inflated)
-            .ok()?;
-        *budget = budget.checked_sub(inflated.len())?;
-        data = inflated.into();
-    }
-    (data.len() <= MAX_DATA).then_some(data)
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -288,6 +222,7 @@ mod tests {
     use flate2::Compression;
     use flate2::write::ZlibEncoder;
 
+    use super::item::DEFLATE;
     use super::*;
 
     fn decode(bytes: &[u8]) -> Result<(Extensions, usize), Error> {
@@ -306,26 +241,6 @@ mod tests {
         put_length(&mut out, data.len());
         out.put_slice(data);
         out.to_vec()
-    }
-
-    #[test]
-    fn lengths_match_known_answers() {
-        for (value, bytes) in [
-            (0, &[0x40][..]),
-            (63, &[0x7f]),
-            (64, &[0x81, 0x40]),
-            (4095, &[0xbf, 0x7f]),
-            (4096, &[0x81, 0x80, 0x40]),
-            (262_143, &[0xbf, 0xbf, 0x7f]),
-        ] {
-            let mut out = BytesMut::new();
-            put_length(&mut out, usize::try_from(value).unwrap());
-            assert_eq!(out, bytes);
-            assert_eq!(length(bytes).unwrap(), (&[][..], value));
-        }
-        for wrong in [&[0x00][..], &[0xc0], &[0x81, 0x81, 0x81], &[0x81], &[]] {
-            assert!(length(wrong).is_err(), "{wrong:02x?}");
-        }
     }
 
     #[test]
@@ -417,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn inflated_data_has_one_budget_for_a_block() {
+    fn inflated_data_has_one_budget_for_a_payload() {
         let bomb = zlib(&[0; 40_000]);
         let mut bytes = BytesMut::from(&[MAGIC][..]);
         for (flags, id) in [(0, b'A'), (0, b'B'), (LAST, b'C')] {

@@ -9,7 +9,7 @@ use unicode_normalization::UnicodeNormalization;
 pub use self::flags::QueryFlags;
 use super::Error;
 use super::gem::{self, Area};
-use super::ggep::{Extensions, Id};
+use super::ggep::{Extensions, Id, Inflation, decode_integer};
 use super::parse::{fixed, terminated};
 use super::urn::{Sha1, Urn};
 
@@ -99,7 +99,7 @@ impl Query {
             extensions,
             malformed_urn,
             ..
-        } = Area::decode(&area, payload.len() - area.len())?;
+        } = Area::decode(&area, payload.len() - area.len(), &mut Inflation::new())?;
         if let Some(error) = malformed_urn {
             return Err(error);
         }
@@ -155,7 +155,7 @@ impl Query {
         let feature = self
             .extensions
             .get(Id::WH)
-            .and_then(|data| super::ggep::decode_integer(data));
+            .and_then(|data| decode_integer(data));
         feature == Some(1) || self.text.eq_ignore_ascii_case("WhatIsNewXOXO")
     }
 
@@ -199,4 +199,130 @@ fn clean(text: &str) -> String {
         }
     }
     words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHA1: &str = "FKXGYNOJJ7H3IFO35FPUBC445EPOQRXN";
+
+    fn decode(payload: &[u8]) -> Result<Query, Error> {
+        Query::decode(&Bytes::copy_from_slice(payload))
+    }
+
+    fn with_extensions(text: &str, area: &[u8]) -> Result<Query, Error> {
+        decode(&[b"\x98\x00", text.as_bytes(), b"\0", area].concat())
+    }
+
+    #[test]
+    fn keywords_are_cleaned_as_every_servent_takes_them() {
+        let text = |words| Query::keywords(words).unwrap().text;
+        assert_eq!(text("  linux   iso\t"), "linux iso");
+        assert_eq!(text("[Linux]_(ISO): linux/iso;x"), "Linux ISO x");
+        assert_eq!(text("full＿width：colon"), "full width colon");
+        assert_eq!(text("cafe\u{301}"), "café");
+        assert!(Query::keywords("a").is_err());
+        assert!(Query::keywords("???").is_err());
+        assert!(Query::keywords(&"word".repeat(51)).is_err());
+        let query = Query::keywords("linux iso").unwrap();
+        assert_eq!(Query::decode(&query.encode()), Ok(query));
+    }
+
+    #[test]
+    fn a_query_for_a_urn_has_no_words() {
+        let sha1: Sha1 = SHA1.parse().unwrap();
+        let query = Query::for_urn(Urn::Sha1(sha1));
+        assert_eq!(Query::decode(&query.encode()), Ok(query.clone()));
+        assert_eq!(
+            (query.search_text(), query.sha1s().next()),
+            ("", Some(sha1))
+        );
+    }
+
+    #[test]
+    fn what_others_leave_around_the_extensions_is_tolerated() {
+        let urn = format!("urn:sha1:{SHA1}");
+        let lower = urn.to_lowercase();
+        for area in [
+            [urn.as_bytes(), b"\0"].concat(),
+            [b"\x1c", lower.as_bytes(), b"\x1c\xc3\x82PR\x40"].concat(),
+            [lower.as_bytes(), b"\xc3\x82PR\x40\0"].concat(),
+            [b"\xc3\x82PR\x40", urn.as_bytes()].concat(),
+            [b"urn:\x1curn:sha1:\x1curn\x1cu\x1c", urn.as_bytes()].concat(),
+            [
+                b"<?xml version=\"1.0\"?><a/>\x1curn:md5:x\x1c{deflate}\xff\x1c",
+                urn.as_bytes(),
+            ]
+            .concat(),
+        ] {
+            let query = with_extensions("", &area).unwrap();
+            assert_eq!(
+                query.urns.iter().map(Urn::to_string).collect::<Vec<_>>(),
+                [&*urn]
+            );
+        }
+        assert_eq!(
+            with_extensions("two words", b"\0").unwrap().text,
+            "two words"
+        );
+        assert_eq!(
+            with_extensions("\u{feff}two words", b"").unwrap().text,
+            "two words"
+        );
+    }
+
+    #[test]
+    fn hashes_in_extensions_are_wanted_too() {
+        let sha1: Sha1 = SHA1.parse().unwrap();
+        let mut query = Query::keywords("ignored").unwrap();
+        query.text.clear();
+        let typed = [&[1][..], sha1.as_bytes()].concat();
+        query.extensions.push(Id::H, typed);
+        query.extensions.push(Id::URN, format!("sha1:{SHA1}"));
+        let query = Query::decode(&query.encode()).unwrap();
+        assert_eq!(query.sha1s().collect::<Vec<_>>(), [sha1, sha1]);
+    }
+
+    #[test]
+    fn xq_replaces_the_text_and_wh_asks_for_the_newest() {
+        let query = with_extensions("linux", b"\xc3\x82XQ\x49linux iso").unwrap();
+        assert_eq!(query.search_text(), "linux iso");
+        assert!(!query.asks_for_newest());
+        assert!(
+            with_extensions("", b"\xc3\x82WH\x41\x01")
+                .unwrap()
+                .asks_for_newest()
+        );
+        assert!(
+            with_extensions("whatisnewXOXO", b"")
+                .unwrap()
+                .asks_for_newest()
+        );
+    }
+
+    #[test]
+    fn what_todays_servents_drop_is_refused() {
+        for payload in [
+            &b""[..],
+            b"\x98",
+            b"\x98\0",
+            b"\x98\0text without end",
+            b"\x98\0\0",
+            b"\x98\0x\0",
+            b"\x98\0\\\0",
+            b"\0\0two words\0",
+            b"\x98\0caf\xe9\0",
+            b"\x98\0two words\0urn:sha1:SHORT",
+            b"\x98\0two words\0urn:bitprint:SHORT.SHORT",
+            b"\x98\0two words\0\xc3\x82PR\x41",
+        ] {
+            assert!(decode(payload).is_err(), "{}", payload.escape_ascii());
+        }
+        let fits = [b"\x98\0", &[b'x'; MAX_PAYLOAD - 3][..], b"\0"].concat();
+        assert!(decode(&fits).is_ok());
+        assert!(decode(&[&fits[..], b"\0"].concat()).is_err());
+        let error = decode(b"\x98\0two words\0urn:sha1:SHORT").unwrap_err();
+        assert_eq!(error.offset, 12 + 9);
+    }
 }

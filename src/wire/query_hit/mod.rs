@@ -10,6 +10,7 @@ use nom::number::complete::{le_u16, le_u32, u8 as byte};
 
 pub use self::record::Record;
 pub use self::trailer::Trailer;
+use super::ggep::Inflation;
 use super::parse::{self, fixed};
 use super::{Error, Guid};
 
@@ -61,12 +62,17 @@ impl QueryHit {
         if count == 0 {
             return Err(Error::new(0, "query hit without a record"));
         }
+        let mut inflation = Inflation::new();
         let results = (0..count)
-            .map(|_| Record::take(&mut rest, body.len()))
+            .map(|_| Record::take(&mut rest, body.len(), &mut inflation))
             .collect::<Result<_, _>>()?;
         let trailer = match rest.is_empty() {
             true => None,
-            false => Some(Trailer::decode(&rest, body.len() - rest.len())?),
+            false => Some(Trailer::decode(
+                &rest,
+                body.len() - rest.len(),
+                &mut inflation,
+            )?),
         };
         Ok(Self {
             port,
@@ -119,4 +125,67 @@ impl QueryHit {
 pub fn servent_of(payload: &[u8]) -> Option<Guid> {
     let (front, guid) = payload.split_last_chunk()?;
     (front.len() >= FRONT_LEN).then(|| Guid::from_bytes(*guid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hit(results: Vec<Record>, trailer: Option<Trailer>) -> QueryHit {
+        let servent = Guid::from_bytes([7; 16]);
+        let ip = Ipv4Addr::new(192, 0, 2, 10);
+        QueryHit {
+            port: 6346,
+            ip,
+            speed: 512,
+            results,
+            trailer,
+            servent,
+        }
+    }
+
+    fn record(index: u32) -> Record {
+        Record::new(index, 11, format!("hello {index}.txt"), None, None)
+    }
+
+    #[test]
+    fn lengths_tell_where_to_cut() {
+        let mut trailer = Trailer {
+            vendor: *b"TEST",
+            ..Trailer::default()
+        };
+        trailer.push = Some(false);
+        let hit = hit(vec![record(1), record(22)], Some(trailer));
+        let records: usize = hit.results.iter().map(Record::encoded_len).sum();
+        assert_eq!(
+            hit.encode().len(),
+            hit.encoded_len_without_records() + records
+        );
+    }
+
+    #[test]
+    fn the_servent_is_known_without_reading_the_rest() {
+        let payload = hit(vec![record(1)], None).encode();
+        assert_eq!(servent_of(&payload), Some(Guid::from_bytes([7; 16])));
+        assert_eq!(servent_of(&payload[payload.len() - 26..]), None);
+        assert_eq!(servent_of(&[]), None);
+    }
+
+    #[test]
+    fn records_must_fill_what_is_announced() {
+        let good = hit(vec![record(1), record(2)], None);
+        let mut payload = good.encode().to_vec();
+        assert_eq!(QueryHit::decode(&payload.clone().into()), Ok(good));
+        payload[0] = 3;
+        assert!(QueryHit::decode(&payload.clone().into()).is_err());
+        payload[0] = 0;
+        assert!(QueryHit::decode(&payload.into()).is_err());
+        assert!(QueryHit::decode(&Bytes::from(vec![1; MAX_PAYLOAD + 1])).is_err());
+    }
+
+    #[test]
+    fn more_records_than_the_count_can_tell_are_left_out() {
+        let many = hit((1..=300).map(record).collect(), None);
+        assert_eq!(QueryHit::decode(&many.encode()).unwrap().results.len(), 255);
+    }
 }

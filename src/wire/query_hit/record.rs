@@ -5,7 +5,7 @@ use nom::number::complete::le_u32;
 
 use crate::wire::Error;
 use crate::wire::gem::{self, Area};
-use crate::wire::ggep::{Extensions, Id, decode_integer, encode_integer};
+use crate::wire::ggep::{Extensions, Id, Inflation, decode_integer, encode_integer};
 use crate::wire::parse::{fixed, terminated};
 use crate::wire::query::urns_of;
 use crate::wire::urn::{Sha1, TigerRoot, Urn};
@@ -88,7 +88,11 @@ impl Record {
     }
 
     /// Takes the record at the start of `rest`, the end of a body of `body_len` bytes.
-    pub(super) fn take(rest: &mut Bytes, body_len: usize) -> Result<Self, Error> {
+    pub(super) fn take(
+        rest: &mut Bytes,
+        body_len: usize,
+        inflation: &mut Inflation,
+    ) -> Result<Self, Error> {
         let offset = body_len - rest.len();
         let parts = (le_u32, le_u32, terminated, terminated);
         let (after, (index, size, name, area)) = fixed(rest, parts, "record cut short")
@@ -101,7 +105,7 @@ impl Record {
             texts: metadata,
             mut extensions,
             ..
-        } = Area::decode(&area, area_offset)?;
+        } = Area::decode(&area, area_offset, inflation)?;
         let large = extensions
             .remove(Id::LF)
             .and_then(|data| decode_integer(&data));
@@ -140,5 +144,132 @@ impl Record {
 
     fn all_urns(&self) -> impl Iterator<Item = Urn> {
         self.urns.iter().copied().chain(urns_of(&self.extensions))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::ZlibEncoder;
+
+    use super::*;
+    use crate::wire::cobs;
+
+    const SHA1: &str = "FKXGYNOJJ7H3IFO35FPUBC445EPOQRXN";
+    const ROOT: &str = "ZIIVRZDR2FD3W4KKNMNYUU3765LPPK7BWY64CHI";
+
+    fn take(bytes: &[u8]) -> Result<Record, Error> {
+        let mut rest = Bytes::copy_from_slice(bytes);
+        Record::take(&mut rest, bytes.len(), &mut Inflation::new())
+    }
+
+    fn with_area(area: &[u8]) -> Result<Record, Error> {
+        take(&[b"\x05\0\0\0\x0b\0\0\0hello.txt\0", area, b"\0"].concat())
+    }
+
+    fn written(record: &Record) -> BytesMut {
+        let mut out = BytesMut::new();
+        record.put(&mut out);
+        out
+    }
+
+    #[test]
+    fn hashes_are_found_in_every_place() {
+        let sha1: Sha1 = SHA1.parse().unwrap();
+        let root: TigerRoot = ROOT.parse().unwrap();
+        let bitprint = [&[2][..], sha1.as_bytes(), root.as_bytes()].concat();
+        let h = [b"\xc3\xc1H\x6e", &cobs::encode(&bitprint)[..]].concat();
+        for area in [
+            format!("urn:bitprint:{SHA1}.{ROOT}").into_bytes(),
+            format!("urn:sha1:{SHA1}\x1curn:ttroot:{ROOT}\x1c").into_bytes(),
+            [
+                format!("urn:sha1:{SHA1}\x1c").as_bytes(),
+                b"\xc3\x82TT\x58",
+                root.as_bytes(),
+            ]
+            .concat(),
+            h,
+        ] {
+            let record = with_area(&area).unwrap();
+            assert_eq!(record.sha1(), Some(sha1), "{}", area.escape_ascii());
+            assert_eq!(record.tiger_root(), Some(root), "{}", area.escape_ascii());
+        }
+        let record = Record::new(1, 11, "hello.txt", Some(sha1), Some(root));
+        assert_eq!(
+            (record.sha1(), record.tiger_root()),
+            (Some(sha1), Some(root))
+        );
+        assert_eq!(take(&written(&record)), Ok(record));
+    }
+
+    #[test]
+    fn old_metadata_is_kept_as_text() {
+        let record = with_area(b"192 kbps 44 kHz 3:23\x1curn:\x1c<xml/>\x1curn:sha1:BAD").unwrap();
+        assert_eq!(record.metadata, ["192 kbps 44 kHz 3:23", "<xml/>"]);
+        assert_eq!(take(&written(&record)), Ok(record));
+        let record = with_area("künstler\x1c128 kbps é".as_bytes()).unwrap();
+        assert_eq!(record.metadata, ["künstler", "128 kbps é"]);
+        assert_eq!(
+            with_area(b"128 kbps\xc3\x82PR\x40").unwrap().metadata,
+            ["128 kbps"]
+        );
+    }
+
+    #[test]
+    fn sizes_of_any_length_are_told() {
+        for (size, large) in [
+            (0, false),
+            (LARGE - 1, false),
+            (LARGE, true),
+            (u64::from(u32::MAX), true),
+            (5_000_000_000, true),
+            (MAX_SIZE, true),
+        ] {
+            let record = Record::new(5, size, "a", None, None);
+            let bytes = written(&record);
+            assert_eq!(bytes[4..8] == [0xff; 4], large);
+            assert_eq!(take(&bytes), Ok(record));
+        }
+        assert!(take(&written(&Record::new(5, MAX_SIZE + 1, "a", None, None))).is_err());
+        let known_only_there = with_area(b"\xc3\x82LF\x42\x01\x02").unwrap();
+        assert_eq!(known_only_there.size, 0x201);
+        assert_eq!(with_area(b"\xc3\x82LF\x41\x1c").unwrap().size, 0x1c);
+    }
+
+    #[test]
+    fn records_cut_short_or_broken_are_errors() {
+        let good = written(&Record::new(
+            5,
+            11,
+            "hello.txt",
+            Some(SHA1.parse().unwrap()),
+            None,
+        ));
+        for end in 0..good.len() {
+            assert!(take(&good[..end]).is_err());
+        }
+        assert!(with_area(b"\xc3\x82TT\x58short").is_err());
+        // A NUL inside a GGEP block ends the area early.
+        assert!(with_area(b"\xc3\x82LF\x43\x01\x00\x01").is_err());
+    }
+
+    #[test]
+    fn what_deflated_data_may_grow_to_is_one_budget() {
+        let mut inflation = Inflation::new();
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&[0; 50_000]).unwrap();
+        let data = cobs::encode(&encoder.finish().unwrap());
+        let (high, low) = (data.len() >> 6, data.len() & 0x3f);
+        let length = [high | 0x80, low | 0x40].map(|byte| u8::try_from(byte).unwrap());
+        let area = [b"\xc3\xe1X", &length[..], &data].concat();
+        let bytes = [b"\x05\0\0\0\x0b\0\0\0a\0", &area[..], b"\0"].concat();
+        let mut counted = |bytes: &[u8]| {
+            let mut rest = Bytes::copy_from_slice(bytes);
+            let record = Record::take(&mut rest, bytes.len(), &mut inflation).unwrap();
+            record.extensions.iter().count()
+        };
+        assert_eq!((counted(&bytes), counted(&bytes)), (1, 0));
     }
 }

@@ -6,7 +6,7 @@ use nom::multi::length_data;
 use nom::number::complete::u8 as byte;
 
 use crate::wire::Error;
-use crate::wire::ggep::{Extensions, MAGIC, Zeros};
+use crate::wire::ggep::{Extensions, Inflation, MAGIC, Zeros};
 use crate::wire::parse::fixed;
 
 const PUSH: u8 = 0x01;
@@ -42,7 +42,11 @@ impl Trailer {
     }
 
     /// Reads the trailer, which starts at `offset` of the payload.
-    pub(super) fn decode(bytes: &Bytes, offset: usize) -> Result<Self, Error> {
+    pub(super) fn decode(
+        bytes: &Bytes,
+        offset: usize,
+        inflation: &mut Inflation,
+    ) -> Result<Self, Error> {
         let at = |error: Error| Error::new(offset + error.offset, error.what);
         let parts = (take(4_usize), length_data(byte));
         let (private, (vendor, open)): (Bytes, (&[u8], &[u8])) =
@@ -67,7 +71,7 @@ impl Trailer {
                     _ => private,
                 };
                 if enabler & setter & GGEP != 0 {
-                    trailer.extensions = find_extensions(&private);
+                    trailer.extensions = find_extensions(&private, inflation);
                 }
             }
         }
@@ -140,14 +144,70 @@ impl Trailer {
 }
 
 /// The extensions in the private data, in front of which some servents put a byte of their own.
-fn find_extensions(private: &Bytes) -> Extensions {
+fn find_extensions(private: &Bytes, inflation: &mut Inflation) -> Extensions {
     let mut extensions = Extensions::new();
     let Some(start) = private.iter().position(|&byte| byte == MAGIC) else {
         return extensions;
     };
     let mut rest = private.slice(start..);
-    while let Ok(length) = extensions.merge(&rest) {
+    while let Ok(length) = extensions.merge(&rest, inflation) {
         rest = rest.slice(length..);
     }
     extensions
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(bytes: &[u8]) -> Result<Trailer, Error> {
+        Trailer::decode(&Bytes::copy_from_slice(bytes), 0, &mut Inflation::new())
+    }
+
+    #[test]
+    fn every_size_of_open_data_is_read() {
+        let push = |bytes| decode(bytes).unwrap().push;
+        assert_eq!(push(b"TEST\x00"), None);
+        assert_eq!(push(b"TEST\x01\x01"), None);
+        assert_eq!(push(b"NAPS\x01\x01"), Some(true));
+        assert_eq!(decode(b"naps\x01\x04").unwrap().busy, Some(true));
+        assert_eq!(push(b"TEST\x02\x01\x01"), Some(true));
+        assert_eq!(push(b"TEST\x02\x00\x01"), Some(false));
+        assert_eq!(push(b"TEST\x03\x01\x00\xff"), None);
+        assert_eq!(push(b"LIME\x04\x01\x01\x01\x00\x00\x00"), Some(true));
+        assert_eq!(push(b"TEST\x06\x01\x01\x00\x00junk"), Some(true));
+        for wrong in [&b"T"[..], b"TEST", b"TEST\x02\x01", b"TEST\xff\x01\x01"] {
+            assert!(decode(wrong).is_err(), "{}", wrong.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn ggep_may_follow_a_chat_byte_and_precede_xml() {
+        let bytes = b"LIME\x04\x3d\x31\x10\x00\x01\xc3\x82BH\x40{plaintext}<a/>\0";
+        let trailer = decode(bytes).unwrap();
+        assert_eq!((trailer.push, trailer.busy), (Some(true), Some(false)));
+        assert_eq!(
+            (trailer.uploaded, trailer.measured),
+            (Some(false), Some(true))
+        );
+        assert!(trailer.extensions.get("BH").is_some());
+        assert_eq!(trailer.xml.as_deref(), Some(&b"{plaintext}<a/>"[..]));
+        let mut out = BytesMut::new();
+        trailer.put(&mut out);
+        assert_eq!(decode(&out), Ok(trailer));
+    }
+
+    #[test]
+    fn private_data_that_makes_no_sense_is_passed_over() {
+        for bytes in [
+            &b"LIME\x04\x21\x21\xff\xff\x00"[..],
+            b"LIME\x04\x21\x21\x01\x00\xc3\x82B\0",
+            b"LIME\x04\x01\x21\x00\x00\xc3\x82BH\x40",
+            b"LIME\x02\x21\x21\x01\x02\x03",
+        ] {
+            let trailer = decode(bytes).unwrap();
+            assert!(trailer.extensions.is_empty() && trailer.xml.is_none());
+            assert_eq!(trailer.push, Some(true));
+        }
+    }
 }

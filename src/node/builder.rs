@@ -1,0 +1,302 @@
+//! How a node comes to life.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use rand::RngExt;
+
+use super::changes::Changes;
+use super::core::Core;
+use super::downloads::Downloads;
+use super::error::Error;
+use super::ground::{Advertised, is_private};
+use super::searches::{SearchLimits, Searches};
+use super::stop::Stop;
+use super::{Inner, Node, links};
+use crate::library::{self, Library};
+use crate::net::listener::Listener;
+use crate::net::sniff::Sniffer;
+use crate::overlay::{Profile, Settings};
+use crate::runtime;
+use crate::store::Store;
+use crate::transfer::upload::{self, Uploads};
+use crate::wire::Guid;
+
+/// The port of Gnutella (protocol §18).
+pub const PORT: u16 = 6346;
+
+/// How many ports above the default are tried when it is taken.
+const PORTS: u16 = 100;
+
+/// Says what a node is to be, then starts it.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Builder {
+    home: Option<PathBuf>,
+    listen: Option<SocketAddrV4>,
+    shares: Vec<(PathBuf, bool)>,
+    peers: Vec<SocketAddr>,
+    downloads: Option<PathBuf>,
+    profile: Profile,
+    search_limits: SearchLimits,
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        Self {
+            home: None,
+            listen: None,
+            shares: Vec::new(),
+            peers: Vec::new(),
+            downloads: None,
+            profile: Profile::PUBLIC,
+            search_limits: SearchLimits::default(),
+        }
+    }
+
+    /// Where the node keeps its state. Without it the home is temporary and goes with the node.
+    pub fn home(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.home = Some(directory.into());
+        self
+    }
+
+    /// Where to listen. Port 0 takes a free one. Without it: every address, and port 6346 or the
+    /// one used last time, or the next free one.
+    pub const fn listen(mut self, address: SocketAddrV4) -> Self {
+        self.listen = Some(address);
+        self
+    }
+
+    /// A directory to share. May be given again. What people rarely mean to share (a home, a
+    /// hidden directory, keys) is refused.
+    pub fn share(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.shares.push((directory.into(), false));
+        self
+    }
+
+    /// A directory to share, whatever it is.
+    pub fn share_forced(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.shares.push((directory.into(), true));
+        self
+    }
+
+    /// A servent to stay connected to. May be given again.
+    pub fn peer(mut self, address: SocketAddr) -> Self {
+        self.peers.push(address);
+        self
+    }
+
+    /// Where fetched files go; without it `downloads` in the home.
+    pub fn downloads(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.downloads = Some(directory.into());
+        self
+    }
+
+    /// The rules of flooding; without it [`Profile::PUBLIC`].
+    pub const fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// Starts the node: opens its home, listens, and begins to hash what it shares.
+    ///
+    /// # Errors
+    /// When the home cannot be used or another process uses it, a directory may not be shared, or
+    /// the address cannot be listened on.
+    pub async fn start(self) -> Result<Node, Error> {
+        let prepared = {
+            let (home, downloads, shares) = (self.home, self.downloads, self.shares);
+            runtime::spawn_blocking(move || prepare(home, downloads, &shares)).await?
+        };
+        let Prepared {
+            home,
+            downloads,
+            shares,
+            incomplete,
+            store,
+            guid,
+            port,
+            sniffer,
+            temporary,
+        } = prepared;
+        let store = Arc::new(store);
+        let library = Arc::new(Library::new(shares, Arc::clone(&store) as _));
+        let (listener, address) = listen(self.listen, port).await?;
+        if self.listen.is_none() {
+            let store = Arc::clone(&store);
+            runtime::spawn_blocking(move || store.remember_port(address.port())).await?;
+        }
+        let ip = *address.ip();
+        let private = is_private(IpAddr::V4(ip));
+        let settings = Settings {
+            address,
+            secret: rand::rng().random(),
+            ..Settings::new(self.profile)
+        };
+        let searches = Searches::new(self.search_limits);
+        let advertised = Advertised::new(ip);
+        let core = Core::new(
+            guid,
+            settings,
+            library.index(),
+            searches,
+            advertised,
+            private,
+        );
+        let inner = Inner {
+            guid,
+            address: SocketAddr::V4(address),
+            home,
+            download_directory: downloads,
+            incomplete_directory: incomplete,
+            dial_from: (!ip.is_unspecified()).then_some(IpAddr::V4(ip)),
+            core: Mutex::new(core),
+            downloads: Mutex::new(Downloads::default()),
+            uploads: Arc::new(Uploads::new(
+                Arc::clone(&library),
+                upload::Limits::default(),
+            )),
+            library,
+            started: Instant::now(),
+            sniffer,
+            opening: AtomicU64::new(0),
+            why: Mutex::new(None),
+            peers: self.peers.clone(),
+            stop: Stop::new(),
+            links_changed: Changes::default(),
+            found: Changes::default(),
+            downloads_changed: Changes::default(),
+            shared_changed: Changes::default(),
+            _temporary: temporary,
+        };
+        let node = Node(Arc::new(inner));
+        runtime::spawn_detached(links::accept(node.clone(), listener));
+        runtime::spawn_detached(node.clone().keep_time());
+        runtime::spawn_detached(node.clone().keep_library());
+        for peer in self.peers {
+            runtime::spawn_detached(node.clone().keep(peer));
+        }
+        Ok(node)
+    }
+}
+
+/// A home that is open.
+struct Prepared {
+    home: PathBuf,
+    downloads: PathBuf,
+    shares: Vec<PathBuf>,
+    incomplete: PathBuf,
+    store: Store,
+    guid: Guid,
+    port: Option<u16>,
+    sniffer: Sniffer,
+    temporary: Option<Temporary>,
+}
+
+/// A home that goes with the node.
+#[derive(Debug)]
+pub(super) struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            log::warn!(
+                "cannot remove the temporary home {}: {error}",
+                self.0.display()
+            );
+        }
+    }
+}
+
+fn prepare(
+    home: Option<PathBuf>,
+    downloads: Option<PathBuf>,
+    shares: &[(PathBuf, bool)],
+) -> Result<Prepared, Error> {
+    let admitted = shares
+        .iter()
+        .map(|(path, forced)| library::admit(path, *forced));
+    let shares = admitted.collect::<Result<_, _>>()?;
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        move |cause| Error::Home { path, cause }
+    };
+    let (home, temporary) = match home {
+        Some(home) => (home, None),
+        None => {
+            let name = format!("filbert-{}", Guid::random(&mut rand::rng()));
+            let home = std::env::temp_dir().join(name);
+            create_private(&home).map_err(at(&home))?;
+            (home.clone(), Some(Temporary(home)))
+        }
+    };
+    create_private(&home).map_err(at(&home))?;
+    let opened = Store::open(&home)?;
+    if let Some(notice) = opened.notice {
+        log::warn!("{notice}");
+    }
+    let store = opened.store;
+    let guid = store.servent_guid()?;
+    let port = store.port()?;
+    #[cfg(feature = "tls")]
+    let sniffer = super::identity::sniffer(&home)?;
+    #[cfg(not(feature = "tls"))]
+    let sniffer = Sniffer::default();
+    let downloads = downloads.unwrap_or_else(|| home.join("downloads"));
+    let incomplete = home.join("incomplete");
+    Ok(Prepared {
+        home,
+        downloads,
+        shares,
+        incomplete,
+        store,
+        guid,
+        port,
+        sniffer,
+        temporary,
+    })
+}
+
+/// Makes a directory that only its owner may look into.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// Listens where the user said, or on the port used before, the default, or the next free one.
+async fn listen(
+    wanted: Option<SocketAddrV4>,
+    remembered: Option<u16>,
+) -> Result<(Listener, SocketAddrV4), Error> {
+    let any = Ipv4Addr::UNSPECIFIED;
+    let candidates: Vec<SocketAddrV4> = match wanted {
+        Some(address) => vec![address],
+        None => remembered
+            .into_iter()
+            .chain(PORT..PORT + PORTS)
+            .map(|port| SocketAddrV4::new(any, port))
+            .collect(),
+    };
+    let mut failure = None;
+    for address in candidates {
+        match Listener::bind(SocketAddr::V4(address)).await {
+            Ok(listener) => {
+                let port = listener.address().port();
+                return Ok((listener, SocketAddrV4::new(*address.ip(), port)));
+            }
+            Err(cause) => {
+                failure.get_or_insert(Error::Listen {
+                    address: SocketAddr::V4(address),
+                    cause,
+                });
+            }
+        }
+    }
+    Err(failure.expect("there is at least one candidate"))
+}

@@ -1,0 +1,328 @@
+//! The servent and its links under one lock: what readers put in, and where outputs go.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use super::ground::{Advertised, is_private, is_reachable};
+use super::outbox::Outbox;
+use super::searches::Searches;
+use super::state::{Direction, Role};
+use crate::library::index::Index;
+use crate::overlay::flow::Pressure;
+use crate::overlay::{
+    Duration, Input, Instant as Moment, Link, Offer, Output, Recipients, SearchId, Servent,
+    Settings, Stats, Surroundings,
+};
+use crate::wire::bye::Bye;
+use crate::wire::query::Query;
+use crate::wire::{Descriptor, Guid, HEADER_LEN};
+
+/// How long after a link opened another to the same servent counts as opened at the same time.
+const TWINS: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// One link, as its tasks and the core share it.
+#[derive(Debug)]
+pub(super) struct Neighbour {
+    pub(super) address: SocketAddr,
+    pub(super) direction: Direction,
+    pub(super) role: Role,
+    pub(super) agent: String,
+    /// Where it listens, when it said so.
+    pub(super) listen: Option<SocketAddr>,
+    pub(super) tls: bool,
+    /// Who it says it is, which tells a second link to the same servent.
+    pub(super) servent: Option<Guid>,
+    pub(super) since: Instant,
+    pub(super) received: AtomicU64,
+    pub(super) outbox: Outbox,
+}
+
+/// The servent with everything it needs, owned by one lock.
+pub(super) struct Core {
+    pub(super) servent: Servent,
+    pub(super) settings: Settings,
+    pub(super) stats: Stats,
+    pub(super) searches: Searches,
+    pub(super) advertised: Advertised,
+    /// By rising link, as the servent keeps its neighbours.
+    pub(super) links: Vec<(Link, Arc<Neighbour>)>,
+    /// QUERY descriptors sent, for the story a devnet tells.
+    pub(super) queries_sent: u64,
+    index: Arc<RwLock<Index>>,
+    rng: StdRng,
+    origin: Instant,
+    next_link: u32,
+    private: bool,
+    /// Reused from call to call.
+    outputs: Vec<Output>,
+}
+
+/// What a batch of inputs brought beside descriptors.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Effects {
+    /// A search found something.
+    pub(super) found: bool,
+}
+
+impl Core {
+    pub(super) fn new(
+        guid: Guid,
+        settings: Settings,
+        index: Arc<RwLock<Index>>,
+        searches: Searches,
+        advertised: Advertised,
+        private: bool,
+    ) -> Self {
+        Self {
+            servent: Servent::new(guid),
+            settings,
+            stats: Stats::default(),
+            searches,
+            advertised,
+            links: Vec::new(),
+            queries_sent: 0,
+            index,
+            rng: StdRng::from_rng(&mut rand::rng()),
+            origin: Instant::now(),
+            next_link: 0,
+            private,
+            outputs: Vec::new(),
+        }
+    }
+
+    /// Takes a new link. `None`: there is no place for it, and its outbox says so.
+    pub(super) fn connect(&mut self, neighbour: &Arc<Neighbour>, offer: Offer) -> Option<Link> {
+        if !self.settle_twin(neighbour) {
+            neighbour.outbox.finish(None);
+            return None;
+        }
+        let link = Link(self.next_link);
+        self.next_link += 1;
+        self.links.push((link, Arc::clone(neighbour)));
+        self.handle(Input::Connected { link, offer }, None);
+        self.neighbour(link).is_some().then_some(link)
+    }
+
+    /// Of two links that two servents opened to each other at the same time, both keep the one
+    /// that the servent with the lower GUID dialled. Says whether the new one stays. A link that
+    /// has stood for a while stays, whoever claims to be the same servent.
+    fn settle_twin(&mut self, new: &Neighbour) -> bool {
+        let same = |known: &Neighbour| known.servent.is_some() && known.servent == new.servent;
+        let Some((link, twin)) = self.links.iter().find(|(_, known)| same(known)) else {
+            return true;
+        };
+        if twin.direction == new.direction || twin.since.elapsed() > TWINS {
+            return false;
+        }
+        let we_dial = new
+            .servent
+            .is_some_and(|theirs| self.servent.guid() < theirs);
+        let stays = (new.direction == Direction::Outgoing) == we_dial;
+        if stays {
+            let link = *link;
+            twin.outbox.finish(None);
+            self.close(link);
+        }
+        stays
+    }
+
+    /// Forgets a link.
+    pub(super) fn close(&mut self, link: Link) {
+        self.links.retain(|(known, _)| *known != link);
+        self.handle(Input::Closed { link }, None);
+    }
+
+    /// Takes all that one read brought.
+    pub(super) fn receive(&mut self, link: Link, batch: &mut Vec<Descriptor>) -> Effects {
+        let Some(neighbour) = self.neighbour(link).cloned() else {
+            return Effects::default();
+        };
+        self.press(link, &neighbour);
+        let mut effects = Effects::default();
+        let mut bytes = 0;
+        for descriptor in batch.drain(..) {
+            bytes += (HEADER_LEN + descriptor.payload.len()) as u64;
+            let Descriptor { header, payload } = &descriptor;
+            let input = Input::Received {
+                link,
+                header: *header,
+                payload,
+            };
+            effects.found |= self.handle(input, Some(&descriptor)).found;
+        }
+        neighbour.received.fetch_add(bytes, Ordering::Relaxed);
+        effects
+    }
+
+    /// Asks the overlay.
+    pub(super) fn search(&mut self, id: SearchId, query: &Query) {
+        self.handle(
+            Input::Search {
+                id,
+                query,
+                ttl: None,
+            },
+            None,
+        );
+    }
+
+    /// Takes no more hits of a search.
+    pub(super) fn cancel(&mut self, id: SearchId) -> bool {
+        self.handle(Input::Cancel { id }, None);
+        self.searches.finish(id)
+    }
+
+    /// Does what is due by now. Says whether a search ended.
+    pub(super) fn tick(&mut self) -> bool {
+        if self
+            .servent
+            .deadline()
+            .is_some_and(|deadline| deadline <= self.now())
+        {
+            self.handle(Input::Tick, None);
+        }
+        let over = self.searches.expire(Instant::now());
+        for id in &over {
+            self.handle(Input::Cancel { id: *id }, None);
+        }
+        !over.is_empty()
+    }
+
+    /// Says goodbye to everybody.
+    pub(super) fn part(&mut self) {
+        for (_, neighbour) in &self.links {
+            neighbour.outbox.finish(Some(Bye {
+                code: 200,
+                message: "Shutting down".to_owned(),
+            }));
+        }
+    }
+
+    fn neighbour(&self, link: Link) -> Option<&Arc<Neighbour>> {
+        let place = self
+            .links
+            .binary_search_by_key(&link, |(known, _)| *known)
+            .ok()?;
+        Some(&self.links[place].1)
+    }
+
+    /// Tells the servent when a neighbour began or ceased to keep up.
+    fn press(&mut self, link: Link, neighbour: &Neighbour) {
+        let level = neighbour.outbox.pressure();
+        let known = self
+            .servent
+            .neighbours()
+            .iter()
+            .find(|known| known.link == link);
+        if known.is_some_and(|known| known.congested != (level == Pressure::Congested)) {
+            self.handle(Input::Pressure { link, level }, None);
+        }
+    }
+
+    /// Hands one input in and carries out what comes of it.
+    fn handle(&mut self, input: Input<'_>, received: Option<&Descriptor>) -> Effects {
+        let now = self.now();
+        let mut outputs = std::mem::take(&mut self.outputs);
+        {
+            let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+            let mut around = Surroundings {
+                settings: &self.settings,
+                catalogue: &*index,
+                rng: &mut self.rng,
+                stats: &mut self.stats,
+                out: &mut outputs,
+            };
+            self.servent.handle(now, input, &mut around);
+        }
+        let mut effects = Effects::default();
+        for output in outputs.drain(..) {
+            effects.found |= self.carry_out(output, received);
+        }
+        self.outputs = outputs;
+        effects
+    }
+
+    /// Carries out one output; says whether a search found something.
+    fn carry_out(&mut self, output: Output, received: Option<&Descriptor>) -> bool {
+        match output {
+            Output::Forward { to, ttl, hops } => {
+                if let Some(Descriptor { header, payload }) = received {
+                    let header = crate::wire::Header {
+                        ttl,
+                        hops,
+                        ..*header
+                    };
+                    self.send(
+                        to,
+                        Descriptor {
+                            header,
+                            payload: payload.clone(),
+                        },
+                    );
+                }
+                false
+            }
+            Output::Send { to, descriptor } => {
+                self.send(to, descriptor);
+                false
+            }
+            Output::Close { link, bye, why } => {
+                if let Some(neighbour) = self.neighbour(link) {
+                    log::info!("closing the link to {}: {why}", neighbour.address);
+                    neighbour.outbox.finish(bye);
+                }
+                self.close(link);
+                false
+            }
+            Output::Hit {
+                search,
+                hit,
+                hops,
+                link,
+            } => {
+                let Some(from) = self.neighbour(link).map(|neighbour| neighbour.address) else {
+                    return false;
+                };
+                let private = self.private || is_private(from.ip());
+                let usable = |address| is_reachable(address, private);
+                self.searches.take(search, *hit, hops, from, usable)
+            }
+        }
+    }
+
+    fn send(&mut self, to: Recipients, descriptor: Descriptor) {
+        let query = descriptor.header.kind == crate::wire::Kind::Query;
+        let count = |sent: &mut u64, copies: usize| *sent += if query { copies as u64 } else { 0 };
+        match to {
+            Recipients::One(link) => {
+                let Some(neighbour) = self.neighbour(link) else {
+                    return;
+                };
+                neighbour.outbox.push(descriptor);
+                count(&mut self.queries_sent, 1);
+            }
+            Recipients::All => {
+                for (_, neighbour) in &self.links {
+                    neighbour.outbox.push(descriptor.clone());
+                }
+                count(&mut self.queries_sent, self.links.len());
+            }
+            Recipients::AllBut(link) => {
+                for (_, neighbour) in self.links.iter().filter(|(known, _)| *known != link) {
+                    neighbour.outbox.push(descriptor.clone());
+                }
+                count(&mut self.queries_sent, self.links.len() - 1);
+            }
+        }
+    }
+
+    fn now(&self) -> Moment {
+        let micros = u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX);
+        Moment::from_micros(0) + Duration::from_micros(micros)
+    }
+}

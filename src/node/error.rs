@@ -1,0 +1,74 @@
+//! What a node could not do, and what to do about it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Why a node did not do what was asked.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The home directory cannot be used.
+    #[error("cannot use the home directory {}: {cause}", path.display())]
+    Home {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] crate::store::Error),
+    /// A directory cannot be shared.
+    #[error(transparent)]
+    Share(#[from] crate::library::Refused),
+    /// The port cannot be listened on.
+    #[error("cannot listen on {address}: {cause}; choose another address with --listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// The TLS identity cannot be used.
+    #[cfg(feature = "tls")]
+    #[error(transparent)]
+    Identity(#[from] crate::net::tls::Error),
+    /// A servent cannot be reached.
+    #[error("cannot reach {address}: {why}")]
+    Unreachable {
+        /// The servent.
+        address: SocketAddr,
+        /// What went wrong.
+        why: String,
+    },
+    /// A servent and this one do not become neighbours.
+    #[error("no link with {address}: {why}")]
+    Handshake {
+        /// The servent.
+        address: SocketAddr,
+        /// What it said, or what was wrong.
+        why: String,
+    },
+    /// There is nothing to search for.
+    #[error("cannot search for {text:?}: {why}")]
+    Query {
+        /// What was asked.
+        text: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// No result has this number.
+    #[error("no result has the number {0}: search again, or look at `filbert results`")]
+    NoSuchResult(u64),
+    /// What was named has no SHA-1 to verify it by.
+    #[error("{0} names no SHA-1, so the file could not be verified: use a link that does")]
+    Unverifiable(String),
+    /// Too many downloads.
+    #[error("{0} downloads run already: wait until one ends")]
+    TooManyDownloads(usize),
+}

@@ -1,0 +1,301 @@
+//! Links: the one port and what comes in on it, dialling, and the life of a neighbour.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::future::{self, Either, FutureExt};
+use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::core::Neighbour;
+use super::error::Error;
+use super::greeting::{self, Refusal};
+use super::outbox::Outbox;
+use super::state::{Direction, Role};
+use super::{Inner, Node};
+use crate::net::handshake::{self, Judgement};
+use crate::net::link::LinkError;
+use crate::net::listener::Listener;
+use crate::net::sniff::Opening;
+use crate::net::{Rewind, Stream, http, link};
+use crate::overlay::Offer;
+use crate::runtime;
+use crate::wire::bye::Bye;
+use crate::wire::handshake::{Block, Greeting, Headers};
+
+/// Time to reach a servent (protocol §2.2).
+const CONNECT: Duration = Duration::from_secs(10);
+/// Time for a handshake (protocol §2.2).
+const HANDSHAKE: Duration = Duration::from_secs(20);
+/// Time after which a link on which nothing came is dead (protocol §3.5).
+const SILENCE: Duration = Duration::from_secs(180);
+/// Time in which a neighbour must take something of what waits for it.
+const STALL: Duration = Duration::from_secs(60);
+/// Time in which a goodbye may still be read.
+const LINGER: Duration = Duration::from_secs(2);
+/// Pauses between attempts to reach a servent that the user named.
+const REDIAL: [u64; 6] = [1, 2, 5, 10, 30, 60];
+/// Connections that have not yet said what they want.
+const OPENING: u64 = 256;
+
+/// Takes connections until the node stops.
+pub(super) async fn accept(node: Node, listener: Listener) {
+    let mut stopped = node.0.stop.stopped();
+    loop {
+        let (stream, from) = match future::select(listener.accept().boxed(), &mut stopped).await {
+            Either::Left((accepted, _)) => accepted,
+            Either::Right(_) => return,
+        };
+        if node.0.opening.fetch_add(1, Ordering::Relaxed) < OPENING {
+            let node = node.clone();
+            runtime::spawn_detached(async move { open(node, stream, from).await });
+        } else {
+            node.0.opening.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Learns what a connection wants and gives it to whom it concerns.
+async fn open(node: Node, stream: Stream, from: SocketAddr) {
+    let opening = node.0.sniffer.sniff(stream).await;
+    node.0.opening.fetch_sub(1, Ordering::Relaxed);
+    match opening {
+        Ok(Opening::Gnutella(stream)) => welcome(node, stream, from).await,
+        Ok(Opening::Http(stream)) => {
+            let stopped = node.0.stop.stopped();
+            let uploads = Arc::clone(&node.0.uploads);
+            drop(node);
+            let serving = http::serve(stream, move |request| {
+                let uploads = Arc::clone(&uploads);
+                async move { uploads.respond(from, request).await }
+            });
+            future::select(serving.boxed(), stopped).await;
+        }
+        // Nothing of ours asked for it: no PUSH was sent.
+        Ok(Opening::Giv { .. }) | Ok(Opening::Other) => {}
+        Err(error) => log::debug!("{from} said nothing sensible: {error}"),
+    }
+}
+
+/// Answers a handshake.
+async fn welcome(node: Node, stream: Rewind<Stream>, from: SocketAddr) {
+    let inner = &node.0;
+    let judge = |block: &Block| {
+        let core = inner.core();
+        let ours = greeting::headers(&core, from.ip());
+        judgement(
+            greeting::judge(&core, &Greeting::from_headers(&block.headers)),
+            ours,
+        )
+    };
+    match handshake::respond(stream, HANDSHAKE, judge).await {
+        Ok(shaken) => {
+            let theirs = Greeting::from_headers(&shaken.headers);
+            node.live(shaken.stream, from, Direction::Incoming, &theirs, || {})
+                .await;
+        }
+        Err(error) => log::debug!("no link with {from}: {error}"),
+    }
+}
+
+impl Node {
+    /// Opens a link to the servent at `address`; returns once it is a neighbour.
+    ///
+    /// # Errors
+    /// When it cannot be reached or does not want us.
+    pub async fn connect(&self, address: SocketAddr) -> Result<(), Error> {
+        let unreachable = |error: std::io::Error| Error::Unreachable {
+            address,
+            why: error.to_string(),
+        };
+        let stream = runtime::connect(self.0.dial_from, address, CONNECT)
+            .await
+            .map_err(unreachable)?;
+        let ours = greeting::headers(&self.0.core(), address.ip());
+        let judge = |block: &Block| {
+            let theirs = Greeting::from_headers(&block.headers);
+            judgement(greeting::judge(&self.0.core(), &theirs), Headers::new())
+        };
+        let stream = Rewind::new(Bytes::new(), Stream::from(stream));
+        let shaken = handshake::initiate_with(stream, ours, HANDSHAKE, judge)
+            .await
+            .map_err(|error| Error::Handshake {
+                address,
+                why: error.to_string(),
+            })?;
+        let theirs = Greeting::from_headers(&shaken.headers);
+        let (up, is_up) = futures::channel::oneshot::channel();
+        let node = self.clone();
+        runtime::spawn_detached(async move {
+            let tell = || {
+                // Whoever dialled may have stopped waiting.
+                let _gone = up.send(());
+            };
+            node.live(shaken.stream, address, Direction::Outgoing, &theirs, tell)
+                .await;
+        });
+        is_up.await.map_err(|_| Error::Handshake {
+            address,
+            why: "all places for neighbours are taken".to_owned(),
+        })
+    }
+
+    /// Keeps a link to a servent that the user named, for as long as the node runs.
+    pub(super) async fn keep(self, address: SocketAddr) {
+        let mut stopped = self.0.stop.stopped();
+        let mut pauses = REDIAL.iter();
+        loop {
+            let changed = self.0.links_changed.next();
+            let wait = if self.is_linked(address) {
+                pauses = REDIAL.iter();
+                changed.boxed()
+            } else if let Err(error) = self.connect(address).await {
+                log::info!("{error}");
+                self.0.set_why(error.to_string());
+                let pause = pauses.next().unwrap_or(&REDIAL[REDIAL.len() - 1]);
+                runtime::sleep(Duration::from_secs(*pause)).boxed()
+            } else {
+                future::ready(()).boxed()
+            };
+            if let Either::Right(_) = future::select(wait, &mut stopped).await {
+                return;
+            }
+        }
+    }
+
+    /// Whether the servent that listens at `address` is a neighbour, whoever dialled.
+    fn is_linked(&self, address: SocketAddr) -> bool {
+        let core = self.0.core();
+        core.links
+            .iter()
+            .any(|(_, known)| known.address == address || known.listen == Some(address))
+    }
+
+    /// The life of a neighbour, from the end of the handshake to the end of the link.
+    async fn live(
+        &self,
+        stream: Rewind<Stream>,
+        address: SocketAddr,
+        direction: Direction,
+        theirs: &Greeting,
+        up: impl FnOnce(),
+    ) {
+        let local = stream.get_ref().local_addr().ok();
+        let inner = &self.0;
+        let neighbour = Arc::new(Neighbour {
+            address,
+            direction,
+            role: if theirs.ultrapeer == Some(false) {
+                Role::Leaf
+            } else {
+                Role::Ultrapeer
+            },
+            agent: theirs.agent.clone().unwrap_or_default(),
+            listen: theirs.listen,
+            tls: stream.get_ref().is_encrypted(),
+            servent: greeting::servent(theirs),
+            since: Instant::now(),
+            received: AtomicU64::new(0),
+            outbox: Outbox::new(inner.core().settings.limits.queue_bytes),
+        });
+        let link = {
+            let mut core = inner.core();
+            if let Some(IpAddr::V4(seen)) = theirs.remote_ip.or(local.map(|local| local.ip())) {
+                core.advertised.hear(address.ip(), seen);
+                let ip = core.advertised.ip();
+                core.settings.address.set_ip(ip);
+            }
+            core.connect(&neighbour, Offer { bye: theirs.bye })
+        };
+        if link.is_some() {
+            log::info!("{address} is a neighbour: {}", neighbour.agent);
+            up();
+            inner.links_changed.notify();
+        }
+        let (mut reader, mut writer) = stream.split();
+        {
+            let on_batch = |batch: &mut Vec<_>| {
+                // Without a place it is only told so.
+                let Some(link) = link else {
+                    return ControlFlow::Continue(());
+                };
+                if inner.core().receive(link, batch).found {
+                    inner.found.notify();
+                }
+                ControlFlow::Continue(())
+            };
+            let reading = link::read(&mut reader, SILENCE, on_batch);
+            let writing = link::write(&mut writer, STALL, &neighbour.outbox);
+            match future::select(reading.boxed(), writing.boxed()).await {
+                Either::Left((Ok(()), _)) => log::info!("{address} closed the link"),
+                Either::Left((Err(error), writing)) => {
+                    log::info!("closing the link to {address}: {error}");
+                    neighbour
+                        .outbox
+                        .finish(goodbye(&error).filter(|_| theirs.bye));
+                    let _late = runtime::timeout(LINGER, writing).await;
+                }
+                Either::Right((result, _)) => {
+                    if let Err(error) = result {
+                        log::info!("the link to {address} broke: {error}");
+                    }
+                }
+            }
+        }
+        if let Some(link) = link {
+            inner.core().close(link);
+            inner.links_changed.notify();
+        }
+        drain(&mut reader, &mut writer).await;
+    }
+}
+
+/// An answer to whoever asks for a link.
+fn judgement(judged: Result<(), Refusal>, ours: Headers) -> Judgement {
+    match judged {
+        Ok(()) => Judgement::Accept(ours),
+        Err(Refusal { code, reason }) => Judgement::Refuse {
+            code,
+            reason: reason.to_owned(),
+            headers: ours,
+        },
+    }
+}
+
+/// What to say to a neighbour that broke the rules, or fell silent (protocol §3.6).
+fn goodbye(error: &LinkError) -> Option<Bye> {
+    let (code, message) = match error {
+        LinkError::Frame(_) => (400, error.to_string()),
+        LinkError::Silent(_) => (405, error.to_string()),
+        LinkError::Io(_) | LinkError::Truncated => return None,
+    };
+    Some(Bye { code, message })
+}
+
+/// Ends a connection so that what was sent last is still read: closing it while something lies
+/// unread would make the other side lose it.
+async fn drain<R, W>(reader: &mut R, writer: &mut W)
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let rest = async {
+        if writer.close().await.is_ok() {
+            let mut scrap = [0; 4096];
+            while reader.read(&mut scrap).await.is_ok_and(|length| length > 0) {}
+        }
+    };
+    let _late = runtime::timeout(LINGER, rest).await;
+}
+
+impl Inner {
+    fn set_why(&self, why: String) {
+        *self
+            .why
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(why);
+    }
+}

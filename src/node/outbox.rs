@@ -1,0 +1,112 @@
+//! What waits for one neighbour, between the core that puts it in and the link that sends it.
+
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use futures::task::AtomicWaker;
+
+use crate::net::link::{self, Taken};
+use crate::overlay::flow::{Pressure, Queue};
+use crate::wire::bye::Bye;
+use crate::wire::{Descriptor, Guid, HEADER_LEN, Header, Kind};
+
+/// Descriptors handed to the link at once: one vectored write.
+const BATCH: usize = 64;
+
+/// A send queue that a task can wait on.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    inner: Mutex<Inner>,
+    waker: AtomicWaker,
+}
+
+#[derive(Debug)]
+struct Inner {
+    queue: Queue,
+    finished: bool,
+    sent: u64,
+}
+
+impl Outbox {
+    /// An empty outbox for at most `capacity` bytes.
+    pub(super) fn new(capacity: usize) -> Self {
+        let inner = Inner {
+            queue: Queue::new(capacity),
+            finished: false,
+            sent: 0,
+        };
+        Self {
+            inner: Mutex::new(inner),
+            waker: AtomicWaker::new(),
+        }
+    }
+
+    /// Puts in a descriptor; what is least important goes where there is too much.
+    pub(super) fn push(&self, descriptor: Descriptor) {
+        let mut inner = self.lock();
+        if !inner.finished {
+            inner.queue.push(descriptor);
+            drop(inner);
+            self.waker.wake();
+        }
+    }
+
+    /// Forgets what waits, says goodbye and ends the link once that is sent.
+    pub(super) fn finish(&self, bye: Option<Bye>) {
+        let mut inner = self.lock();
+        if inner.finished {
+            return;
+        }
+        inner.finished = true;
+        inner.queue.clear();
+        if let Some(bye) = bye {
+            let header = Header {
+                guid: Guid::random(&mut rand::rng()),
+                kind: Kind::Bye,
+                ttl: 1,
+                hops: 0,
+            };
+            inner.queue.push(Descriptor {
+                header,
+                payload: bye.encode(),
+            });
+        }
+        drop(inner);
+        self.waker.wake();
+    }
+
+    /// Whether the neighbour keeps up.
+    pub(super) fn pressure(&self) -> Pressure {
+        self.lock().queue.pressure()
+    }
+
+    /// Bytes handed to the link so far, and descriptors dropped because it was too slow.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        let inner = self.lock();
+        (inner.sent, inner.queue.dropped())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        // The queue is whole between calls, whoever panicked meanwhile.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl link::Outbox for &Outbox {
+    fn poll_take(&self, cx: &mut Context<'_>, batch: &mut Vec<Descriptor>) -> Poll<Taken> {
+        self.waker.register(cx.waker());
+        let mut inner = self.lock();
+        while batch.len() < BATCH {
+            let Some(descriptor) = inner.queue.pop() else {
+                break;
+            };
+            inner.sent += (HEADER_LEN + descriptor.payload.len()) as u64;
+            batch.push(descriptor);
+        }
+        match (batch.is_empty(), inner.finished) {
+            (false, _) => Poll::Ready(Taken::More),
+            (true, true) => Poll::Ready(Taken::Closed),
+            (true, false) => Poll::Pending,
+        }
+    }
+}

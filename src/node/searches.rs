@@ -1,0 +1,377 @@
+//! Searches of this node and what they found, grouped by content.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use futures::channel::mpsc;
+
+use super::state::{Found, SearchPhase, SearchState, Source};
+use crate::overlay::SearchId;
+use crate::wire::query_hit::{QueryHit, Record};
+use crate::wire::urn::Sha1;
+
+/// Caps on what strangers may make a node remember of their answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SearchLimits {
+    /// Searches kept with their results; the oldest makes room.
+    pub searches: usize,
+    /// Contents kept of one search; more are counted, not kept.
+    pub results: usize,
+    /// Sources kept of one content.
+    pub sources: usize,
+    /// How long hits of a search are taken.
+    pub life: Duration,
+}
+
+impl Default for SearchLimits {
+    fn default() -> Self {
+        Self {
+            searches: 64,
+            results: 10_000,
+            sources: 256,
+            life: Duration::from_secs(120),
+        }
+    }
+}
+
+/// One hit as a search's stream gives it: a file at a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// The number of its content in this node, by which it can be fetched.
+    pub number: u64,
+    /// Its name at this source.
+    pub name: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// SHA-1, where the hit told it.
+    pub sha1: Option<Sha1>,
+    /// Who has it.
+    pub source: Source,
+}
+
+/// All searches of a node.
+#[derive(Debug)]
+pub(super) struct Searches {
+    limits: SearchLimits,
+    last_id: u64,
+    last_number: u64,
+    table: BTreeMap<u64, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    state: SearchState,
+    ends: Instant,
+    /// Where each content stands in the results.
+    places: HashMap<Content, usize>,
+    listener: Option<mpsc::Sender<Hit>>,
+}
+
+/// What makes two results the same content.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Content {
+    Hashed(Sha1),
+    Named(String, u64),
+}
+
+impl Searches {
+    pub(super) const fn new(limits: SearchLimits) -> Self {
+        Self {
+            limits,
+            last_id: 0,
+            last_number: 0,
+            table: BTreeMap::new(),
+        }
+    }
+
+    /// Begins a search; its hits also go to `listener` while that lives.
+    pub(super) fn begin(
+        &mut self,
+        now: Instant,
+        query: String,
+        listener: Option<mpsc::Sender<Hit>>,
+    ) -> SearchId {
+        self.last_id += 1;
+        let id = self.last_id;
+        let state = SearchState {
+            id,
+            query,
+            version: 0,
+            state: SearchPhase::Searching,
+            results: Vec::new(),
+        };
+        while self.table.len() >= self.limits.searches.max(1) {
+            self.table.pop_first();
+        }
+        let ends = now + self.limits.life;
+        self.table.insert(
+            id,
+            Entry {
+                state,
+                ends,
+                places: HashMap::new(),
+                listener,
+            },
+        );
+        SearchId(id)
+    }
+
+    /// Takes a hit. `from` is the neighbour that brought it; sources that fail `usable` are left
+    /// out. Says whether anything changed.
+    pub(super) fn take(
+        &mut self,
+        search: SearchId,
+        hit: QueryHit,
+        hops: u8,
+        from: SocketAddr,
+        usable: impl Fn(SocketAddr) -> bool,
+    ) -> bool {
+        let Some(entry) = self.table.get_mut(&search.0) else {
+            return false;
+        };
+        if entry.state.state == SearchPhase::Finished {
+            return false;
+        }
+        let mut address = SocketAddr::from((hit.ip, hit.port));
+        if hops == 1 && hit.ip.is_unspecified() {
+            address.set_ip(from.ip());
+        }
+        if !usable(address) {
+            return false;
+        }
+        let vendor = hit.trailer.as_ref().map_or_else(String::new, |trailer| {
+            trailer
+                .vendor
+                .iter()
+                .map(|byte| char::from(*byte))
+                .filter(char::is_ascii_graphic)
+                .collect()
+        });
+        let mut changed = false;
+        for record in hit.results {
+            let source = Source {
+                address,
+                servent: hit.servent,
+                index: record.index,
+                hops,
+                vendor: vendor.clone(),
+            };
+            changed |= entry.add(record, source, &self.limits, &mut self.last_number);
+        }
+        if changed {
+            entry.state.version += 1;
+        }
+        changed
+    }
+
+    /// Ends searches whose time is over and gives their ids.
+    pub(super) fn expire(&mut self, now: Instant) -> Vec<SearchId> {
+        let over: Vec<SearchId> = self
+            .table
+            .values()
+            .filter(|entry| entry.state.state == SearchPhase::Searching && entry.ends <= now)
+            .map(|entry| SearchId(entry.state.id))
+            .collect();
+        for id in &over {
+            self.finish(*id);
+        }
+        over
+    }
+
+    /// Ends a search; its results stay.
+    pub(super) fn finish(&mut self, id: SearchId) -> bool {
+        let Some(entry) = self.table.get_mut(&id.0) else {
+            return false;
+        };
+        let was = std::mem::replace(&mut entry.state.state, SearchPhase::Finished);
+        entry.listener = None;
+        entry.state.version += u64::from(was == SearchPhase::Searching);
+        was == SearchPhase::Searching
+    }
+
+    pub(super) fn state(&self, id: u64) -> Option<&SearchState> {
+        self.table.get(&id).map(|entry| &entry.state)
+    }
+
+    pub(super) fn states(&self) -> impl Iterator<Item = &SearchState> {
+        self.table.values().map(|entry| &entry.state)
+    }
+
+    /// The content with this number, whichever search found it.
+    pub(super) fn numbered(&self, number: u64) -> Option<&Found> {
+        self.states()
+            .flat_map(|state| &state.results)
+            .find(|found| found.number == number)
+    }
+
+    /// Every source of a content that any search found.
+    pub(super) fn holders(&self, sha1: Sha1) -> impl Iterator<Item = &Found> {
+        self.states()
+            .flat_map(|state| &state.results)
+            .filter(move |found| found.sha1 == Some(sha1))
+    }
+}
+
+impl Entry {
+    /// Adds a record; says whether it was new.
+    fn add(
+        &mut self,
+        record: Record,
+        source: Source,
+        limits: &SearchLimits,
+        last_number: &mut u64,
+    ) -> bool {
+        let (sha1, tiger_root) = (record.sha1(), record.tiger_root());
+        let content = sha1.map_or_else(
+            || Content::Named(record.name.clone(), record.size),
+            Content::Hashed,
+        );
+        let results = &mut self.state.results;
+        let place = match self.places.get(&content) {
+            Some(place) => *place,
+            None if results.len() >= limits.results => return false,
+            None => {
+                *last_number += 1;
+                results.push(Found {
+                    number: *last_number,
+                    name: record.name.clone(),
+                    size: record.size,
+                    sha1,
+                    tiger_root,
+                    hops: source.hops,
+                    sources: Vec::new(),
+                });
+                self.places.insert(content, results.len() - 1);
+                results.len() - 1
+            }
+        };
+        let found = &mut results[place];
+        // The same content has one size; a hit that says otherwise lies.
+        let known = |old: &Source| old.address == source.address && old.servent == source.servent;
+        if found.size != record.size
+            || found.sources.len() >= limits.sources
+            || found.sources.iter().any(known)
+        {
+            return false;
+        }
+        found.hops = found.hops.min(source.hops);
+        found.tiger_root = found.tiger_root.or(tiger_root);
+        found.sources.push(source.clone());
+        if let Some(listener) = &mut self.listener {
+            let hit = Hit {
+                number: found.number,
+                name: record.name,
+                size: record.size,
+                sha1,
+                source,
+            };
+            // A stream that is not read misses hits; the state has them all.
+            if listener
+                .try_send(hit)
+                .is_err_and(|error| error.is_disconnected())
+            {
+                self.listener = None;
+            }
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Guid;
+
+    const NEIGHBOUR: &str = "127.0.0.1:9";
+
+    fn hit(last: u8, port: u16, records: &[(&str, u64, u8)]) -> QueryHit {
+        let results = records.iter().zip(1..).map(|((name, size, sha1), index)| {
+            Record::new(
+                index,
+                *size,
+                (*name).to_owned(),
+                Some(Sha1::from_bytes([*sha1; 20])),
+                None,
+            )
+        });
+        QueryHit {
+            port,
+            ip: [10, 0, 0, last].into(),
+            speed: 0,
+            results: results.collect(),
+            trailer: None,
+            servent: Guid::from_bytes([last; 16]),
+        }
+    }
+
+    fn take(searches: &mut Searches, id: SearchId, hit: QueryHit, hops: u8) -> bool {
+        searches.take(id, hit, hops, NEIGHBOUR.parse().unwrap(), |_| true)
+    }
+
+    #[test]
+    fn one_content_has_one_number_and_many_sources() {
+        let mut searches = Searches::new(SearchLimits::default());
+        let id = searches.begin(Instant::now(), "song".into(), None);
+        assert!(take(&mut searches, id, hit(1, 1, &[("song.ogg", 9, 7)]), 3));
+        assert!(take(
+            &mut searches,
+            id,
+            hit(2, 1, &[("my song.ogg", 9, 7), ("song.txt", 2, 8)]),
+            2
+        ));
+        assert!(
+            !take(&mut searches, id, hit(2, 1, &[("my song.ogg", 9, 7)]), 2),
+            "said twice"
+        );
+        assert!(
+            !take(&mut searches, id, hit(3, 1, &[("song.ogg", 10, 7)]), 1),
+            "another size"
+        );
+        let state = searches.state(1).unwrap();
+        let seen: Vec<_> = state
+            .results
+            .iter()
+            .map(|f| (f.number, f.hops, f.sources.len()))
+            .collect();
+        assert_eq!(seen, [(1, 2, 2), (2, 2, 1)]);
+        assert_eq!(searches.numbered(2).unwrap().name, "song.txt");
+        assert_eq!(searches.holders(Sha1::from_bytes([7; 20])).count(), 1);
+    }
+
+    #[test]
+    fn what_strangers_send_is_capped() {
+        let limits = SearchLimits {
+            searches: 2,
+            results: 2,
+            sources: 2,
+            ..SearchLimits::default()
+        };
+        let mut searches = Searches::new(limits);
+        let now = Instant::now();
+        let id = searches.begin(now, "a".into(), None);
+        for last in 0..9 {
+            take(
+                &mut searches,
+                id,
+                hit(last, 1, &[("x", 1, 0), ("y", 1, last)]),
+                1,
+            );
+        }
+        let state = searches.state(1).unwrap();
+        assert!(state.results.len() == 2 && state.results.iter().all(|f| f.sources.len() <= 2));
+        searches.begin(now, "b".into(), None);
+        searches.begin(now, "c".into(), None);
+        assert!(searches.state(1).is_none() && searches.state(3).is_some());
+    }
+
+    #[test]
+    fn a_finished_search_takes_no_more() {
+        let mut searches = Searches::new(SearchLimits::default());
+        let now = Instant::now();
+        let id = searches.begin(now, "a".into(), None);
+        assert_eq!(searches.expire(now), []);
+        assert_eq!(searches.expire(now + Duration::from_secs(3600)), [id]);
+        assert!(!take(&mut searches, id, hit(1, 1, &[("x", 1, 0)]), 1));
+    }
+}

@@ -1,0 +1,214 @@
+//! What a node says of itself: plain values, copied out under a lock.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::wire::Guid;
+use crate::wire::urn::{Sha1, TigerRoot};
+
+/// The state of a node.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Its place in the overlay.
+    pub role: Role,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Why it has no neighbour, when it has none.
+    pub why: Option<String>,
+    /// Neighbours that are ultrapeers.
+    pub ultrapeers: usize,
+    /// Neighbours that are leaves.
+    pub leaves: usize,
+    /// Files found in the shared directories.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Those of them that are hashed, so that others can find them.
+    pub hashed: u64,
+    /// Downloads that run or look for sources.
+    pub downloads_active: usize,
+    /// Downloads that wait.
+    pub downloads_queued: usize,
+    /// Downloads that are complete.
+    pub downloads_done: usize,
+    /// Uploads that run.
+    pub uploads_active: usize,
+    /// Time since the node started.
+    pub uptime: Duration,
+}
+
+/// A place in the overlay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Relays for others.
+    Ultrapeer,
+    /// Lets an ultrapeer relay.
+    Leaf,
+}
+
+/// A neighbour.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The address at the other end of the link.
+    pub address: SocketAddr,
+    /// Its place in the overlay.
+    pub role: Role,
+    /// Who dialled.
+    pub direction: Direction,
+    /// What it calls itself.
+    pub agent: String,
+    /// Whether the link is encrypted.
+    pub tls: bool,
+    /// Whether the link is compressed.
+    pub compressed: bool,
+    /// How long it has been a neighbour.
+    pub since: Duration,
+    /// Bytes sent to it.
+    pub sent: u64,
+    /// Bytes that came from it.
+    pub received: u64,
+}
+
+/// Who dialled a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The neighbour.
+    Incoming,
+    /// This node.
+    Outgoing,
+}
+
+/// A search and what it found so far.
+#[derive(Clone, Debug)]
+pub struct SearchState {
+    /// Its number.
+    pub id: u64,
+    /// What was asked.
+    pub query: String,
+    /// Rises with every change.
+    pub version: u64,
+    /// Whether hits are still taken.
+    pub state: SearchPhase,
+    /// What was found, in the order of arrival; each content once.
+    pub results: Vec<Found>,
+}
+
+/// Whether a search goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SearchPhase {
+    /// Hits are taken.
+    Searching,
+    /// Its time is over, or it was cancelled.
+    Finished,
+}
+
+/// One content that a search found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Its number in this node, by which it can be fetched.
+    pub number: u64,
+    /// The name that came first.
+    pub name: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// SHA-1, where the hit told it.
+    pub sha1: Option<Sha1>,
+    /// Root of the Tiger tree, where the hit told it.
+    pub tiger_root: Option<TigerRoot>,
+    /// The fewest links between this node and a holder, as a hit told: 1 is a direct neighbour.
+    pub hops: u8,
+    /// Who has it.
+    pub sources: Vec<Source>,
+}
+
+/// Who has a content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Where it serves.
+    pub address: SocketAddr,
+    /// The servent.
+    pub servent: Guid,
+    /// Its number for the file.
+    pub index: u32,
+    /// How many links away its hit came from.
+    pub hops: u8,
+    /// Its vendor code.
+    pub vendor: String,
+}
+
+/// A download.
+#[derive(Clone, Debug)]
+pub struct DownloadState {
+    /// Its number.
+    pub id: u64,
+    /// Rises with every change.
+    pub version: u64,
+    /// The name it will have.
+    pub name: String,
+    /// Size in bytes; 0 until a source told it.
+    pub size: u64,
+    /// What it must hash to.
+    pub sha1: Sha1,
+    /// How far it is.
+    pub phase: DownloadPhase,
+    /// Bytes that came.
+    pub received: u64,
+    /// Bytes that are known to be right.
+    pub verified: u64,
+    /// Bytes a second, lately.
+    pub rate: u64,
+    /// Sources known.
+    pub sources_known: usize,
+    /// Sources that serve now.
+    pub sources_active: usize,
+    /// Where the file lies, once it is complete.
+    pub path: Option<PathBuf>,
+    /// Why it failed.
+    pub error: Option<Failure>,
+}
+
+/// How far a download is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DownloadPhase {
+    /// It looks for sources.
+    Searching,
+    /// A source serves it.
+    Active,
+    /// It lies under its name, verified.
+    Done,
+    /// It ended without the file. What came is kept where it can be resumed.
+    Failed,
+}
+
+impl DownloadPhase {
+    /// Whether nothing more will happen.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Done | Self::Failed)
+    }
+}
+
+/// Why a download failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What kind of trouble.
+    pub kind: FailureKind,
+    /// What happened, to what, and what to do.
+    pub message: String,
+}
+
+/// What kind of trouble ended a download.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// Nobody has it.
+    NoSource,
+    /// What came does not hash to what was asked.
+    Verification,
+    /// No space left.
+    NoSpace,
+    /// The disk refused otherwise.
+    Disk,
+    /// Sources could not be reached, or broke off.
+    Network,
+}

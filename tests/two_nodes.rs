@@ -1,0 +1,206 @@
+//! Live servents on loopback, through the library's public face.
+
+mod common;
+
+use common::{builder, until, write};
+use filbert::node::state::{DownloadPhase, FailureKind};
+use filbert::node::{Node, Target};
+use filbert::runtime::{block_on, timeout};
+use futures::StreamExt;
+
+/// A chain of nodes, the last of which shares `files`.
+fn chain(length: usize, files: &[(&str, &[u8])]) -> (Vec<Node>, tempfile::TempDir) {
+    let shared = common::directory();
+    for (name, bytes) in files {
+        write(shared.path(), name, bytes);
+    }
+    let nodes: Vec<Node> = (1..=length)
+        .map(|place| {
+            let node = if place == length {
+                builder().share(shared.path())
+            } else {
+                builder()
+            };
+            block_on(node.start()).unwrap()
+        })
+        .collect();
+    for pair in nodes.windows(2) {
+        block_on(pair[0].connect(pair[1].address())).unwrap();
+    }
+    block_on(nodes[length - 1].shared());
+    (nodes, shared)
+}
+
+#[test]
+fn a_file_three_links_away_is_found_and_fetched() {
+    let bytes: Vec<u8> = (0..700_000_u32)
+        .map(|n| n.to_le_bytes()[n as usize % 3])
+        .collect();
+    let (nodes, _shared) = chain(4, &[("walnut songs.ogg", &bytes), ("other.txt", b"x")]);
+    let target = common::directory();
+    block_on(async {
+        let mut search = nodes[0].search("walnut song").unwrap();
+        let hit = timeout(common::PATIENCE, search.next())
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            (hit.name.as_str(), hit.size, hit.source.hops),
+            ("walnut songs.ogg", 700_000, 3)
+        );
+        assert_eq!(
+            (hit.source.address, hit.source.servent),
+            (nodes[3].address(), nodes[3].guid())
+        );
+
+        let fetch = Target::Number(hit.number);
+        let id = nodes[0]
+            .fetch(&fetch, Some(target.path().to_owned()))
+            .unwrap();
+        let state = nodes[0].finished(id).await.unwrap();
+        assert_eq!(
+            (state.phase, state.error, state.verified),
+            (DownloadPhase::Done, None, 700_000)
+        );
+        let path = state.path.unwrap();
+        assert_eq!(path, target.path().join("walnut songs.ogg"));
+        assert!(std::fs::read(path).unwrap() == bytes);
+
+        // Again: the name is taken, the bytes come again under a numbered one.
+        let id = nodes[0]
+            .fetch(&fetch, Some(target.path().to_owned()))
+            .unwrap();
+        let state = nodes[0].finished(id).await.unwrap();
+        assert_eq!(
+            state.path.unwrap(),
+            target.path().join("walnut songs (1).ogg")
+        );
+        for node in &nodes {
+            node.stop().await;
+        }
+    });
+}
+
+#[test]
+fn a_bare_urn_finds_its_sources() {
+    let (nodes, _shared) = chain(2, &[("pecan pie.txt", b"one pecan pie")]);
+    let hashes = filbert::library::hash::hash_file(&_shared.path().join("pecan pie.txt"), |_| {});
+    let urn = format!("urn:sha1:{}", hashes.unwrap().sha1);
+    block_on(async {
+        let id = nodes[0]
+            .fetch(&Target::Urn(urn.parse().unwrap()), None)
+            .unwrap();
+        let state = nodes[0].finished(id).await.unwrap();
+        assert_eq!(
+            (state.phase, state.name.as_str()),
+            (DownloadPhase::Done, "pecan pie.txt")
+        );
+        assert_eq!(
+            std::fs::read(state.path.unwrap()).unwrap(),
+            b"one pecan pie"
+        );
+    });
+}
+
+#[test]
+fn a_source_that_is_gone_is_a_failure_with_a_reason() {
+    let (nodes, _shared) = chain(2, &[("pecan pie.txt", b"one pecan pie")]);
+    block_on(async {
+        let mut search = nodes[0].search("pecan").unwrap();
+        let hit = timeout(common::PATIENCE, search.next())
+            .await
+            .unwrap()
+            .unwrap();
+        std::fs::remove_file(_shared.path().join("pecan pie.txt")).unwrap();
+        let id = nodes[0].fetch(&Target::Number(hit.number), None).unwrap();
+        let state = nodes[0].finished(id).await.unwrap();
+        assert_eq!(state.phase, DownloadPhase::Failed);
+        let failure = state.error.unwrap();
+        assert_eq!(failure.kind, FailureKind::Network);
+        assert!(failure.message.contains("404"), "{}", failure.message);
+        assert!(nodes[0].fetch(&Target::Number(99), None).is_err());
+    });
+}
+
+#[test]
+fn two_that_dial_each_other_at_once_keep_one_link() {
+    for _ in 0..10 {
+        let (one, two) = (
+            block_on(builder().start()).unwrap(),
+            block_on(builder().start()).unwrap(),
+        );
+        let dials = futures::future::join(one.connect(two.address()), two.connect(one.address()));
+        let _either_may_be_refused = block_on(dials);
+        until("the two ends of one link are all there is", || {
+            let (at_one, at_two) = (one.peers(), two.peers());
+            at_one.len() == 1 && at_two.len() == 1 && at_one[0].direction != at_two[0].direction
+        });
+        block_on(async {
+            one.stop().await;
+            two.stop().await;
+        });
+    }
+}
+
+#[test]
+fn nobody_links_to_itself_or_twice() {
+    let (one, two) = (
+        block_on(builder().start()).unwrap(),
+        block_on(builder().start()).unwrap(),
+    );
+    let error = block_on(one.connect(one.address())).unwrap_err();
+    assert!(error.to_string().contains("yourself"), "{error}");
+    block_on(one.connect(two.address())).unwrap();
+    let error = block_on(one.connect(two.address())).unwrap_err();
+    assert!(error.to_string().contains("Already connected"), "{error}");
+    assert_eq!((one.peers().len(), two.peers().len()), (1, 1));
+}
+
+#[test]
+fn a_named_servent_is_dialled_until_it_is_there() {
+    let (early, late) = (builder(), block_on(builder().start()).unwrap());
+    let address = late.address();
+    block_on(late.stop());
+    drop(late);
+    let early = block_on(early.peer(address).start()).unwrap();
+    until("it says why", || {
+        early
+            .status()
+            .why
+            .is_some_and(|why| why.contains(&address.to_string()))
+    });
+    let std::net::SocketAddr::V4(again) = address else {
+        unreachable!("bound so")
+    };
+    let late = block_on(Node::builder().listen(again).start()).unwrap();
+    until("linked", || {
+        early.peers().len() == 1 && late.peers().len() == 1
+    });
+    assert_eq!(early.status().why, None);
+}
+
+#[test]
+fn a_home_has_one_process_and_keeps_the_servent() {
+    let home = common::directory();
+    let node = block_on(builder().home(home.path()).start()).unwrap();
+    let guid = node.guid();
+    let second = block_on(builder().home(home.path()).start()).unwrap_err();
+    assert!(second.to_string().contains("in use"), "{second}");
+    block_on(node.stop());
+    drop(node);
+    // The last task of the first life may still be on its way out.
+    let again = std::cell::OnceCell::new();
+    until("the home is given back", || {
+        block_on(builder().home(home.path()).start()).is_ok_and(|node| again.set(node).is_ok())
+    });
+    assert_eq!(again.get().unwrap().guid(), guid);
+}
+
+#[test]
+fn a_goodbye_is_said_at_the_end() {
+    let node = block_on(builder().start()).unwrap();
+    let mut probe = common::Probe::neighbour(node.address());
+    until("linked", || node.peers().len() == 1);
+    block_on(node.stop());
+    assert_eq!(probe.closed(), Some(200));
+}
