@@ -107,3 +107,29 @@ impl From<Error> for Failure {
         Self::new(error.code.into(), error.message)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_a_download_has_its_own_status() {
+        for (code, exit) in [
+            (Code::NoSource, 7),
+            (Code::Network, 7),
+            (Code::Verification, 8),
+            (Code::NoSpace, 9),
+            (Code::Disk, 1),
+        ] {
+            assert_eq!(Exit::from(code) as u8, exit, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_closed_pipe_is_no_error_and_a_full_disk_is() {
+        let exit = |kind: ErrorKind| Failure::of_output(&kind.into()).exit();
+        assert_eq!(exit(ErrorKind::BrokenPipe), Exit::Ok);
+        assert_eq!(exit(ErrorKind::StorageFull), Exit::NoSpace);
+        assert_eq!(exit(ErrorKind::PermissionDenied), Exit::Error);
+    }
+}

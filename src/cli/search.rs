@@ -59,7 +59,13 @@ async fn search(
     session: &Session,
 ) -> Result<Exit, Failure> {
     let timeout = Duration::from_secs(arguments.timeout.into());
-    session.connected(timeout.min(PATIENCE)).await?;
+    let hopeless = session.is_short_lived() && arguments.joining.peers.is_empty();
+    let patience = if hopeless {
+        Duration::ZERO
+    } else {
+        timeout.min(PATIENCE)
+    };
+    session.connected(patience).await?;
     let query = arguments.words.join(" ");
     let mut search = session.client.search(&SearchRequest { query }).await?;
     let deadline = Instant::now() + timeout;

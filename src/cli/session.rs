@@ -49,10 +49,8 @@ pub(super) async fn resolve(host: &str) -> Result<SocketAddr, Failure> {
         Failure::new(Exit::Usage, message)
     };
     let found = found.await.map_err(|error| unknown(error.to_string()))?;
-    let first = found
-        .iter()
-        .find(|address| address.is_ipv4())
-        .or(found.first());
+    let ipv4 = found.iter().find(|address| address.is_ipv4());
+    let first = ipv4.or_else(|| found.first());
     first
         .copied()
         .ok_or_else(|| unknown("nothing found".to_owned()))

@@ -8,7 +8,7 @@ pub(super) fn human(bytes: u64) -> String {
     }
     let step = bytes.ilog2() / 10;
     // One digit behind the point, cut off: 1023.99 KiB is not yet 1 MiB.
-    let tenths = u128::from(bytes) * 10 >> (10 * step);
+    let tenths = (u128::from(bytes) * 10) >> (10 * step);
     let unit = UNITS[step as usize - 1];
     format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }

@@ -1,7 +1,7 @@
 //! The control plane on its own loopback port.
 //!
 //! The only room that names the web framework; handlers hold no logic beyond `api`. Every request
-//! passes the [`guard`] first: names that only this machine has, no page of another origin, and
+//! passes the `guard` first: names that only this machine has, no page of another origin, and
 //! the token. Errors are problem documents (RFC 9457) with a short word that does not change.
 
 mod guard;
