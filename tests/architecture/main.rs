@@ -92,6 +92,28 @@ fn the_simulator_takes_the_pure_rooms_only() {
     );
 }
 
+#[test]
+fn every_dependency_is_used() {
+    for (manifest, folder) in [("Cargo.toml", "src/"), ("sim/Cargo.toml", "sim/src/")] {
+        let sources = sources();
+        let used: BTreeSet<&str> = sources
+            .iter()
+            .filter(|(file, _)| file.starts_with(folder))
+            .flat_map(|(_, text)| source::tokens(text))
+            .map(|token| token.text)
+            .collect();
+        for line in section(&read(&root().join(manifest)), "[dependencies]") {
+            let Some((name, _)) = line.split_once(" = ") else {
+                continue;
+            };
+            assert!(
+                used.contains(name.replace('-', "_").as_str()),
+                "{manifest}: nothing in {folder} names `{name}`"
+            );
+        }
+    }
+}
+
 /// The sources of the library and of the simulator: their paths from the top, and their text.
 fn sources() -> Vec<(String, String)> {
     let mut files = Vec::new();
