@@ -1,36 +1,36 @@
-//! HTTP/1.1 both ways over any stream; the one file that names the HTTP library.
+//! HTTP/1.1 both ways over any stream; the one place that names the HTTP library.
 //!
 //! [`serve`] answers on a stream and [`connect`] asks on one, whoever opened it: after a push the
 //! servent that dialled is the server. Every wait has a limit: a head that does not come, a body
 //! that stops, a peer that never reads.
 
+mod adapter;
+mod body;
+
 use std::convert::Infallible;
 use std::error::Error as _;
-use std::fmt;
 use std::future::Future;
-use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures::stream::{BoxStream, Stream, StreamExt, TryStreamExt};
+use futures::stream::{Stream, TryStreamExt};
 use futures::{AsyncRead, AsyncWrite, FutureExt};
-use hyper::body::{Body as _, Frame, SizeHint};
-use hyper::rt::{Read, ReadBufCursor, Sleep, Timer, Write};
+use hyper::body::Body as _;
 use hyper::service::service_fn;
 use hyper::{client, server};
 use thiserror::Error;
 
+use self::adapter::{Clock, Io};
 use super::stall::Stall;
 use crate::runtime::{self, TimedOut};
+
+pub use self::body::Body;
 
 pub use hyper::body::Incoming;
 pub use hyper::header::{self, HeaderName, HeaderValue};
 pub use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
-
-/// Bytes taken from the socket at once.
-const SCRATCH: usize = 16 * 1024;
 
 /// How long [`read_body`] waits for a whole body.
 const WHOLE_BODY: Duration = Duration::from_secs(60);
@@ -103,7 +103,7 @@ where
         .header_read_timeout(limits.head)
         .max_header_size(limits.head_bytes)
         .title_case_headers(true)
-        .serve_connection(Io::new(stream, limits), service)
+        .serve_connection(Io::new(stream, limits.stall), service)
         .await
         .map_err(Error::Broken)
 }
@@ -134,7 +134,7 @@ where
         .allow_obsolete_multiline_headers_in_responses(true)
         .allow_spaces_after_header_name_in_responses(true)
         .ignore_invalid_headers_in_responses(true)
-        .handshake(Io::new(stream, limits))
+        .handshake(Io::new(stream, limits.stall))
         .await
         .map_err(Error::Broken)?;
     runtime::spawn_detached(async {
@@ -246,182 +246,6 @@ impl Stream for Chunks {
     }
 }
 
-/// What is sent after a head: bytes at hand, or a stream of them.
-pub struct Body(Source);
-
-enum Source {
-    Whole(Bytes),
-    Stream {
-        chunks: BoxStream<'static, io::Result<Bytes>>,
-        left: Option<u64>,
-    },
-}
-
-impl Body {
-    /// No bytes.
-    #[must_use]
-    pub const fn empty() -> Self {
-        Self(Source::Whole(Bytes::new()))
-    }
-
-    /// The bytes of `chunks`, sent as they come. With a `length` it is announced as
-    /// `Content-Length`, and a stream that ends early breaks the connection; without, the body is
-    /// sent in chunked coding, or to the end of the connection.
-    pub fn stream<C>(chunks: C, length: Option<u64>) -> Self
-    where
-        C: Stream<Item = io::Result<Bytes>> + Send + 'static,
-    {
-        Self(Source::Stream {
-            chunks: chunks.boxed(),
-            left: length,
-        })
-    }
-}
-
-impl<B: Into<Bytes>> From<B> for Body {
-    fn from(bytes: B) -> Self {
-        Self(Source::Whole(bytes.into()))
-    }
-}
-
-impl fmt::Debug for Body {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Body").field(&self.size_hint()).finish()
-    }
-}
-
-impl hyper::body::Body for Body {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let chunk = match &mut self.0 {
-            Source::Whole(bytes) if bytes.is_empty() => None,
-            Source::Whole(bytes) => Some(Ok(std::mem::take(bytes))),
-            Source::Stream { chunks, left } => {
-                let chunk = ready!(chunks.poll_next_unpin(cx));
-                if let (Some(Ok(bytes)), Some(left)) = (&chunk, left) {
-                    *left = left.saturating_sub(bytes.len() as u64);
-                }
-                chunk
-            }
-        };
-        Poll::Ready(chunk.map(|bytes| bytes.map(Frame::data)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.size_hint().exact() == Some(0)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.0 {
-            Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Stream {
-                left: Some(left), ..
-            } => SizeHint::with_exact(*left),
-            Source::Stream { left: None, .. } => SizeHint::default(),
-        }
-    }
-}
-
-/// A stream of the `futures` traits as the HTTP library wants it.
-///
-/// Reading goes through a buffer of our own, since the library lends memory that is not
-/// initialised; that is no slower, and safe.
-struct Io<S> {
-    stream: S,
-    scratch: Box<[u8]>,
-    stall: Stall,
-}
-
-impl<S> Io<S> {
-    fn new(stream: S, limits: Limits) -> Self {
-        Self {
-            stream,
-            scratch: vec![0; SCRATCH].into(),
-            stall: Stall::new(limits.stall),
-        }
-    }
-}
-
-impl<S: AsyncRead + Unpin> Read for Io<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        mut buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        let Self {
-            stream, scratch, ..
-        } = &mut *self;
-        let room = buffer.remaining().min(scratch.len());
-        let length = ready!(Pin::new(stream).poll_read(cx, &mut scratch[..room]))?;
-        buffer.put_slice(&scratch[..length]);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> Write for Io<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        Poll::Ready(ready!(self.stall.watch(cx, written))?)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        Poll::Ready(ready!(self.stall.watch(cx, written))?)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        Poll::Ready(ready!(self.stall.watch(cx, flushed))?)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let closed = Pin::new(&mut self.stream).poll_close(cx);
-        Poll::Ready(ready!(self.stall.watch(cx, closed))?)
-    }
-}
-
-/// The library's timer, over the runtime's.
-struct Clock;
-
-impl Timer for Clock {
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
-        Box::pin(Nap(Box::pin(runtime::sleep(duration))))
-    }
-
-    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        self.sleep(deadline.saturating_duration_since(Instant::now()))
-    }
-}
-
-struct Nap(Pin<Box<dyn Future<Output = ()> + Send + Sync>>);
-
-impl Future for Nap {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.as_mut().poll(cx)
-    }
-}
-
-impl Sleep for Nap {}
-
 /// An error and what lies behind it, in one line.
 fn causes(error: &hyper::Error) -> String {
     let mut text = error.to_string();
@@ -437,7 +261,7 @@ fn causes(error: &hyper::Error) -> String {
 #[cfg(test)]
 mod tests {
     use futures::future::{join, pending, ready};
-    use futures::{AsyncReadExt, AsyncWriteExt, stream};
+    use futures::{AsyncReadExt, AsyncWriteExt, StreamExt, stream};
 
     use super::*;
     use crate::net::testing::pair;
