@@ -29,7 +29,7 @@ pub(crate) const ARROWS: &[(&str, &[&str])] = &[
     (
         "devnet",
         &[
-            "api", "library", "node", "overlay", "runtime", "topology", "web", "wire",
+            "api", "library", "node", "overlay", "runtime", "topology", "wire",
         ],
     ),
     (
