@@ -1,4 +1,4 @@
-//! Between our streams and timers and those the HTTP library asks for.
+//! Our streams and our clock as the HTTP library wants them.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use futures::{AsyncRead, AsyncWrite};
 use hyper::rt::{Read, ReadBufCursor, Sleep, Timer, Write};
 
+use super::Limits;
 use crate::net::stall::Stall;
 use crate::runtime;
 
@@ -26,11 +27,11 @@ pub(super) struct Io<S> {
 }
 
 impl<S> Io<S> {
-    pub(super) fn new(stream: S, stall: Duration) -> Self {
+    pub(super) fn new(stream: S, limits: Limits) -> Self {
         Self {
             stream,
             scratch: vec![0; SCRATCH].into(),
-            stall: Stall::new(stall),
+            stall: Stall::new(limits.stall),
         }
     }
 }
