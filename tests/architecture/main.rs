@@ -1,5 +1,6 @@
 //! Holds the design: who may use whom, where foreign names stand, what the pure rooms leave out,
-//! how long a file may be, what lies at the top of the repository.
+//! how long a file may be, what lies at the top of the repository, and that the documents name
+//! files that are there.
 //!
 //! It reads the sources as text, so it needs no tool and says in one line what is wrong where.
 
@@ -109,6 +110,35 @@ fn every_dependency_is_used() {
             assert!(
                 used.contains(name.replace('-', "_").as_str()),
                 "{manifest}: nothing in {folder} names `{name}`"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_documents_name_files_that_exist() {
+    let sources = sources();
+    let known = |name: &str| {
+        let ending = format!("/{name}");
+        root().join(name).exists() || sources.iter().any(|(file, _)| file.ends_with(&ending))
+    };
+    let docs = fs::read_dir(root().join("docs")).expect("there are documents");
+    let docs = docs.map(|entry| entry.expect("an entry").path());
+    for document in docs.chain([root().join("README.md")]) {
+        if document.extension().is_none_or(|kind| kind != "md") {
+            continue;
+        }
+        let (text, shown) = (read(&document), document.display());
+        for name in text.split('`').filter(|name| name.ends_with(".rs")) {
+            assert!(known(name), "{shown}: there is no `{name}`");
+        }
+        for link in text.split("](").skip(1) {
+            let target = link.split([')', '#']).next().expect("a first part");
+            let here = document.parent().expect("a folder").join(target);
+            let outside = target.starts_with("https://");
+            assert!(
+                outside || here.exists(),
+                "{shown}: the link to {target} leads nowhere"
             );
         }
     }
