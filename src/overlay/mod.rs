@@ -18,6 +18,7 @@ pub mod flood;
 pub mod flow;
 pub mod limits;
 pub mod neighbour;
+pub mod query_routing;
 pub mod routes;
 mod search;
 pub mod servent;
