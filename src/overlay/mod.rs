@@ -11,9 +11,11 @@
 //! 3. after a batch the driver reads [`Servent::deadline`] and hands in [`Input::Tick`] then.
 //!
 //! Each rule has its own file: [`flood`] (TTL and hops), [`routes`] (duplicates and the way
-//! back), [`flow`] (the send queue of a link), [`limits`] (every cap). It knows `wire` only.
+//! back), [`flow`] (the send queue of a link), [`dynamic_query`] (how a search spends its budget),
+//! [`limits`] (every cap). It knows `wire` only.
 
 pub mod catalogue;
+pub mod dynamic_query;
 pub mod flood;
 pub mod flow;
 pub mod limits;
