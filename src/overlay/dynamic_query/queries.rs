@@ -179,7 +179,7 @@ impl DynamicQueries {
     }
 
     /// When to call [`tick`](Self::tick) next, if ever. Coarse: a multiple of
-    /// [`Settings::grain`]; hits never bring it forward but by their question to a leaf.
+    /// [`Settings::grain`], and no hit brings it forward.
     #[must_use]
     pub const fn deadline(&self) -> Option<Instant> {
         self.deadline
@@ -314,4 +314,199 @@ fn salt(guid: Guid) -> u64 {
     guid.as_bytes()
         .iter()
         .fold(0, |salt: u64, &byte| salt.rotate_left(8) ^ u64::from(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::time::Duration;
+    use super::super::{Standard, Table};
+    use super::*;
+
+    /// A servent's dynamic queries with two neighbours that are ultrapeers.
+    #[derive(Default)]
+    struct Servent {
+        queries: DynamicQueries,
+        settings: Settings,
+        outcomes: Outcomes,
+        out: Vec<Output>,
+    }
+
+    impl Servent {
+        fn with(settings: Settings) -> Self {
+            Self {
+                settings,
+                ..Self::default()
+            }
+        }
+
+        /// Hands in an input and gives what came of it.
+        fn input(
+            &mut self,
+            input: impl FnOnce(&mut DynamicQueries, &mut Around<'_, Standard>),
+        ) -> Vec<Output> {
+            let mut around = Around {
+                settings: &self.settings,
+                policy: &Standard,
+                outcomes: &mut self.outcomes,
+                out: &mut self.out,
+            };
+            input(&mut self.queries, &mut around);
+            std::mem::take(&mut self.out)
+        }
+
+        fn start(&mut self, secs: u64, guid: u8, asker: Asker) -> Vec<Output> {
+            let demand = self.settings.demand(asker, false);
+            let payload = Bytes::from(vec![guid]);
+            self.input(|queries, around| {
+                queries.start(at(secs), name(guid), payload, demand, 0, around);
+            })
+        }
+
+        fn tick(&mut self, now: Instant) -> Vec<Output> {
+            self.input(|queries, around| {
+                queries.tick(now, |_, offered| offered.extend(NEIGHBOURS), around);
+            })
+        }
+    }
+
+    const NEIGHBOURS: [Candidate; 2] = [neighbour(1), neighbour(2)];
+
+    const fn neighbour(link: u32) -> Candidate {
+        Candidate {
+            link: Link(link),
+            degree: Some(32),
+            max_ttl: Some(3),
+            table: Table::Unknown,
+            age: Duration::from_secs(60),
+            ext_probes: true,
+            pending: 0,
+        }
+    }
+
+    fn leaf(link: u32) -> Asker {
+        Asker::Leaf {
+            link: Link(link),
+            guides: true,
+        }
+    }
+
+    fn name(guid: u8) -> Guid {
+        Guid::from_bytes([guid; 16])
+    }
+
+    fn at(secs: u64) -> Instant {
+        Instant::from_micros(secs * 1_000_000)
+    }
+
+    fn over(out: &[Output]) -> Vec<(u8, Reason)> {
+        out.iter()
+            .filter_map(|output| match output {
+                Output::Finished { guid, reason, .. } => Some((guid.as_bytes()[0], *reason)),
+                Output::Copy { .. } | Output::AskLeaf { .. } => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn copies_come_with_ticks_and_share_the_payload() {
+        let mut servent = Servent::default();
+        assert_eq!(servent.queries.deadline(), None);
+        assert_eq!(servent.start(10, 7, leaf(9)), []);
+        assert_eq!(servent.queries.deadline(), Some(at(10)));
+        let out = servent.tick(at(10));
+        let [
+            Output::Copy {
+                guid, ttl, payload, ..
+            },
+        ] = &out[..]
+        else {
+            panic!("one copy: {out:?}");
+        };
+        assert_eq!((*guid, *ttl, &payload[..]), (name(7), 3, &[7][..]));
+        assert_eq!(
+            servent.queries.deadline(),
+            Some(Instant::from_micros(17_250_000)),
+            "three hops of 2.4 s, rounded up"
+        );
+        assert_eq!(servent.tick(at(17)), [], "not yet");
+        assert_eq!(servent.tick(at(18)).len(), 1);
+        assert_eq!(over(&servent.tick(at(40))), [(7, Reason::NoNeighbours)]);
+        assert_eq!(
+            (servent.queries.deadline(), servent.queries.len()),
+            (None, 0)
+        );
+        let outcomes = &servent.outcomes;
+        assert_eq!((outcomes.started, outcomes.copies), (1, 2));
+        assert_eq!(outcomes.finished_by(Reason::NoNeighbours), 1);
+        assert_eq!(outcomes.reached, 1 + 2 * 635);
+    }
+
+    #[test]
+    fn hits_end_a_query_at_once_and_move_no_deadline() {
+        let mut servent = Servent::default();
+        servent.start(0, 1, Asker::Own);
+        servent.tick(at(0));
+        let deadline = servent.queries.deadline();
+        let hits = |servent: &mut Servent, guid, count| {
+            servent.input(|queries, around| queries.hits(at(1), name(guid), count, around))
+        };
+        assert_eq!(hits(&mut servent, 1, 149), []);
+        assert_eq!(hits(&mut servent, 2, 1_000), [], "nobody's");
+        assert_eq!(servent.queries.deadline(), deadline);
+        assert_eq!(over(&hits(&mut servent, 1, 1)), [(1, Reason::Enough)]);
+        assert_eq!(servent.outcomes.results, 150);
+        assert_eq!(hits(&mut servent, 1, 1), [], "forgotten");
+    }
+
+    #[test]
+    fn only_the_leaf_that_asked_has_a_say() {
+        let mut servent = Servent::default();
+        servent.start(0, 1, leaf(9));
+        let hits = servent.input(|queries, around| queries.hits(at(1), name(1), 20, around));
+        let ask = Output::AskLeaf {
+            guid: name(1),
+            leaf: Link(9),
+        };
+        assert_eq!(hits, [ask]);
+        let mut stop = |link| {
+            servent.input(|queries, around| queries.kept(name(1), Link(link), 0xFFFF, around))
+        };
+        assert_eq!(stop(8), []);
+        assert_eq!(over(&stop(9)), [(1, Reason::LeafStop)]);
+    }
+
+    #[test]
+    fn a_leaf_takes_its_queries_along() {
+        let mut servent = Servent::default();
+        for (guid, link) in [(1, 8), (2, 9), (3, 8)] {
+            servent.start(0, guid, leaf(link));
+        }
+        let out = servent.input(|queries, around| queries.gone(at(1), Link(8), around));
+        assert_eq!(over(&out), [(1, Reason::LeafGone), (3, Reason::LeafGone)]);
+        let out = servent.input(|queries, around| queries.cancel(name(2), around));
+        assert_eq!(over(&out), [(2, Reason::Cancelled)]);
+        assert!(servent.queries.is_empty());
+    }
+
+    #[test]
+    fn the_oldest_makes_room() {
+        let mut servent = Servent::with(Settings {
+            running: 4,
+            running_per_leaf: 2,
+            ..Settings::default()
+        });
+        servent.start(0, 9, Asker::Own);
+        servent.start(1, 8, leaf(1));
+        servent.start(2, 7, leaf(1));
+        assert_eq!(over(&servent.start(3, 6, leaf(1))), [(8, Reason::MadeRoom)]);
+        assert_eq!(over(&servent.start(4, 5, leaf(2))), []);
+        assert_eq!(
+            over(&servent.start(5, 4, leaf(2))),
+            [(7, Reason::MadeRoom)],
+            "a leaf's before ours"
+        );
+        assert_eq!(servent.start(6, 4, leaf(3)), [], "it runs already");
+        assert_eq!(servent.queries.len(), 4);
+        assert_eq!(servent.outcomes.finished_by(Reason::MadeRoom), 2);
+    }
 }

@@ -83,7 +83,12 @@ mod tests {
             .collect()
     }
 
-    fn next(results: u32, reached: u64, candidates: &[Candidate]) -> Option<Round> {
+    fn next(
+        settings: &Settings,
+        results: u32,
+        reached: u64,
+        candidates: &[Candidate],
+    ) -> Option<Round> {
         let progress = Progress {
             age: Duration::default(),
             wanted: 50,
@@ -93,29 +98,36 @@ mod tests {
             sent: &[],
             salt: 0,
         };
-        Standard.next(&Settings::default(), &progress, candidates)
+        Standard.next(settings, &progress, candidates)
     }
 
-    fn ttl(results: u32, reached: u64, left: u32) -> u8 {
-        next(results, reached, &friends(left)).unwrap().copies[0].ttl
+    fn ttl(slack: u64, results: u32, reached: u64, left: u32) -> u8 {
+        let settings = Settings {
+            slack,
+            ..Settings::default()
+        };
+        let round = next(&settings, results, reached, &friends(left)).unwrap();
+        round.copies[0].ttl
     }
 
     #[test]
     fn goes_as_far_as_is_needed() {
-        assert_eq!(ttl(40, 100, 25), 1, "25 hosts missing, one a neighbour");
-        assert_eq!(ttl(2, 100, 25), 2, "2,400 missing, 96 a neighbour");
-        assert_eq!(ttl(0, 100, 25), 3, "nothing found yet");
+        assert_eq!(ttl(1, 40, 100, 25), 1, "25 hosts missing, one a neighbour");
+        assert_eq!(ttl(1, 10, 100, 25), 2, "400 missing, 16 a neighbour");
+        assert_eq!(ttl(1, 2, 100, 25), 3, "2,400 missing, 96 a neighbour");
+        assert_eq!(ttl(1, 0, 100, 25), 3, "nothing found yet");
     }
 
     #[test]
-    fn the_last_neighbour_has_nobody_behind_to_make_up_for_it() {
-        assert_eq!(ttl(40, 40, 20), 1);
-        assert_eq!(ttl(40, 40, 1), 2, "10 hosts missing");
-        assert_eq!(ttl(10, 40, 1), 3, "160 hosts missing");
+    fn slack_counts_on_the_neighbours_behind() {
+        assert_eq!(ttl(16, 2, 100, 25), 2);
+        assert_eq!(ttl(16, 40, 40, 16), 1, "10 missing, one a neighbour");
+        assert_eq!(ttl(16, 40, 40, 1), 2, "10 missing, nobody behind");
     }
 
     #[test]
     fn waits_for_each_hop_and_what_is_pending() {
+        let settings = Settings::default();
         let round = next(
             0,
             100,
@@ -130,19 +142,20 @@ mod tests {
 
     #[test]
     fn the_promising_come_first() {
+        let settings = Settings::default();
         let mut candidates = friends(5);
         candidates[0].table = Table::Excludes;
         candidates[1].pending = 1;
         candidates[3].table = Table::Matches;
         candidates[4].age = Duration::from_secs(1);
         let mut order = Vec::new();
-        while let Some(copy) = next(0, 1, &candidates).unwrap().copies.first() {
+        while let Some(copy) = next(&settings, 0, 1, &candidates).unwrap().copies.first() {
             order.push(copy.link.0);
             candidates.retain(|candidate| candidate.link != copy.link);
         }
         assert_eq!(order, [3, 2, 1, 0], "and never the young");
-        let round = next(0, 1, &candidates).unwrap();
+        let round = next(&settings, 0, 1, &candidates).unwrap();
         assert_eq!(round.wait, Duration::from_secs(4), "until it is stable");
-        assert_eq!(next(0, 1, &[]), None);
+        assert_eq!(next(&settings, 0, 1, &[]), None);
     }
 }
