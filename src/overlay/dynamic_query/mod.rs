@@ -22,6 +22,7 @@ mod candidate;
 mod guidance;
 pub mod horizon;
 mod outcomes;
+mod output;
 mod policy;
 mod probe;
 mod queries;
@@ -32,8 +33,9 @@ mod walk;
 
 pub use candidate::{Candidate, Table};
 pub use outcomes::{Outcomes, Reason};
+pub use output::Output;
 pub use policy::{Progress, QueryCopy, Round, SearchPolicy};
-pub use queries::{Around, DynamicQueries, Output};
+pub use queries::{Around, DynamicQueries};
 pub use query::{Asker, Demand, DynamicQuery, Step};
 pub use settings::Settings;
 pub use standard::Standard;

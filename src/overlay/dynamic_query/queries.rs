@@ -8,46 +8,11 @@ use super::super::Link;
 use super::super::time::Instant;
 use super::candidate::Candidate;
 use super::outcomes::{Outcomes, Reason};
+use super::output::Output;
 use super::policy::SearchPolicy;
 use super::query::{Asker, Demand, DynamicQuery, Step};
 use super::settings::Settings;
 use crate::wire::Guid;
-
-/// What a dynamic query wants done, and which one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Send the query, hops 0.
-    Copy {
-        /// Its GUID.
-        guid: Guid,
-        /// Over which link.
-        link: Link,
-        /// With which TTL.
-        ttl: u8,
-        /// Its payload, shared by all copies.
-        payload: Bytes,
-    },
-    /// Ask a leaf how many results it kept: BEAR/11 with the query's GUID (protocol §8.5).
-    AskLeaf {
-        /// The query.
-        guid: Guid,
-        /// The leaf.
-        leaf: Link,
-    },
-    /// A query is over and forgotten.
-    Finished {
-        /// The query.
-        guid: Guid,
-        /// Whose it was.
-        asker: Asker,
-        /// Why.
-        reason: Reason,
-        /// Results that it brought.
-        results: u32,
-        /// Hosts that it is taken to have reached.
-        reached: u64,
-    },
-}
 
 /// What the queries need and do not own, handed in with every input.
 #[derive(Debug)]
@@ -274,35 +239,16 @@ impl DynamicQueries {
 /// Counts a step and gives it to the driver.
 fn tell<P: ?Sized>(guid: Guid, running: &Running, step: Step, around: &mut Around<'_, P>) {
     let query = &running.query;
-    around.out.push(match step {
-        Step::Copy { link, ttl } => {
-            around.outcomes.copies += 1;
-            Output::Copy {
-                guid,
-                link,
-                ttl,
-                payload: running.payload.clone(),
-            }
-        }
-        Step::AskLeaf => {
-            let Asker::Leaf { link: leaf, .. } = query.asker() else {
-                return;
-            };
-            around.outcomes.asked += 1;
-            Output::AskLeaf { guid, leaf }
-        }
+    match step {
+        Step::Copy { .. } => around.outcomes.copies += 1,
+        Step::AskLeaf => around.outcomes.asked += 1,
         Step::Finished(reason) => {
             let (reached, results) = (query.reached(), query.routed());
             around.outcomes.finish(reason, reached, results);
-            Output::Finished {
-                guid,
-                asker: query.asker(),
-                reason,
-                results,
-                reached,
-            }
         }
-    });
+    }
+    let output = Output::of(guid, query, &running.payload, step);
+    around.out.extend(output);
 }
 
 fn is_of(query: &DynamicQuery, link: Link) -> bool {

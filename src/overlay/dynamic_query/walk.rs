@@ -25,14 +25,15 @@ pub(super) fn step(
     let left = open.len() as u64;
     let share = needed(settings, progress).div_ceil(left);
     let slack = settings.slack.clamp(1, left);
+    let covers = |ttl| {
+        next.candidate
+            .copy(ttl, settings)
+            .hosts
+            .saturating_mul(slack)
+            >= share
+    };
     let ttl = (next.lowest..next.highest)
-        .find(|&ttl| {
-            next.candidate
-                .copy(ttl, settings)
-                .hosts
-                .saturating_mul(slack)
-                >= share
-        })
+        .find(|&ttl| covers(ttl))
         .unwrap_or(next.highest);
     let wait = settings
         .hop_wait(progress.age)
@@ -129,6 +130,7 @@ mod tests {
     fn waits_for_each_hop_and_what_is_pending() {
         let settings = Settings::default();
         let round = next(
+            &settings,
             0,
             100,
             &[Candidate {
