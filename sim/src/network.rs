@@ -166,12 +166,9 @@ impl<'a> Network<'a> {
         let events = self.calendar.upcoming(AHEAD);
         let count = events.len();
         for &Event { to, link, .. } in events {
-            let neighbours = self.population.servents[to as usize].neighbours();
-            let neighbour = neighbours
-                .get(link as usize)
-                .map(|neighbour| neighbour.received);
+            let servent = self.population.servents[to as usize].read_ahead(Link(link));
             let (ends, mirrors) = (self.graph.neighbours(to), self.graph.mirrors(to));
-            hint::black_box((neighbour, ends.first().copied(), mirrors.first().copied()));
+            hint::black_box((servent, ends.first().copied(), mirrors.first().copied()));
         }
         count
     }

@@ -72,6 +72,10 @@ pub struct DynamicQuery {
 /// How often a search without any neighbour looks for one.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// The least wait after a round: a policy that neither sends nor waits would never let go of the
+/// driver.
+const LEAST: Duration = Duration::from_millis(1);
+
 impl DynamicQuery {
     /// Begins a query that was offered to `leaves` leaves of our own, which are heard first.
     /// `salt` varies the order of equal neighbours from query to query.
@@ -201,8 +205,7 @@ impl DynamicQuery {
             }
             return;
         };
-        // A policy that neither sends nor waits would never let go of the driver.
-        self.due = now + round.wait.max(settings.hop_wait_least);
+        self.due = now + round.wait.max(LEAST);
         self.asked.clear();
         if !round.copies.is_empty() {
             self.rounds += 1;
