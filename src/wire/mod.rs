@@ -7,6 +7,7 @@
 pub mod address;
 pub mod bye;
 pub mod cobs;
+pub mod datagram;
 mod descriptor;
 mod error;
 pub mod frame;
@@ -24,7 +25,9 @@ pub mod query;
 pub mod query_hit;
 pub mod tiger_tree;
 pub mod urn;
+pub mod vendor;
 pub mod words;
+mod zlib;
 
 pub use descriptor::Descriptor;
 pub use error::Error;
