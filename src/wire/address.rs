@@ -86,10 +86,16 @@ pub fn unpack_reaches(packed: &[u8], tls: &[u8]) -> impl Iterator<Item = Reach> 
 pub fn pack_reaches(reaches: &[Reach]) -> (Bytes, Bytes) {
     let bits = reaches.chunks(8).map(|eight| {
         let bits = eight.iter().enumerate();
-        bits.fold(0, |byte, (at, reach)| byte | u8::from(reach.tls) << (7 - at))
+        bits.fold(0, |byte, (at, reach)| {
+            byte | u8::from(reach.tls) << (7 - at)
+        })
     });
     let mut bits: Vec<u8> = bits.collect();
-    bits.truncate(bits.iter().rposition(|&byte| byte != 0).map_or(0, |at| at + 1));
+    bits.truncate(
+        bits.iter()
+            .rposition(|&byte| byte != 0)
+            .map_or(0, |at| at + 1),
+    );
     (pack(reaches.iter().map(|reach| reach.address)), bits.into())
 }
 

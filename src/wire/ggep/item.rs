@@ -10,7 +10,7 @@ use crate::wire::cobs;
 use crate::wire::zlib::{self, Inflated};
 
 pub(super) const LAST: u8 = 0x80;
-const COBS: u8 = 0x40;
+pub(super) const COBS: u8 = 0x40;
 pub(super) const DEFLATE: u8 = 0x20;
 const RESERVED: u8 = 0x10;
 const ID_LENGTH: u8 = 0x0f;

@@ -40,7 +40,9 @@ impl Stamp {
             replied.seconds,
             replied.micros,
         ];
-        let bits = words.iter().fold(0, |bits, &word| bits << 32 | u128::from(word));
+        let bits = words
+            .iter()
+            .fold(0, |bits, &word| bits << 32 | u128::from(word));
         Guid::from_bytes(bits.to_be_bytes())
     }
 }

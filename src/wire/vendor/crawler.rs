@@ -110,8 +110,14 @@ impl CrawlerPong {
             Ok(host)
         };
         let at = |error: Error| Error::new(3, error.what);
-        let ultrapeers = (0..ultrapeers).map(&mut host).collect::<Result<_, _>>().map_err(at)?;
-        let leaves = (0..leaves).map(&mut host).collect::<Result<_, _>>().map_err(at)?;
+        let ultrapeers = (0..ultrapeers)
+            .map(&mut host)
+            .collect::<Result<_, _>>()
+            .map_err(at)?;
+        let leaves = (0..leaves)
+            .map(&mut host)
+            .collect::<Result<_, _>>()
+            .map_err(at)?;
         let agents = match told.has(CrawlerWish::AGENTS) && !rest.is_empty() {
             false => Vec::new(),
             true => {
@@ -159,7 +165,10 @@ fn split(text: &str) -> Vec<String> {
     while let Some(char) = chars.next() {
         match char {
             ';' => strings.push(String::new()),
-            '\\' => strings.last_mut().into_iter().for_each(|s| s.extend(chars.next())),
+            '\\' => strings
+                .last_mut()
+                .into_iter()
+                .for_each(|s| s.extend(chars.next())),
             char => strings.last_mut().into_iter().for_each(|s| s.push(char)),
         }
     }
@@ -192,7 +201,14 @@ mod tests {
             let mut out = BytesMut::new();
             pong.put(&mut out);
             let read = CrawlerPong::decode(&out.freeze()).unwrap();
-            assert_eq!(read.leaves[1], CrawledHost { minutes, locale, ..host });
+            assert_eq!(
+                read.leaves[1],
+                CrawledHost {
+                    minutes,
+                    locale,
+                    ..host
+                }
+            );
             assert_eq!(read.agents == pong.agents, agents);
         }
     }
@@ -205,6 +221,11 @@ mod tests {
         assert!(decode(&[0, 0, 8, 1, 2]).is_err());
         let bomb = deflate(&vec![b'a'; MAX_AGENTS + 1]);
         assert!(decode(&[&[0, 0, 8][..], &bomb].concat()).is_err());
-        assert!(decode(&[&[0, 0, 0][..], &bomb].concat()).unwrap().agents.is_empty());
+        assert!(
+            decode(&[&[0, 0, 0][..], &bomb].concat())
+                .unwrap()
+                .agents
+                .is_empty()
+        );
     }
 }

@@ -301,7 +301,11 @@ impl HeadPong {
 }
 
 fn read_ranges(packed: &[u8]) -> Vec<(u32, u32)> {
-    let word = |bytes: &[u8]| bytes.iter().fold(0, |word, &byte| word << 8 | u32::from(byte));
+    let word = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .fold(0, |word, &byte| word << 8 | u32::from(byte))
+    };
     let range = |bytes: &[u8]| (word(&bytes[..4]), word(&bytes[4..]));
     packed.chunks_exact(8).map(range).collect()
 }
@@ -381,7 +385,7 @@ mod tests {
             ..HeadPong::new(1, Holding::Partial)
         };
         let bytes = written(|out| pong.put(out));
-        assert_eq!(bytes[..7], *b"\x07\x06TEST\xec"[..7]);
+        assert_eq!(bytes[..7], b"\x07\x06TEST\xec"[..]);
         assert_eq!(HeadPong::decode(&bytes, 1), Ok(pong.clone()));
         for end in 0..bytes.len() {
             assert!(HeadPong::decode(&bytes.slice(..end), 1).is_err(), "{end}");

@@ -131,7 +131,8 @@ impl Vendor {
     /// When it has no whole name, or is known and not what it should be.
     pub fn decode(payload: &Bytes) -> Result<Self, Error> {
         let (body, name) = fixed(payload, name::name, "vendor message too short")?;
-        Self::decode_body(name, &body).map_err(|error| Error::new(NAME_LEN + error.offset, error.what))
+        Self::decode_body(name, &body)
+            .map_err(|error| Error::new(NAME_LEN + error.offset, error.what))
     }
 
     /// The payload.
@@ -341,7 +342,10 @@ mod tests {
         let decode = |payload: &'static [u8]| Vendor::decode(&Bytes::from_static(payload));
         assert_eq!(decode(b"BEAR\x04\0\x01\0\x05more"), Ok(Vendor::HopsFlow(5)));
         assert_eq!(decode(b"BEAR\x04\0\x01\0").unwrap_err().offset, 8);
-        assert_eq!(decode(b"LIME\x16\0\x02\0\xc6\x33\x64").unwrap_err().offset, 8);
+        assert_eq!(
+            decode(b"LIME\x16\0\x02\0\xc6\x33\x64").unwrap_err().offset,
+            8
+        );
         assert_eq!(
             decode(b"LIME\x0d\0\x01\0"),
             Ok(Vendor::OutOfBandVeto { version: None })

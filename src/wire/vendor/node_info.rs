@@ -65,8 +65,7 @@ impl NodeInfo {
             (byte, byte, byte, be_u16, be_u16, byte, byte),
             (be_u32, be_u32),
         );
-        let (rest, (who, features, has, times)) =
-            fixed(body, front, "node info reply too short")?;
+        let (rest, (who, features, has, times)) = fixed(body, front, "node info reply too short")?;
         let (vendor, mode, answered, operating) = who;
         let (max_ultrapeers, max_ultrapeers_as_leaf, ultrapeers, max_leaves, leaves, ttl, hard) =
             has;

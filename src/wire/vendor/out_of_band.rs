@@ -59,7 +59,11 @@ impl Claim {
             true => {
                 let extensions = Extensions::decode_rest(&rest, 1)?;
                 let token = extensions.get(Id::SO).cloned();
-                Some(token.filter(is_token).ok_or(Error::new(1, "claim without a token"))?)
+                Some(
+                    token
+                        .filter(is_token)
+                        .ok_or(Error::new(1, "claim without a token"))?,
+                )
             }
         };
         Ok(Self { wanted, token })
@@ -86,7 +90,9 @@ mod tests {
     #[test]
     fn a_secure_claim_has_a_token() {
         let claim = |body, secure| Claim::decode(&Bytes::from_static(body), secure);
-        let token = claim(b"\x03\xc3\x82SO\x44\xde\xad\xbe\xef", true).unwrap().token;
+        let token = claim(b"\x03\xc3\x82SO\x44\xde\xad\xbe\xef", true)
+            .unwrap()
+            .token;
         assert_eq!(token.as_deref(), Some(&[0xde, 0xad, 0xbe, 0xef][..]));
         assert!(claim(b"\x03", true).is_err());
         assert!(claim(b"\x03\xc3\x82SO\x40", true).is_err());
