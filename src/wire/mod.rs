@@ -7,6 +7,7 @@
 pub mod address;
 pub mod bye;
 pub mod cobs;
+pub mod datagram;
 mod descriptor;
 mod error;
 pub mod frame;
@@ -26,7 +27,9 @@ pub mod query_hit;
 pub mod route_table_update;
 pub mod tiger_tree;
 pub mod urn;
+pub mod vendor;
 pub mod words;
+mod zlib;
 
 pub use descriptor::Descriptor;
 pub use error::Error;
