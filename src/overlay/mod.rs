@@ -13,9 +13,10 @@
 //! The servent dispatches; each rule has its own file: [`flood`] (TTL and hops), [`routes`]
 //! (duplicates and the way back), `query` and `query_hit` (who gets them), `keepalive` (who fell
 //! silent), `misbehaviour` (when it is enough), [`flow`] (the send queue of a link), [`limits`]
-//! (every cap). It knows `wire` only.
+//! (every cap). [`dynamic_query`] decides how a search spends its budget. It knows `wire` only.
 
 pub mod catalogue;
+pub mod dynamic_query;
 pub mod flood;
 pub mod flow;
 mod input;
@@ -23,9 +24,13 @@ mod keepalive;
 pub mod limits;
 mod misbehaviour;
 pub mod neighbour;
+<<<<<<< HEAD
+pub mod query_routing;
+=======
 mod output;
 mod query;
 mod query_hit;
+>>>>>>> main
 pub mod routes;
 mod search;
 mod servent;
