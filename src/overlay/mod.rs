@@ -24,13 +24,10 @@ mod keepalive;
 pub mod limits;
 mod misbehaviour;
 pub mod neighbour;
-<<<<<<< HEAD
-pub mod query_routing;
-=======
 mod output;
 mod query;
 mod query_hit;
->>>>>>> main
+pub mod query_routing;
 pub mod routes;
 mod search;
 mod servent;
