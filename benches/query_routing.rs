@@ -21,16 +21,13 @@ const LEAVES: u32 = 300;
 /// How many different queries are asked in turn.
 const QUERIES: u32 = 100;
 
-/// The table of a leaf with so many words. Each query matches three leaves of 300.
+/// The table of a leaf with so many words of eight letters, three slots each. Each query matches three leaves of 300.
 fn leaf(leaf: u32, words: u32, rng: &mut Pcg64Mcg) -> Table {
     let mut builder = TableBuilder::default();
     for _ in 0..words {
-        builder.name(&format!(
-            "{:x}",
-            rng.random_range(0x100..0xfff_u32) << 20 | 0x7_abcd
-        ));
+        builder.name(&format!("{:08x}", rng.random::<u32>()));
     }
-    for query in (0..QUERIES).filter(|query| (leaf + query) % 100 == 0) {
+    for query in (0..QUERIES).filter(|query| (leaf + query).is_multiple_of(100)) {
         builder.name(&text(query));
     }
     builder.build()

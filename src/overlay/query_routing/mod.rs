@@ -1,6 +1,6 @@
 //! Query routing: who has the words of a query, so that nobody else is asked (protocol §7).
 //!
-//! A [`Table`] tells which words can be found somewhere, by their hashes. [`updates`] tells our
+//! A [`Table`] tells which words can be found somewhere, by their hashes. [`updates()`] tells our
 //! own to a neighbour, a [`Receiver`] takes what a neighbour tells, [`NeighbourTables`] keeps
 //! the tables of many and finds those that a query, [`LookedUp`] once, matches.
 //!
