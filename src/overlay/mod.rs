@@ -11,9 +11,9 @@
 //! 3. after a batch the driver reads [`Servent::deadline`] and hands in [`Input::Tick`] then.
 //!
 //! The servent dispatches; each rule has its own file: [`flood`] (TTL and hops), [`routes`]
-//! (duplicates and the way back), `query` and `query_hit` (who gets them), `keepalive` (who fell
-//! silent), `misbehaviour` (when it is enough), [`flow`] (the send queue of a link), [`limits`]
-//! (every cap). It knows `wire` only.
+//! (duplicates and the way back), `query` and `query_hit` (who gets them), [`query_routing`] (who
+//! has their words), `keepalive` (who fell silent), `misbehaviour` (when it is enough), [`flow`]
+//! (the send queue of a link), [`limits`] (every cap). It knows `wire` only.
 
 pub mod catalogue;
 pub mod flood;
