@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::overlay::catalogue::{Catalogue, Tally};
+use crate::overlay::query_routing::TableBuilder;
 use crate::wire::query::Query;
 use crate::wire::query_hit::Record;
 use crate::wire::urn::{Sha1, TigerRoot};
@@ -226,6 +227,13 @@ impl Catalogue for Index {
 
     fn tally(&self) -> Tally {
         self.tally()
+    }
+
+    fn describe(&self, table: &mut TableBuilder) {
+        for file in self.files() {
+            table.name(&file.name);
+            table.sha1(file.sha1);
+        }
     }
 }
 

@@ -14,14 +14,13 @@ use super::core::Neighbour;
 use super::error::Error;
 use super::greeting::{self, Refusal};
 use super::outbox::Outbox;
-use super::state::{Direction, Role};
+use super::state::Direction;
 use super::{Inner, Node};
 use crate::net::handshake::{self, Judgement};
 use crate::net::link::LinkError;
 use crate::net::listener::Listener;
 use crate::net::sniff::Opening;
 use crate::net::{Rewind, Stream, http, link};
-use crate::overlay::Offer;
 use crate::runtime;
 use crate::wire::bye::Bye;
 use crate::wire::handshake::{Block, Greeting, Headers};
@@ -188,11 +187,7 @@ impl Node {
         let neighbour = Arc::new(Neighbour {
             address,
             direction,
-            role: if theirs.ultrapeer == Some(false) {
-                Role::Leaf
-            } else {
-                Role::Ultrapeer
-            },
+            role: greeting::offer(theirs).role.into(),
             agent: theirs.agent.clone().unwrap_or_default(),
             listen: theirs.listen,
             tls: stream.get_ref().is_encrypted(),
@@ -210,7 +205,7 @@ impl Node {
                 let ip = core.advertised.ip();
                 core.settings.address.set_ip(ip);
             }
-            core.connect(&neighbour, Offer { bye: theirs.bye })
+            core.connect(&neighbour, greeting::offer(theirs))
         };
         if link.is_some() {
             log::info!("{address} is a neighbour: {}", neighbour.agent);
