@@ -4,7 +4,7 @@
 //! - [`stream`]: a connection, plain or encrypted; [`rewind`] one with bytes put back;
 //! - [`handshake`]: the three blocks with which a link begins;
 //! - [`link`]: the read and the write loop of a link to a neighbour;
-//! - [`http`]: HTTP both ways over any stream, the only file that names the HTTP library;
+//! - [`http`]: HTTP both ways over any stream, the only place that names the HTTP library;
 //! - [`tls`]: encryption without authentication.
 //!
 //! Knows `runtime` and `wire` only; what arrives is handed on as values. A peer that dribbles,
