@@ -422,7 +422,7 @@ fn what_no_neighbour_should_send_is_counted_and_at_most_ends_its_own_link() {
     let mut bench = Bench::new(Profile::PUBLIC, Shelf(1));
     bench.connect(2);
     let nothing = Bytes::new();
-    let cases: [(Header, &[u8], Drop); 9] = [
+    let cases: [(Header, &[u8], Drop); 10] = [
         (header(Kind::Other(0x99), 1, 1, 0), b"", Drop::UnknownKind),
         (header(Kind::Query, 1, 0, 1), b"\x80\0a\0", Drop::TtlZero),
         (

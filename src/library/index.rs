@@ -6,8 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::overlay::catalogue::{Catalogue, Tally};
-use crate::overlay::query_routing::TableBuilder;
+use crate::overlay::catalogue::{Catalogue, TableBuilder, Tally};
 use crate::wire::query::Query;
 use crate::wire::query_hit::Record;
 use crate::wire::urn::{Sha1, TigerRoot};

@@ -1,6 +1,6 @@
 //! How a servent asks what it shares.
 
-use super::query_routing::TableBuilder;
+pub use super::query_routing::TableBuilder;
 use crate::wire::query::Query;
 use crate::wire::query_hit::Record;
 
