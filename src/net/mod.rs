@@ -10,6 +10,7 @@
 //! Knows `runtime` and `wire` only; what arrives is handed on as values. A peer that dribbles,
 //! floods or falls silent costs its own connection, a bounded buffer and a bounded time.
 
+pub mod deflate;
 mod fill;
 pub mod handshake;
 pub mod http;
