@@ -31,7 +31,7 @@ const BATCH: usize = 64;
 const UNFLUSHED: Duration = Duration::from_millis(200);
 
 /// How long an outbox is empty before the link counts as at rest.
-const REST: Duration = Duration::from_secs(2);
+const REST: Duration = Duration::from_secs(1);
 
 /// Why no more can be read from a link.
 #[derive(Debug, Error)]

@@ -11,6 +11,7 @@
 //! floods or falls silent costs its own connection, a bounded buffer and a bounded time.
 
 pub mod deflate;
+pub mod dial;
 mod fill;
 pub mod handshake;
 pub mod http;

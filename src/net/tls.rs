@@ -135,13 +135,18 @@ impl Connector {
         Ok(Self(Arc::new(config).into()))
     }
 
-    /// Starts TLS on a fresh connection, within `limit`.
+    /// Starts TLS on a connection, fresh or at the end of a handshake, within `limit`.
     ///
     /// # Errors
     /// When the peer breaks off, does not answer in time or does not speak TLS.
-    pub async fn connect(&self, stream: TcpStream, limit: Duration) -> io::Result<Stream> {
-        let name = ServerName::IpAddress(stream.peer_addr()?.ip().into());
-        let handshake = self.0.connect(name, stream.into());
+    pub async fn connect(
+        &self,
+        stream: impl Into<Rewind<TcpStream>>,
+        limit: Duration,
+    ) -> io::Result<Stream> {
+        let stream = stream.into();
+        let name = ServerName::IpAddress(stream.get_ref().peer_addr()?.ip().into());
+        let handshake = self.0.connect(name, stream);
         let stream = runtime::timeout(limit, handshake).await??;
         Ok(Stream::Tls(Box::new(stream.into())))
     }
@@ -150,6 +155,28 @@ impl Connector {
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connector").finish_non_exhaustive()
+    }
+}
+
+/// Both sides of TLS, as a servent has them; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Ends {
+    /// For those who come with TLS.
+    pub acceptor: Acceptor,
+    /// For those to whom we do.
+    pub connector: Connector,
+}
+
+impl Ends {
+    /// Answers as `identity`.
+    ///
+    /// # Errors
+    /// As [`Acceptor::new`] and [`Connector::new`].
+    pub fn new(identity: &Identity) -> Result<Self, Error> {
+        Ok(Self {
+            acceptor: Acceptor::new(identity)?,
+            connector: Connector::new()?,
+        })
     }
 }
 
