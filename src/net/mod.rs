@@ -17,12 +17,14 @@ pub mod handshake;
 pub mod http;
 pub mod link;
 pub mod listener;
+pub mod rate;
 pub mod rewind;
 pub mod sniff;
 mod stall;
 pub mod stream;
 #[cfg(feature = "tls")]
 pub mod tls;
+pub mod udp;
 
 pub use rewind::Rewind;
 pub use stream::Stream;
