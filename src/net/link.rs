@@ -429,7 +429,10 @@ mod tests {
         let mut flushes = Flushes::default();
         let outbox = Stack(RefCell::new(many().into()));
         block_on(write(&mut flushes, LONG, outbox)).unwrap();
-        let plain: usize = many().iter().map(|one| HEADER_LEN + one.payload.len()).sum();
+        let plain: usize = many()
+            .iter()
+            .map(|one| HEADER_LEN + one.payload.len())
+            .sum();
         assert_eq!(flushes.bytes, plain);
         assert_eq!(flushes.count, 0);
     }

@@ -36,8 +36,8 @@ pub const PROOF: &str = "X-Network-Proof";
 /// What the key material is exported for.
 const LABEL: &[u8] = b"EXPORTER-filbert-private-overlay";
 
-/// Rounds of key derivation: some 50 ms, once a start.
-const ROUNDS: NonZeroU32 = NonZeroU32::new(200_000).expect("not zero");
+/// Rounds of key derivation: some hundredths of a second, once a start.
+const ROUNDS: NonZeroU32 = NonZeroU32::new(100_000).expect("not zero");
 
 /// Which end of the TLS session proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Role {
 pub struct Secret(hmac::Key);
 
 impl Secret {
-    /// The secret `text` of the overlay `network`. Takes some 50 ms of a core, on purpose.
+    /// The secret `text` of the overlay `network`. Keeps a core busy for a moment, on purpose.
     #[must_use]
     pub fn new(network: &str, text: &str) -> Self {
         let salt = [b"filbert private overlay ", network.as_bytes()].concat();
@@ -100,15 +100,17 @@ impl Exported {
         let (version, exported) = match &**stream {
             TlsStream::Client(stream) => {
                 let session = stream.get_ref().1;
-                (session.protocol_version(), export(|out| {
-                    session.export_keying_material(out, LABEL, None)
-                }))
+                (
+                    session.protocol_version(),
+                    export(|out| session.export_keying_material(out, LABEL, None)),
+                )
             }
             TlsStream::Server(stream) => {
                 let session = stream.get_ref().1;
-                (session.protocol_version(), export(|out| {
-                    session.export_keying_material(out, LABEL, None)
-                }))
+                (
+                    session.protocol_version(),
+                    export(|out| session.export_keying_material(out, LABEL, None)),
+                )
             }
         };
         exported.filter(|_| version == Some(ProtocolVersion::TLSv1_3))
@@ -121,9 +123,7 @@ impl fmt::Debug for Exported {
     }
 }
 
-fn export(
-    from: impl FnOnce([u8; 32]) -> Result<[u8; 32], rustls::Error>,
-) -> Option<Exported> {
+fn export(from: impl FnOnce([u8; 32]) -> Result<[u8; 32], rustls::Error>) -> Option<Exported> {
     from([0; 32]).ok().map(Exported)
 }
 
@@ -216,7 +216,11 @@ impl Network {
         let proven = exported
             .zip(headers.get(PROOF))
             .is_some_and(|(exported, given)| verify(secret, exported, role.other(), &given));
-        if proven { Ok(()) } else { Err(Stranger::Unproven) }
+        if proven {
+            Ok(())
+        } else {
+            Err(Stranger::Unproven)
+        }
     }
 }
 
@@ -228,6 +232,7 @@ pub fn named(headers: &Headers) -> Option<Cow<'_, str>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
     use std::time::Duration;
 
     use futures::future::join;
@@ -237,6 +242,10 @@ mod tests {
     use crate::net::testing::pair;
     use crate::net::tls::{Ends, Identity};
     use crate::runtime::block_on;
+
+    static CLUB: LazyLock<Network> = LazyLock::new(|| Network::new("club", Some("open sesame")));
+    /// Another one with the same secret.
+    static PUB: LazyLock<Network> = LazyLock::new(|| Network::new("pub", Some("open sesame")));
 
     const LIMIT: Duration = Duration::from_secs(10);
 
@@ -267,7 +276,7 @@ mod tests {
     #[test]
     fn both_ends_of_a_session_prove_the_secret_to_each_other() {
         block_on(async {
-            let secret = Secret::new("club", "open sesame");
+            let secret = CLUB.secret.clone().unwrap();
             let (here, there) = exported().await;
             for role in [Role::Client, Role::Server] {
                 let given = proof(&secret, &here, role);
@@ -284,7 +293,7 @@ mod tests {
     #[test]
     fn a_proof_replayed_in_another_session_fails() {
         block_on(async {
-            let secret = Secret::new("club", "open sesame");
+            let secret = CLUB.secret.clone().unwrap();
             let (first, _) = exported().await;
             let (_, second) = exported().await;
             let heard = proof(&secret, &first, Role::Client);
@@ -295,7 +304,7 @@ mod tests {
     #[test]
     fn a_man_in_the_middle_with_two_sessions_fails() {
         block_on(async {
-            let club = Network::new("club", Some("open sesame"));
+            let club = CLUB.clone();
             // A dials M, which dials B and passes on what each of the two says.
             let (a, m_to_a) = exported().await;
             let (m_to_b, b) = exported().await;
@@ -319,13 +328,16 @@ mod tests {
     #[test]
     fn a_wrong_secret_or_network_fails() {
         block_on(async {
-            let club = Network::new("club", Some("open sesame"));
+            let club = CLUB.clone();
             let (here, there) = exported().await;
             let (here, there) = (Some(&here), Some(&there));
             for (other, expected) in [
-                (Network::new("club", Some("open barley")), Stranger::Unproven),
+                (
+                    Network::new("club", Some("open barley")),
+                    Stranger::Unproven,
+                ),
                 (Network::new("club", None), Stranger::Unproven),
-                (Network::new("pub", Some("open sesame")), Stranger::Elsewhere),
+                (PUB.clone(), Stranger::Elsewhere),
             ] {
                 let said = says(&other, here, Role::Client);
                 assert_eq!(club.check(there, Role::Server, &said), Err(expected));
@@ -335,7 +347,7 @@ mod tests {
                 Err(Stranger::Elsewhere)
             );
             // The name is part of the key: one secret for two overlays opens only one.
-            let mut said = says(&Network::new("pub", Some("open sesame")), here, Role::Client);
+            let mut said = says(&PUB.clone(), here, Role::Client);
             said.set(NETWORK, "club");
             assert_eq!(
                 club.check(there, Role::Server, &said),
@@ -350,7 +362,7 @@ mod tests {
             let (here, _there) = pair().await;
             let exported = Exported::of(&here.into());
             assert!(exported.is_none());
-            let club = Network::new("club", Some("open sesame"));
+            let club = CLUB.clone();
             let said = says(&club, None, Role::Client);
             assert!(!said.contains(PROOF));
             assert_eq!(
@@ -376,16 +388,17 @@ mod tests {
             tls: Tls::Off,
             ..Policy::default()
         };
-        let judge = |network: &Network, exported: Option<&Exported>, role, said: &Headers| {
-            match network.check(exported, role, said) {
+        let judge =
+            |network: &Network, exported: Option<&Exported>, role, said: &Headers| match network
+                .check(exported, role, said)
+            {
                 Ok(()) => Judgement::Accept(says(network, exported, role)),
                 Err(stranger) => Judgement::Refuse {
                     code: 403,
                     reason: stranger.to_string(),
                     headers: Headers::new(),
                 },
-            }
-        };
+            };
         join(
             handshake::initiate(
                 asking.into(),
@@ -403,7 +416,7 @@ mod tests {
     #[test]
     fn the_handshake_carries_it_and_tells_a_stranger_nothing() {
         block_on(async {
-            let club = Network::new("club", Some("open sesame"));
+            let club = CLUB.clone();
             let (asked, answered) = shake(&club, &club).await;
             asked.unwrap();
             answered.unwrap();

@@ -351,7 +351,6 @@ async fn accept(stream: Rewind<Stream>, policy: &Policy) -> Result<Rewind<Stream
 
 /// Without TLS in the build nobody agrees on it.
 #[cfg(not(feature = "tls"))]
-#[expect(clippy::unused_async)]
 async fn connect(stream: Rewind<Stream>, _: &Policy) -> Result<Rewind<Stream>, HandshakeError> {
     Ok(stream)
 }
@@ -701,8 +700,14 @@ mod tests {
 
     #[cfg(feature = "tls")]
     mod encrypted {
+        use std::cell::Cell;
+        use std::ops::ControlFlow;
+        use std::task::{Context, Poll};
+
         use super::*;
+        use crate::net::link::{self, Outbox, Taken};
         use crate::net::tls::Identity;
+        use crate::wire::{Descriptor, Guid, Header, Kind};
 
         fn ends() -> Ends {
             Ends::new(&Identity::generate().unwrap()).unwrap()
@@ -733,6 +738,52 @@ mod tests {
                     assert_eq!(asked.headers.get("Connection").unwrap(), "Upgrade");
                     talk(&mut asked, &mut answered).await;
                 }
+            });
+        }
+
+        /// Gives so many descriptors and closes.
+        struct Many(Cell<u8>);
+
+        impl Outbox for Many {
+            fn poll_take(&self, _: &mut Context<'_>, batch: &mut Vec<Descriptor>) -> Poll<Taken> {
+                let Some(left) = self.0.get().checked_sub(1) else {
+                    return Poll::Ready(Taken::Closed);
+                };
+                self.0.set(left);
+                batch.push(descriptor(left));
+                Poll::Ready(Taken::More)
+            }
+        }
+
+        fn descriptor(mark: u8) -> Descriptor {
+            Descriptor {
+                header: Header {
+                    guid: Guid::from_bytes([mark; 16]),
+                    kind: Kind::QueryHit,
+                    ttl: 3,
+                    hops: 1,
+                },
+                payload: vec![mark; 100 * usize::from(mark)].into(),
+            }
+        }
+
+        #[test]
+        fn a_link_over_all_of_it_carries_descriptors_and_ends_cleanly() {
+            block_on(async {
+                let (asked, answered) = shake(&policy(Tls::Offer), &policy(Tls::Offer)).await;
+                let (asked, answered) = (asked.unwrap(), answered.unwrap());
+                let mut received = Vec::new();
+                let limit = Policy::default().limit;
+                let reading = link::read(answered.reader, limit, |batch| {
+                    received.append(batch);
+                    ControlFlow::Continue(())
+                });
+                let writing = link::write(asked.writer, limit, Many(Cell::new(200)));
+                let (written, read) = join(writing, reading).await;
+                written.unwrap();
+                read.unwrap();
+                let expected: Vec<_> = (0..200).rev().map(descriptor).collect();
+                assert_eq!(received, expected);
             });
         }
 
