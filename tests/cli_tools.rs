@@ -215,7 +215,7 @@ fn the_first_unsound_descriptor_is_told_with_its_place() {
         let expected = format!("{PING_JSON}\n{error}\n");
         assert_eq!(run(&["decode"], &bytes), (1, expected), "{name}");
     }
-    let mut long = ping.clone();
+    let mut long = ping;
     long[21] = 1;
     let error = r#"{"error":"a payload has at most 65535 bytes","offset":19}"#;
     assert_eq!(run(&["decode"], &long), (1, format!("{error}\n")));

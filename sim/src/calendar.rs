@@ -108,7 +108,7 @@ const fn place(bucket: u64) -> usize {
 }
 
 /// Buckets in the ring.
-const BUCKETS: usize = 1024;
+const BUCKETS: usize = 128;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! Servents on the nodes of a graph, and descriptors that travel its edges in virtual time.
 
-use std::mem;
+use std::{hint, mem};
 
 use filbert::overlay::catalogue::Nothing;
 use filbert::overlay::{
@@ -137,12 +137,14 @@ impl<'a> Network<'a> {
         self.population.enter(source, self.now, search, rng);
         self.carry_out(source, None, rng);
         let mut fetched = 0;
-        while let Some((at, event)) = self.calendar.pop() {
+        loop {
             if fetched == 0 {
                 fetched = self.fetch();
-            } else {
-                fetched -= 1;
             }
+            let Some((at, event)) = self.calendar.pop() else {
+                break;
+            };
+            fetched = fetched.saturating_sub(1);
             self.now = Instant::from_micros(at);
             self.deliver(event, rng);
         }
@@ -157,19 +159,18 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// Reads what the next events will need from memory, so that the processor waits for all of
-    /// it at once instead of event by event. Gives the number of events.
+    /// Reads what the next events will need, so that the processor waits for the memory of all of
+    /// them at once instead of event by event: where the servents do not fit its caches, waiting
+    /// is most of the time. Gives the number of those events.
     fn fetch(&self) -> usize {
         let events = self.calendar.upcoming(AHEAD);
-        let fetch = |&Event { to, link, .. }: &Event| {
-            self.population.servents[to as usize]
-                .neighbours()
-                .get(link as usize)
-                .map_or(0, |n| n.received)
-        };
-        let n = events.len();
-        std::hint::black_box(events.map(fetch).fold(0u32, u32::wrapping_add));
-        n
+        let count = events.len();
+        for &Event { to, link, .. } in events {
+            let servent = self.population.servents[to as usize].read_ahead(Link(link));
+            let (ends, mirrors) = (self.graph.neighbours(to), self.graph.mirrors(to));
+            hint::black_box((servent, ends.first().copied(), mirrors.first().copied()));
+        }
+        count
     }
 
     fn deliver(&mut self, Event { to, link, copy }: Event, rng: &mut Pcg64Mcg) {

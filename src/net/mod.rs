@@ -5,7 +5,7 @@
 //! - [`stream`]: a connection, plain or encrypted; [`rewind`] one with bytes put back;
 //! - [`handshake`]: the three blocks with which a link begins, and what is agreed on in them;
 //! - [`link`]: the read and the write loop of a link to a neighbour; [`deflate`] compresses it;
-//! - [`http`]: HTTP both ways over any stream, the only file that names the HTTP library;
+//! - [`http`]: HTTP both ways over any stream, the only place that names the HTTP library;
 //! - [`udp`]: the socket without connections, behind the limits of [`rate`];
 //! - [`beacon`]: finding servents on the local network; [`proof`]: keeping to a private overlay.
 //!

@@ -32,6 +32,9 @@ pub struct Limits {
     pub hard_ttl_strikes: u8,
     /// Link-local descriptors with travelled hops that a neighbour may send (protocol §17.1).
     pub weird_strikes: u8,
+    /// Most slots of a query routing table that a neighbour may announce, at most 2^21 (protocol
+    /// §7.2).
+    pub table_slots: u32,
 }
 
 impl Default for Limits {
@@ -50,6 +53,7 @@ impl Default for Limits {
             queue_bytes: 98_304,
             hard_ttl_strikes: 10,
             weird_strikes: 5,
+            table_slots: 1 << 21,
         }
     }
 }

@@ -10,27 +10,41 @@
 //!    to pass on, a link to close, a hit for one of its own searches;
 //! 3. after a batch the driver reads [`Servent::deadline`] and hands in [`Input::Tick`] then.
 //!
-//! Each rule has its own file: [`flood`] (TTL and hops), [`routes`] (duplicates and the way
-//! back), [`flow`] (the send queue of a link), [`limits`] (every cap). It knows `wire` only.
+//! The servent dispatches; each rule has its own file: [`flood`] (TTL and hops), [`routes`]
+//! (duplicates and the way back), `query` and `query_hit` (who gets them), `keepalive` (who fell
+//! silent), `misbehaviour` (when it is enough), [`flow`] (the send queue of a link), [`limits`]
+//! (every cap). [`dynamic_query`] decides how a search spends its budget. It knows `wire` only.
 
 pub mod catalogue;
+pub mod dynamic_query;
 pub mod flood;
 pub mod flow;
+mod input;
+mod keepalive;
 pub mod limits;
+mod misbehaviour;
 pub mod neighbour;
+mod output;
+mod query;
+mod query_hit;
+pub mod query_routing;
 pub mod routes;
 mod search;
-pub mod servent;
+mod servent;
 pub mod settings;
 pub mod stats;
+mod surroundings;
 pub mod time;
 
 pub use catalogue::Catalogue;
+pub use input::Input;
 pub use neighbour::Offer;
+pub use output::{Output, Recipients};
 pub use search::SearchId;
-pub use servent::{Input, Output, Recipients, Servent, Surroundings};
+pub use servent::Servent;
 pub use settings::{Profile, Settings};
 pub use stats::Stats;
+pub use surroundings::Surroundings;
 pub use time::{Duration, Instant};
 
 /// A link to a neighbour: a small number that the driver issues, rising, and never uses again

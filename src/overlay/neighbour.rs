@@ -1,6 +1,7 @@
 //! What a servent knows of one neighbour.
 
 use super::Link;
+use super::time::Instant;
 
 /// One neighbour: small, since it is touched with every descriptor.
 #[derive(Clone, Debug)]
@@ -56,4 +57,21 @@ impl Neighbour {
             congested: false,
         }
     }
+}
+
+/// The neighbour behind a link. Where links are numbered without gaps it is in its own place.
+pub(super) fn find(neighbours: &mut [Neighbour], link: Link) -> Option<&mut Neighbour> {
+    let guess = link.0 as usize;
+    let place = match neighbours.get(guess) {
+        Some(neighbour) if neighbour.link == link => guess,
+        _ => neighbours
+            .binary_search_by_key(&link, |neighbour| neighbour.link)
+            .ok()?,
+    };
+    Some(&mut neighbours[place])
+}
+
+/// The second of the driver's time: enough for 136 years.
+pub(super) fn second(now: Instant) -> u32 {
+    u32::try_from(now.as_micros() / 1_000_000).unwrap_or(u32::MAX)
 }

@@ -67,9 +67,14 @@ impl Headers {
     /// Adds what a line of a block says: a header, more of the last one, or nothing.
     pub(super) fn push_line(&mut self, line: &str) {
         if line.starts_with([' ', '\t']) {
-            if let Some((_, value)) = self.0.last_mut() {
-                value.push(' ');
-                value.push_str(line.trim());
+            let more = line.trim();
+            if let Some((_, value)) = self.0.last_mut()
+                && !more.is_empty()
+            {
+                if !value.is_empty() {
+                    value.push(' ');
+                }
+                value.push_str(more);
             }
         } else if let Some((name, value)) = line.split_once(':')
             && !name.trim().is_empty()
@@ -113,5 +118,13 @@ mod tests {
             [("Other", "1"), ("X-Try", "d")]
         );
         assert_eq!(headers.get("none"), None);
+    }
+    #[test]
+    fn a_value_continued_has_no_blanks_around_it() {
+        let mut headers = Headers::new();
+        for line in ["A:", "\t1", "  ", " 2"] {
+            headers.push_line(line);
+        }
+        assert_eq!(headers.get("A").as_deref(), Some("1 2"));
     }
 }
