@@ -20,12 +20,10 @@ use std::fmt;
 use std::num::NonZeroU32;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
-use futures_rustls::TlsStream;
-use futures_rustls::rustls::{self, ProtocolVersion};
 use ring::{hmac, pbkdf2};
 use thiserror::Error;
 
-use super::Stream;
+use super::{Stream, tls};
 use crate::wire::handshake::Headers;
 
 /// The header that names the overlay.
@@ -94,26 +92,10 @@ impl Exported {
     /// What the session of `stream` gives; nothing without TLS 1.3.
     #[must_use]
     pub fn of(stream: &Stream) -> Option<Self> {
-        let Stream::Tls(stream) = stream else {
-            return None;
-        };
-        let (version, exported) = match &**stream {
-            TlsStream::Client(stream) => {
-                let session = stream.get_ref().1;
-                (
-                    session.protocol_version(),
-                    export(|out| session.export_keying_material(out, LABEL, None)),
-                )
-            }
-            TlsStream::Server(stream) => {
-                let session = stream.get_ref().1;
-                (
-                    session.protocol_version(),
-                    export(|out| session.export_keying_material(out, LABEL, None)),
-                )
-            }
-        };
-        exported.filter(|_| version == Some(ProtocolVersion::TLSv1_3))
+        match stream {
+            Stream::Plain(_) => None,
+            Stream::Tls(stream) => tls::exported(stream, LABEL).map(Self),
+        }
     }
 }
 
@@ -121,10 +103,6 @@ impl fmt::Debug for Exported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exported").finish_non_exhaustive()
     }
-}
-
-fn export(from: impl FnOnce([u8; 32]) -> Result<[u8; 32], rustls::Error>) -> Option<Exported> {
-    from([0; 32]).ok().map(Exported)
 }
 
 /// Proof that the side `role` of a session knows the secret, in hexadecimal digits.

@@ -16,7 +16,7 @@ use futures_rustls::rustls::client::danger::{
 };
 use futures_rustls::rustls::crypto::{CryptoProvider, ring};
 use futures_rustls::rustls::{
-    ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme, version,
+    ClientConfig, DigitallySignedStruct, ProtocolVersion, ServerConfig, SignatureScheme, version,
 };
 use futures_rustls::{TlsAcceptor, TlsConnector, rustls};
 use thiserror::Error;
@@ -29,6 +29,26 @@ pub type TlsStream = futures_rustls::TlsStream<Rewind<TcpStream>>;
 
 /// The versions spoken, the newer one first.
 const VERSIONS: &[&rustls::SupportedProtocolVersion] = &[&version::TLS13, &version::TLS12];
+
+/// Key material under `label` that only the two ends of a session share (RFC 5705); nothing where
+/// only TLS 1.2 was agreed on, whose exports need conditions that nobody checked.
+pub(super) fn exported(stream: &TlsStream, label: &[u8]) -> Option<[u8; 32]> {
+    let (version, exported) = match stream {
+        TlsStream::Client(stream) => {
+            let session = stream.get_ref().1;
+            let exported = session.export_keying_material([0; 32], label, None);
+            (session.protocol_version(), exported)
+        }
+        TlsStream::Server(stream) => {
+            let session = stream.get_ref().1;
+            let exported = session.export_keying_material([0; 32], label, None);
+            (session.protocol_version(), exported)
+        }
+    };
+    exported
+        .ok()
+        .filter(|_| version == Some(ProtocolVersion::TLSv1_3))
+}
 
 /// Why this servent cannot speak TLS.
 #[derive(Debug, Error)]

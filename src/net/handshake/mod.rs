@@ -8,24 +8,27 @@
 //! That a servent goes over to TLS here says nothing about whether it takes TLS from the first
 //! byte: that is for [`dial`](super::dial) to try.
 
+mod policy;
 mod talk;
 mod terms;
+#[cfg(test)]
+mod testing;
+#[cfg(feature = "tls")]
+mod upgrade;
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use futures::AsyncReadExt;
 use futures::future::Either;
 use futures::io::{ReadHalf, WriteHalf};
 use thiserror::Error;
 
+pub use self::policy::{Policy, Tls};
 use self::talk::Talk;
 use self::terms::Terms;
-use super::deflate::{self, Deflate, Inflate};
-#[cfg(feature = "tls")]
-use super::tls::Ends;
+use super::deflate::{Deflate, Inflate};
 use super::{Rewind, Stream};
 use crate::runtime::{self, TimedOut};
 use crate::wire;
@@ -33,71 +36,6 @@ use crate::wire::handshake::{Block, Headers, StartLine};
 
 /// The oldest version that is spoken.
 const OLDEST: (u8, u8) = (0, 6);
-
-/// What a servent wants of every link.
-#[derive(Clone, Debug)]
-pub struct Policy {
-    /// Compresses at this level where the other side can decompress, and offers to decompress.
-    pub deflate: Option<u32>,
-    /// The longest that a handshake may take, TLS included.
-    pub limit: Duration,
-    /// Whether to go over to TLS.
-    pub tls: Tls,
-}
-
-impl Default for Policy {
-    /// Compressed, not encrypted, within 20 seconds (protocol §2.2).
-    fn default() -> Self {
-        Self {
-            deflate: Some(deflate::LEVEL),
-            limit: Duration::from_secs(20),
-            tls: Tls::Off,
-        }
-    }
-}
-
-/// What a servent makes of TLS.
-#[derive(Clone, Debug, Default)]
-pub enum Tls {
-    /// Links are plain, unless they came encrypted.
-    #[default]
-    Off,
-    /// Links are encrypted where the other side can.
-    #[cfg(feature = "tls")]
-    Offer(Ends),
-    /// There are no plain links.
-    #[cfg(feature = "tls")]
-    Require(Ends),
-}
-
-impl Tls {
-    /// Whether a link may become encrypted.
-    #[must_use]
-    pub const fn is_offered(&self) -> bool {
-        !matches!(self, Self::Off)
-    }
-
-    /// Whether a link must not stay plain.
-    #[must_use]
-    pub const fn is_required(&self) -> bool {
-        match self {
-            Self::Off => false,
-            #[cfg(feature = "tls")]
-            Self::Offer(_) => false,
-            #[cfg(feature = "tls")]
-            Self::Require(_) => true,
-        }
-    }
-
-    /// What it takes to encrypt, if that is wanted.
-    #[cfg(feature = "tls")]
-    pub(super) const fn ends(&self) -> Option<&Ends> {
-        match self {
-            Self::Off => None,
-            Self::Offer(ends) | Self::Require(ends) => Some(ends),
-        }
-    }
-}
 
 /// The side of a link that is read from.
 pub type Reader = Either<ReadHalf<Rewind<Stream>>, Inflate<ReadHalf<Rewind<Stream>>>>;
@@ -267,10 +205,13 @@ pub async fn initiate(
             Some(fault) => fault,
         };
         talk.answer(judgement, |last| terms.conclude(last)).await?;
-        let mut stream = talk.0;
-        if terms.tls {
-            stream = connect(stream, policy).await?;
-        }
+        let stream = talk.0;
+        #[cfg(feature = "tls")]
+        let stream = if terms.tls {
+            upgrade::connect(stream, policy).await?
+        } else {
+            stream
+        };
         Ok(Shaken::new(answer.headers, Headers::new(), stream, &terms))
     })
     .await?
@@ -308,92 +249,38 @@ pub async fn respond(
             .await?;
         let last = talk.hear_status().await?;
         terms.settle(&last.headers);
-        let mut stream = talk.0;
-        if terms.tls {
-            stream = accept(stream, policy).await?;
-        } else if policy.tls.is_required() && !encrypted {
+        if policy.tls.is_required() && !encrypted && !terms.tls {
             return Err(HandshakeError::Plain);
         }
+        let stream = talk.0;
+        #[cfg(feature = "tls")]
+        let stream = if terms.tls {
+            upgrade::accept(stream, policy).await?
+        } else {
+            stream
+        };
         Ok(Shaken::new(hello.headers, last.headers, stream, &terms))
     })
     .await?
 }
 
-/// Goes over to TLS, as the side that dialled.
-#[cfg(feature = "tls")]
-async fn connect(
-    stream: Rewind<Stream>,
-    policy: &Policy,
-) -> Result<Rewind<Stream>, HandshakeError> {
-    let (front, stream) = stream.into_parts();
-    match (stream, policy.tls.ends()) {
-        (Stream::Plain(stream), Some(ends)) => {
-            let stream = Rewind::new(front, stream);
-            let connecting = ends.connector.connect(stream, policy.limit);
-            Ok(connecting.await.map_err(HandshakeError::Tls)?.into())
-        }
-        (stream, _) => Ok(Rewind::new(front, stream)),
-    }
-}
-
-/// Goes over to TLS, as the side that was dialled. Its hello may have come with the last block.
-#[cfg(feature = "tls")]
-async fn accept(stream: Rewind<Stream>, policy: &Policy) -> Result<Rewind<Stream>, HandshakeError> {
-    let (front, stream) = stream.into_parts();
-    match (stream, policy.tls.ends()) {
-        (Stream::Plain(stream), Some(ends)) => {
-            let accepting = ends.acceptor.accept(Rewind::new(front, stream));
-            Ok(accepting.await.map_err(HandshakeError::Tls)?.into())
-        }
-        (stream, _) => Ok(Rewind::new(front, stream)),
-    }
-}
-
-/// Without TLS in the build nobody agrees on it.
-#[cfg(not(feature = "tls"))]
-async fn connect(stream: Rewind<Stream>, _: &Policy) -> Result<Rewind<Stream>, HandshakeError> {
-    Ok(stream)
-}
-
-#[cfg(not(feature = "tls"))]
-use connect as accept;
-
 #[cfg(test)]
 mod tests {
-    use futures::future::join;
-    use futures::{AsyncReadExt, AsyncWriteExt};
+    use std::time::Duration;
 
+    use futures::AsyncWriteExt;
+    use futures::future::join;
+
+    use super::testing::{accept, headers, plain, responded, rewind, shake, talk};
     use super::*;
     use crate::net::testing::pair;
-    use crate::runtime::{TcpStream, block_on};
-
-    /// Neither compressed nor encrypted.
-    fn plain() -> Policy {
-        Policy {
-            deflate: None,
-            ..Policy::default()
-        }
-    }
+    use crate::runtime::block_on;
 
     fn impatient() -> Policy {
         Policy {
             limit: Duration::from_millis(20),
             ..plain()
         }
-    }
-
-    fn rewind(stream: TcpStream) -> Rewind<Stream> {
-        Stream::from(stream).into()
-    }
-
-    fn headers(name: &str, value: &str) -> Headers {
-        let mut headers = Headers::new();
-        headers.push(name, value);
-        headers
-    }
-
-    fn accept(_: &Block) -> Judgement {
-        Judgement::Accept(headers("User-Agent", "Answerer/1"))
     }
 
     fn refuse(_: &Block) -> Judgement {
@@ -410,69 +297,6 @@ mod tests {
 
     fn nobody(_: &Block) -> Judgement {
         panic!("nobody is to be judged");
-    }
-
-    /// What `respond` makes of `bytes` and what it answered.
-    async fn responded(
-        bytes: &[u8],
-        policy: &Policy,
-        judge: fn(&Block) -> Judgement,
-    ) -> (Result<Shaken, HandshakeError>, String) {
-        let (mut here, there) = pair().await;
-        let mut listening = here.clone();
-        let talking = async {
-            // The other side may hang up before the end.
-            for byte in bytes {
-                if here.write_all(&[*byte]).await.is_err() {
-                    return;
-                }
-                runtime::yield_now().await;
-            }
-            here.close().await.ok();
-        };
-        let answering = async {
-            let mut outcome = respond(rewind(there), policy, judge).await;
-            if let Ok(shaken) = &mut outcome {
-                shaken.writer.close().await.unwrap();
-            }
-            outcome
-        };
-        let mut answer = String::new();
-        let hearing = async {
-            listening.read_to_string(&mut answer).await.ok();
-        };
-        let ((), (outcome, ())) = join(talking, join(answering, hearing)).await;
-        (outcome, answer)
-    }
-
-    /// Two servents shake hands.
-    async fn shake(
-        asking: &Policy,
-        answering: &Policy,
-    ) -> (
-        Result<Shaken, HandshakeError>,
-        Result<Shaken, HandshakeError>,
-    ) {
-        let (here, there) = pair().await;
-        join(
-            initiate(rewind(here), Headers::new(), asking, accept),
-            respond(rewind(there), answering, accept),
-        )
-        .await
-    }
-
-    /// A word in each direction arrives.
-    async fn talk(asked: &mut Shaken, answered: &mut Shaken) {
-        for (from, to) in [
-            (&mut asked.writer, &mut answered.reader),
-            (&mut answered.writer, &mut asked.reader),
-        ] {
-            from.write_all(b"ping").await.unwrap();
-            from.flush().await.unwrap();
-            let mut bytes = [0; 4];
-            to.read_exact(&mut bytes).await.unwrap();
-            assert_eq!(&bytes, b"ping");
-        }
     }
 
     #[test]
@@ -696,185 +520,5 @@ mod tests {
                 .unwrap_err();
             assert!(matches!(error, HandshakeError::Silent(_)), "{error}");
         });
-    }
-
-    #[cfg(feature = "tls")]
-    mod encrypted {
-        use std::cell::Cell;
-        use std::ops::ControlFlow;
-        use std::task::{Context, Poll};
-
-        use super::*;
-        use crate::net::link::{self, Outbox, Taken};
-        use crate::net::tls::Identity;
-        use crate::wire::{Descriptor, Guid, Header, Kind};
-
-        fn ends() -> Ends {
-            Ends::new(&Identity::generate().unwrap()).unwrap()
-        }
-
-        fn policy(tls: fn(Ends) -> Tls) -> Policy {
-            Policy {
-                tls: tls(ends()),
-                ..Policy::default()
-            }
-        }
-
-        #[test]
-        fn a_link_goes_over_to_tls_and_is_compressed_inside() {
-            block_on(async {
-                for (asking, answering) in [
-                    (Tls::Offer as fn(Ends) -> Tls, Tls::Offer as fn(Ends) -> Tls),
-                    (Tls::Require, Tls::Offer),
-                    (Tls::Offer, Tls::Require),
-                ] {
-                    let (asked, answered) = shake(&policy(asking), &policy(answering)).await;
-                    let (mut asked, mut answered) = (asked.unwrap(), answered.unwrap());
-                    for shaken in [&asked, &answered] {
-                        assert!(shaken.tls && shaken.compressed_in && shaken.compressed_out);
-                    }
-                    assert_eq!(answered.headers.get("Upgrade").unwrap(), "TLS/1.0");
-                    assert_eq!(answered.last.get("Connection").unwrap(), "Upgrade");
-                    assert_eq!(asked.headers.get("Connection").unwrap(), "Upgrade");
-                    talk(&mut asked, &mut answered).await;
-                }
-            });
-        }
-
-        /// Gives so many descriptors and closes.
-        struct Many(Cell<u8>);
-
-        impl Outbox for Many {
-            fn poll_take(&self, _: &mut Context<'_>, batch: &mut Vec<Descriptor>) -> Poll<Taken> {
-                let Some(left) = self.0.get().checked_sub(1) else {
-                    return Poll::Ready(Taken::Closed);
-                };
-                self.0.set(left);
-                batch.push(descriptor(left));
-                Poll::Ready(Taken::More)
-            }
-        }
-
-        fn descriptor(mark: u8) -> Descriptor {
-            Descriptor {
-                header: Header {
-                    guid: Guid::from_bytes([mark; 16]),
-                    kind: Kind::QueryHit,
-                    ttl: 3,
-                    hops: 1,
-                },
-                payload: vec![mark; 100 * usize::from(mark)].into(),
-            }
-        }
-
-        #[test]
-        fn a_link_over_all_of_it_carries_descriptors_and_ends_cleanly() {
-            block_on(async {
-                let (asked, answered) = shake(&policy(Tls::Offer), &policy(Tls::Offer)).await;
-                let (asked, answered) = (asked.unwrap(), answered.unwrap());
-                let mut received = Vec::new();
-                let limit = Policy::default().limit;
-                let reading = link::read(answered.reader, limit, |batch| {
-                    received.append(batch);
-                    ControlFlow::Continue(())
-                });
-                let writing = link::write(asked.writer, limit, Many(Cell::new(200)));
-                let (written, read) = join(writing, reading).await;
-                written.unwrap();
-                read.unwrap();
-                let expected: Vec<_> = (0..200).rev().map(descriptor).collect();
-                assert_eq!(received, expected);
-            });
-        }
-
-        #[test]
-        fn one_who_does_not_know_tls_gets_a_plain_link_or_none() {
-            block_on(async {
-                let without = Policy::default();
-                let (asked, answered) = shake(&policy(Tls::Offer), &without).await;
-                let (mut asked, mut answered) = (asked.unwrap(), answered.unwrap());
-                assert!(!asked.tls && !answered.tls);
-                talk(&mut asked, &mut answered).await;
-                let (asked, answered) = shake(&without, &policy(Tls::Offer)).await;
-                let (mut asked, mut answered) = (asked.unwrap(), answered.unwrap());
-                assert!(!asked.tls && !answered.tls);
-                talk(&mut asked, &mut answered).await;
-
-                let (declined, refused) = shake(&policy(Tls::Require), &without).await;
-                assert_no_tls(&declined.unwrap_err(), &refused.unwrap_err());
-                let (refused, declined) = shake(&without, &policy(Tls::Require)).await;
-                assert_no_tls(&declined.unwrap_err(), &refused.unwrap_err());
-            });
-        }
-
-        fn assert_no_tls(declined: &HandshakeError, refused: &HandshakeError) {
-            assert!(
-                matches!(declined, HandshakeError::Declined { code: 403, .. }),
-                "{declined}"
-            );
-            assert!(
-                matches!(refused, HandshakeError::Refused { code: 403, .. }),
-                "{refused}"
-            );
-        }
-
-        #[test]
-        fn an_initiator_may_leave_it_at_the_proposal_unless_tls_is_required() {
-            block_on(async {
-                let hello = "GNUTELLA CONNECT/0.6\r\nUpgrade: tls/1.2\r\n\r\n";
-                let talk = [hello, "GNUTELLA/0.6 200 OK\r\n\r\n"].concat();
-                let offering = policy(Tls::Offer);
-                let (outcome, answer) = responded(talk.as_bytes(), &offering, accept).await;
-                assert!(!outcome.unwrap().tls);
-                assert!(
-                    answer.contains("Upgrade: TLS/1.0\r\nConnection: Upgrade\r\n"),
-                    "{answer}"
-                );
-                let requiring = policy(Tls::Require);
-                let (outcome, _) = responded(talk.as_bytes(), &requiring, accept).await;
-                let error = outcome.unwrap_err();
-                assert!(matches!(error, HandshakeError::Plain), "{error}");
-            });
-        }
-
-        #[test]
-        fn tls_that_does_not_come_ends_the_link() {
-            block_on(async {
-                let hello = "GNUTELLA CONNECT/0.6\r\nUpgrade: TLS/1.0\r\n\r\n";
-                let last = "GNUTELLA/0.6 200 OK\r\nConnection: Upgrade\r\n\r\nnot TLS at all";
-                let talk = [hello, last].concat();
-                let offering = policy(Tls::Offer);
-                let (outcome, _) = responded(talk.as_bytes(), &offering, accept).await;
-                let error = outcome.unwrap_err();
-                assert!(matches!(error, HandshakeError::Tls(_)), "{error}");
-            });
-        }
-
-        #[test]
-        fn inside_tls_nobody_proposes_it_again() {
-            block_on(async {
-                let (here, there) = pair().await;
-                let ends = ends();
-                let limit = Duration::from_secs(10);
-                let (here, there) = join(
-                    ends.connector.connect(here, limit),
-                    ends.acceptor.accept(there.into()),
-                )
-                .await;
-                let policy = Policy {
-                    tls: Tls::Require(ends),
-                    ..Policy::default()
-                };
-                let (asked, answered) = join(
-                    initiate(here.unwrap().into(), Headers::new(), &policy, accept),
-                    respond(there.unwrap().into(), &policy, accept),
-                )
-                .await;
-                let (mut asked, mut answered) = (asked.unwrap(), answered.unwrap());
-                assert!(asked.tls && answered.tls);
-                assert!(!answered.headers.contains("Upgrade"));
-                talk(&mut asked, &mut answered).await;
-            });
-        }
     }
 }
