@@ -16,7 +16,7 @@ use super::greeting::{self, Refusal};
 use super::outbox::Outbox;
 use super::state::Direction;
 use super::{Inner, Node};
-use crate::net::handshake::{self, Judgement};
+use crate::net::handshake::{self, Judgement, Policy, Shaken};
 use crate::net::link::LinkError;
 use crate::net::listener::Listener;
 use crate::net::sniff::Opening;
@@ -90,10 +90,10 @@ async fn welcome(node: Node, stream: Rewind<Stream>, from: SocketAddr) {
             ours,
         )
     };
-    match handshake::respond(stream, HANDSHAKE, judge).await {
+    match handshake::respond(stream, &policy(), judge).await {
         Ok(shaken) => {
             let theirs = Greeting::from_headers(&shaken.headers);
-            node.live(shaken.stream, from, Direction::Incoming, &theirs, || {})
+            node.live(shaken, from, Direction::Incoming, &theirs, || {})
                 .await;
         }
         Err(error) => log::debug!("no link with {from}: {error}"),
@@ -119,7 +119,7 @@ impl Node {
             judgement(greeting::judge(&self.0.core(), &theirs), Headers::new())
         };
         let stream = Rewind::new(Bytes::new(), Stream::from(stream));
-        let shaken = handshake::initiate_with(stream, ours, HANDSHAKE, judge)
+        let shaken = handshake::initiate(stream, ours, &policy(), judge)
             .await
             .map_err(|error| Error::Handshake {
                 address,
@@ -133,7 +133,7 @@ impl Node {
                 // Whoever dialled may have stopped waiting.
                 let _gone = up.send(());
             };
-            node.live(shaken.stream, address, Direction::Outgoing, &theirs, tell)
+            node.live(shaken, address, Direction::Outgoing, &theirs, tell)
                 .await;
         });
         is_up.await.map_err(|_| Error::Handshake {
@@ -176,13 +176,19 @@ impl Node {
     /// The life of a neighbour, from the end of the handshake to the end of the link.
     async fn live(
         &self,
-        stream: Rewind<Stream>,
+        shaken: Shaken,
         address: SocketAddr,
         direction: Direction,
         theirs: &Greeting,
         up: impl FnOnce(),
     ) {
-        let local = stream.get_ref().local_addr().ok();
+        let Shaken {
+            mut reader,
+            mut writer,
+            local,
+            tls,
+            ..
+        } = shaken;
         let inner = &self.0;
         let neighbour = Arc::new(Neighbour {
             address,
@@ -190,7 +196,7 @@ impl Node {
             role: greeting::offer(theirs).role.into(),
             agent: theirs.agent.clone().unwrap_or_default(),
             listen: theirs.listen,
-            tls: stream.get_ref().is_encrypted(),
+            tls,
             servent: greeting::servent(theirs),
             since: Instant::now(),
             received: AtomicU64::new(0),
@@ -212,7 +218,6 @@ impl Node {
             up();
             inner.links_changed.notify();
         }
-        let (mut reader, mut writer) = stream.split();
         {
             let on_batch = |batch: &mut Vec<_>| {
                 // Without a place it is only told so.
@@ -247,6 +252,15 @@ impl Node {
             inner.links_changed.notify();
         }
         drain(&mut reader, &mut writer).await;
+    }
+}
+
+/// What is wanted of every link.
+fn policy() -> Policy {
+    Policy {
+        deflate: None,
+        limit: HANDSHAKE,
+        ..Policy::default()
     }
 }
 
