@@ -63,7 +63,7 @@ fn damage(update: &mut RouteTableUpdate, at: &Index, byte: u8) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn what_is_told_is_what_arrives(tables in vec(tables(), 1..6)) {

@@ -246,10 +246,11 @@ impl<'a> Network<'a> {
             .neighbours(from)
             .iter()
             .zip(self.graph.mirrors(from));
-        let wanted = |link| match to {
+        let wanted = |link| match &to {
             Recipients::All => true,
-            Recipients::AllBut(Link(but)) => link != but,
-            Recipients::One(Link(one)) => link == one,
+            Recipients::AllBut(Link(but)) => link != *but,
+            Recipients::One(Link(one)) => link == *one,
+            Recipients::Some(links) => links.contains(&Link(link)),
         };
         let mut copies = 0;
         for (_, (&to, &link)) in (0..).zip(ends).filter(|&(link, _)| wanted(link)) {

@@ -35,6 +35,8 @@ pub(super) struct Neighbour {
     /// Where it listens, when it said so.
     pub(super) listen: Option<SocketAddr>,
     pub(super) tls: bool,
+    /// Both ways.
+    pub(super) compressed: bool,
     /// Who it says it is, which tells a second link to the same servent.
     pub(super) servent: Option<Guid>,
     pub(super) since: Instant,
@@ -169,6 +171,11 @@ impl Core {
             },
             None,
         );
+    }
+
+    /// What this servent shares changed.
+    pub(super) fn share_anew(&mut self) {
+        self.handle(Input::LibraryChanged, None);
     }
 
     /// Takes no more hits of a search.
@@ -311,6 +318,15 @@ impl Core {
                     neighbour.outbox.push(descriptor.clone());
                 }
                 count(&mut self.queries_sent, self.links.len());
+            }
+            Recipients::Some(links) => {
+                let known = links.iter().filter_map(|link| self.neighbour(*link));
+                let mut copies = 0;
+                for neighbour in known {
+                    neighbour.outbox.push(descriptor.clone());
+                    copies += 1;
+                }
+                count(&mut self.queries_sent, copies);
             }
             Recipients::AllBut(link) => {
                 for (_, neighbour) in self.links.iter().filter(|(known, _)| *known != link) {

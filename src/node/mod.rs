@@ -35,6 +35,8 @@ use std::time::{Duration, Instant};
 
 use futures::future::{self, Either, FutureExt};
 
+#[cfg(feature = "tls")]
+pub use builder::Encryption;
 pub use builder::{Builder, PORT};
 pub use downloads::Target;
 pub use error::Error;
@@ -51,14 +53,15 @@ use self::downloads::Downloads;
 use self::state::{DownloadPhase, Peer, Role, Status};
 use self::stop::Stop;
 use crate::library::Library;
+use crate::net::handshake::Policy;
 use crate::net::sniff::Sniffer;
 use crate::overlay::Stats;
 use crate::runtime;
 use crate::transfer::upload::Uploads;
 use crate::wire::Guid;
 
-/// How often deadlines are looked at.
-const TICK: Duration = Duration::from_secs(1);
+/// How often deadlines are looked at: as fine as the finest of them.
+const TICK: Duration = Duration::from_millis(250);
 /// How often the shared directories are looked through again.
 const RESCAN: Duration = Duration::from_secs(60 * 60);
 /// How long a stop waits for goodbyes to be read.
@@ -81,6 +84,7 @@ struct Inner {
     library: Arc<Library>,
     started: Instant,
     sniffer: Sniffer,
+    policy: Policy,
     /// Connections that have not yet said what they want.
     opening: AtomicU64,
     /// Why the last attempt to reach a servent failed.
@@ -142,7 +146,7 @@ impl Node {
             direction: neighbour.direction,
             agent: neighbour.agent.clone(),
             tls: neighbour.tls,
-            compressed: false,
+            compressed: neighbour.compressed,
             since: neighbour.since.elapsed(),
             sent: neighbour.outbox.counts().0,
             received: neighbour
@@ -158,14 +162,15 @@ impl Node {
     /// How it is.
     #[must_use]
     pub fn status(&self) -> Status {
-        let (ultrapeers, leaves) = {
+        let (role, ultrapeers, leaves) = {
             let core = self.0.core();
             let leaves = core
                 .links
                 .iter()
                 .filter(|(_, known)| known.role == Role::Leaf)
                 .count();
-            (core.links.len() - leaves, leaves)
+            let ultrapeers = core.links.len() - leaves;
+            (core.settings.role.into(), ultrapeers, leaves)
         };
         let shares = self.0.library.shares();
         let downloads = self.0.downloads();
@@ -173,7 +178,7 @@ impl Node {
             downloads.states().filter(|state| pick(state.phase)).count()
         };
         Status {
-            role: Role::Ultrapeer,
+            role,
             listen: self.0.address,
             why: (ultrapeers + leaves == 0).then(|| self.0.why()),
             ultrapeers,
@@ -269,6 +274,7 @@ impl Node {
                 let node = self.clone();
                 runtime::spawn_blocking(move || {
                     node.0.library.scan(&|_| node.0.shared_changed.notify());
+                    node.0.core().share_anew();
                     node.0.shared_changed.notify();
                 })
             };

@@ -53,6 +53,8 @@ pub enum Input<'a> {
         /// The search.
         id: SearchId,
     },
+    /// What this servent shares is not what it was.
+    LibraryChanged,
     /// The deadline passed.
     Tick,
 }

@@ -54,7 +54,7 @@ impl Servent {
     /// Probes the silent and closes what stayed silent.
     pub(super) fn probe_silent(&mut self, now: Instant, around: &mut Surroundings<'_>) {
         let Some(keepalive) = around.settings.keepalive else {
-            self.deadline = None;
+            self.probe = None;
             return;
         };
         for neighbour in &mut self.neighbours {
@@ -71,7 +71,7 @@ impl Servent {
             neighbour.pinged = neighbour::second(now);
             around.out.push(ping(neighbour.link, around.rng));
         }
-        self.deadline = self
+        self.probe = self
             .neighbours
             .iter()
             .map(|neighbour| due(neighbour, keepalive).max(now + Duration::from_secs(1)))

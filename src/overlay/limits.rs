@@ -5,8 +5,14 @@ use super::time::Duration;
 /// The caps of one servent. Each is reached by what strangers send; none grows with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most neighbours at once.
+    /// Most neighbours at once that are ultrapeers; of a leaf, see [`ultrapeers`](Self::ultrapeers).
     pub neighbours: usize,
+    /// Most leaves of an ultrapeer at once (protocol §8.1).
+    pub leaves: usize,
+    /// Most ultrapeers of a leaf at once (protocol §8.1).
+    pub ultrapeers: usize,
+    /// How long between two tellings of our query routing table, at least.
+    pub routing_pause: Duration,
     /// Most GUIDs that one generation of the route table remembers. Two generations are kept.
     pub routes: usize,
     /// How long a generation of the route table lives: a GUID is remembered for at least this
@@ -41,6 +47,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             neighbours: 64,
+            leaves: 300,
+            ultrapeers: 4,
+            routing_pause: Duration::from_secs(10),
             routes: 200_000,
             route_life: Duration::from_secs(30 * 60),
             query_bytes: 256,

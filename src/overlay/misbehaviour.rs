@@ -29,6 +29,10 @@ impl Servent {
                     ));
                 }
             }
+            Drop::LeafRelayed => {
+                let why = "a leaf does not relay";
+                around.out.push(close(neighbour, 414, why));
+            }
             Drop::Weird => {
                 neighbour.weird = neighbour.weird.saturating_add(1);
                 if neighbour.weird == limits.weird_strikes {

@@ -29,6 +29,7 @@ mod query;
 mod query_hit;
 pub mod query_routing;
 pub mod routes;
+mod routing;
 mod search;
 mod servent;
 pub mod settings;
@@ -38,7 +39,7 @@ pub mod time;
 
 pub use catalogue::Catalogue;
 pub use input::Input;
-pub use neighbour::Offer;
+pub use neighbour::{Offer, Role};
 pub use output::{Output, Recipients};
 pub use search::SearchId;
 pub use servent::Servent;

@@ -48,7 +48,7 @@ pub enum Output {
 }
 
 /// Which neighbours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recipients {
     /// One.
     One(Link),
@@ -56,4 +56,6 @@ pub enum Recipients {
     AllBut(Link),
     /// All of them.
     All,
+    /// These.
+    Some(Box<[Link]>),
 }

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 
+use super::neighbour::Role;
 use super::output::{Output, Recipients};
 use super::stats::Drop;
-use super::{Instant, Link, Servent, Surroundings, flood, neighbour};
-use crate::wire::Header;
+use super::{Instant, Link, Servent, Surroundings, dynamic_query, flood, neighbour};
 use crate::wire::query_hit::{QueryHit, servent_of};
+use crate::wire::{Guid, Header};
 
 impl Servent {
     pub(super) fn query_hit(
@@ -30,6 +31,7 @@ impl Servent {
             .routes
             .way_back(now, header.guid, &settings.limits, settings.secret)
             .ok_or(Drop::NoRoute)?;
+        self.count_hits(now, header.guid, payload, around);
         if back == Link::OWN {
             let searches = self.searches.as_ref().ok_or(Drop::NoRoute)?;
             let search = searches.of(header.guid).ok_or(Drop::NoRoute)?;
@@ -42,18 +44,42 @@ impl Servent {
             });
             return Ok(());
         }
-        if back == link || neighbour::find(&mut self.neighbours, back).is_none() {
+        let Some(asker) = neighbour::find(&mut self.neighbours, back).filter(|_| back != link)
+        else {
             return Err(Drop::RouteLost);
-        }
-        if onward.ttl == 0 {
+        };
+        // The hop to a leaf is free.
+        let ttl = onward.ttl.max(u8::from(asker.offer.role == Role::Leaf));
+        if ttl == 0 {
             return Err(Drop::TtlExhausted);
         }
         around.stats.routed += 1;
         around.out.push(Output::Forward {
             to: Recipients::One(back),
-            ttl: onward.ttl,
+            ttl,
             hops: onward.hops,
         });
         Ok(())
+    }
+
+    /// Tells a dynamic query how many results came for it: the first byte of a hit.
+    fn count_hits(
+        &mut self,
+        now: Instant,
+        guid: Guid,
+        payload: &Bytes,
+        around: &mut Surroundings<'_>,
+    ) {
+        let (Some(queries), Some(settings)) = (&mut self.dynamic, &around.settings.dynamic) else {
+            return;
+        };
+        let mut inside = dynamic_query::Around {
+            settings,
+            policy: &dynamic_query::Standard,
+            outcomes: &mut around.stats.dynamic,
+            out: &mut Vec::new(),
+        };
+        let results = payload.first().map_or(0, |count| u32::from(*count));
+        queries.hits(now, guid, results, &mut inside);
     }
 }

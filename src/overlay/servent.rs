@@ -3,12 +3,15 @@
 
 use bytes::Bytes;
 
+use super::dynamic_query::{self, Asker, DynamicQueries};
 use super::flow::Pressure;
 use super::input::Input;
-use super::neighbour::{self, Neighbour, Offer};
+use super::neighbour::{self, Neighbour, Offer, Role};
 use super::output::{Output, Recipients};
 use super::routes::Routes;
+use super::routing::Routing;
 use super::search::{SearchId, Searches};
+use super::settings::Settings;
 use super::stats::Drop;
 use super::{Instant, Link, Surroundings, keepalive};
 use crate::wire::bye::Bye;
@@ -17,7 +20,7 @@ use crate::wire::query::Query;
 use crate::wire::{Guid, Header, Kind};
 
 /// One servent of the overlay: its neighbours, its routes, its searches.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Servent {
     pub(super) guid: Guid,
     /// By rising link.
@@ -25,7 +28,12 @@ pub struct Servent {
     pub(super) routes: Routes,
     /// Made with the first search.
     pub(super) searches: Option<Box<Searches>>,
-    pub(super) deadline: Option<Instant>,
+    /// Made with the first neighbour that tells a routing table, or is told one.
+    pub(super) routing: Option<Box<Routing>>,
+    /// Made with the first search that goes from neighbour to neighbour.
+    pub(super) dynamic: Option<Box<DynamicQueries>>,
+    /// When the next neighbour is to be probed.
+    pub(super) probe: Option<Instant>,
 }
 
 impl Servent {
@@ -37,7 +45,9 @@ impl Servent {
             neighbours: Vec::new(),
             routes: Routes::default(),
             searches: None,
-            deadline: None,
+            routing: None,
+            dynamic: None,
+            probe: None,
         }
     }
 
@@ -53,7 +63,7 @@ impl Servent {
                 self.received(now, link, &header, payload, around);
             }
             Input::Connected { link, offer } => self.connected(now, link, offer, around),
-            Input::Closed { link } => self.neighbours.retain(|neighbour| neighbour.link != link),
+            Input::Closed { link } => self.closed(now, link, around),
             Input::Pressure { link, level } => {
                 if let Some(neighbour) = neighbour::find(&mut self.neighbours, link) {
                     neighbour.congested = level == Pressure::Congested;
@@ -65,15 +75,22 @@ impl Servent {
                     searches.cancel(id);
                 }
             }
-            Input::Tick => self.probe_silent(now, around),
+            Input::LibraryChanged => self.route_anew(now, around),
+            Input::Tick => {
+                self.probe_silent(now, around);
+                self.tell_routes(now, around);
+                self.go_on(now, around);
+            }
         }
     }
 
     /// When to hand in [`Input::Tick`] next, if ever. Coarse: it changes only with a link or a
     /// tick, never with a descriptor.
     #[must_use]
-    pub const fn deadline(&self) -> Option<Instant> {
-        self.deadline
+    pub fn deadline(&self) -> Option<Instant> {
+        let routing = self.routing.as_ref().and_then(|routing| routing.deadline());
+        let dynamic = self.dynamic.as_ref().and_then(|queries| queries.deadline());
+        [self.probe, routing, dynamic].into_iter().flatten().min()
     }
 
     /// Reads what the next descriptor over `link` will need and changes nothing. A driver of very
@@ -98,7 +115,7 @@ impl Servent {
     }
 
     fn connected(&mut self, now: Instant, link: Link, offer: Offer, around: &mut Surroundings<'_>) {
-        if self.neighbours.len() >= around.settings.limits.neighbours {
+        if !self.has_room_for(offer.role, around.settings) {
             let why = "all places for neighbours are taken";
             let bye = offer.bye.then(|| Bye {
                 code: 503,
@@ -118,20 +135,53 @@ impl Servent {
         if let Some(keepalive) = around.settings.keepalive {
             around.out.push(keepalive::ping(link, around.rng));
             let due = now + keepalive.silence;
-            self.deadline = Some(self.deadline.map_or(due, |set| set.min(due)));
+            self.probe = Some(self.probe.map_or(due, |set| set.min(due)));
         }
-        if let Some(searches) = &self.searches {
-            around
-                .out
-                .extend(
-                    searches
-                        .fresh(now, &around.settings.limits)
-                        .map(|query| Output::Send {
-                            to: Recipients::One(link),
-                            descriptor: query.clone(),
-                        }),
-                );
+        self.route_with(now, link, around);
+        // A search that goes from neighbour to neighbour finds the new one by itself.
+        if let Some(searches) = &self.searches
+            && offer.role == Role::Ultrapeer
+            && !self.goes_step_by_step(around.settings)
+        {
+            let fresh = searches.fresh(now, &around.settings.limits);
+            around.out.extend(fresh.map(|query| Output::Send {
+                to: Recipients::One(link),
+                descriptor: query.clone(),
+            }));
         }
+    }
+
+    fn closed(&mut self, now: Instant, link: Link, around: &mut Surroundings<'_>) {
+        self.neighbours.retain(|neighbour| neighbour.link != link);
+        self.route_without(now, link, around);
+        if let (Some(queries), Some(settings)) = (&mut self.dynamic, &around.settings.dynamic) {
+            let mut inside = dynamic_query::Around {
+                settings,
+                policy: &dynamic_query::Standard,
+                outcomes: &mut around.stats.dynamic,
+                out: &mut Vec::new(),
+            };
+            queries.gone(now, link, &mut inside);
+        }
+    }
+
+    /// Whether another neighbour of this place finds one (protocol §8.1).
+    #[must_use]
+    pub fn has_room_for(&self, role: Role, settings: &Settings) -> bool {
+        let limits = &settings.limits;
+        let most = match (settings.role, role) {
+            (Role::Ultrapeer, Role::Ultrapeer) => limits.neighbours,
+            (Role::Ultrapeer, Role::Leaf) => limits.leaves,
+            (Role::Leaf, Role::Ultrapeer) => limits.ultrapeers,
+            (Role::Leaf, Role::Leaf) => 0,
+        };
+        let same = |neighbour: &&Neighbour| neighbour.offer.role == role;
+        self.neighbours.iter().filter(same).count() < most
+    }
+
+    /// Whether our own searches go from neighbour to neighbour; else they go to all at once.
+    fn goes_step_by_step(&self, settings: &Settings) -> bool {
+        settings.role == Role::Ultrapeer && settings.dynamic.is_some()
     }
 
     /// Dispatch only; the order of the checks is that of protocol §1.6.
@@ -160,10 +210,9 @@ impl Servent {
                 Err(Drop::Weird)
             }
             Kind::Bye => Self::bye(link, payload, around),
+            Kind::RouteTableUpdate => self.route_table_update(now, link, payload, around),
             // Nothing we ever announced: neither acted on nor a fault.
-            Kind::RouteTableUpdate | Kind::Vendor { .. } | Kind::Push | Kind::Dht => {
-                Err(Drop::Ignored)
-            }
+            Kind::Vendor { .. } | Kind::Push | Kind::Dht => Err(Drop::Ignored),
             Kind::Other(_) => Err(Drop::UnknownKind),
         };
         if let Err(why) = done {
@@ -205,12 +254,20 @@ impl Servent {
             &settings.limits,
             settings.secret,
         );
-        let ttl = ttl.unwrap_or(settings.profile.max_ttl);
+        let far = ttl.unwrap_or(settings.profile.max_ttl);
         let searches = self.searches.get_or_insert_default();
-        let descriptor = searches.begin(now, id, guid, ttl, query.encode(), &settings.limits);
-        around.out.push(Output::Send {
-            to: Recipients::All,
-            descriptor,
-        });
+        let descriptor = searches.begin(now, id, guid, far, query.encode(), &settings.limits);
+        let chooses = settings.role == Role::Ultrapeer
+            && (settings.dynamic.is_some() || self.routing.is_some());
+        // A TTL that the user chose is kept to.
+        if chooses && ttl.is_none() {
+            let payload = descriptor.payload;
+            self.spend(now, guid, query, &payload, Asker::Own, around);
+        } else {
+            around.out.push(Output::Send {
+                to: Recipients::All,
+                descriptor,
+            });
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! A driver hands one set in with every input; a live node keeps one, a simulation shares one
 //! among all servents.
 
+use super::dynamic_query::Outcomes;
 use crate::wire::Kind;
 
 /// Why a descriptor was dropped.
@@ -38,11 +39,15 @@ pub enum Drop {
     BadServent,
     /// A query from a neighbour that does not take what we send it.
     Congested,
+    /// A query that a leaf did not make itself.
+    LeafRelayed,
+    /// A query routing table that breaks the rules.
+    BadTable,
 }
 
 impl Drop {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Duplicate,
         Self::UnknownLink,
         Self::UnknownKind,
@@ -58,6 +63,8 @@ impl Drop {
         Self::RouteLost,
         Self::BadServent,
         Self::Congested,
+        Self::LeafRelayed,
+        Self::BadTable,
     ];
 
     /// The name of the reason in metrics.
@@ -79,6 +86,8 @@ impl Drop {
             Self::RouteLost => "route_lost",
             Self::BadServent => "bad_servent",
             Self::Congested => "congested",
+            Self::LeafRelayed => "leaf_relayed",
+            Self::BadTable => "bad_table",
         }
     }
 }
@@ -92,6 +101,12 @@ pub struct Stats {
     pub answered: u64,
     /// Hits passed on towards whoever asked.
     pub routed: u64,
+    /// Copies of queries that a neighbour's routing table spared it.
+    pub spared: u64,
+    /// Routing tables of neighbours that were taken.
+    pub tables: u64,
+    /// What became of dynamic queries.
+    pub dynamic: Outcomes,
 }
 
 impl Stats {

@@ -30,7 +30,7 @@ impl Datagram {
     pub fn decode(datagram: &Bytes) -> Result<Self, Error> {
         let front = datagram
             .first_chunk::<HEADER_LEN>()
-            .ok_or(Error::new(datagram.len(), "datagram shorter than a header"))?;
+            .ok_or_else(|| Error::new(datagram.len(), "datagram shorter than a header"))?;
         let (mut header, length) = Header::decode(front);
         let mut payload = datagram.slice(HEADER_LEN..);
         if usize::try_from(length) != Ok(payload.len()) {

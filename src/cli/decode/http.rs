@@ -46,25 +46,40 @@ pub(super) fn take(bytes: &Bytes) -> Result<(Head, usize), Error> {
     Ok((head, whole))
 }
 
+/// A request. Old servents leave spaces in its target, or the version out.
 fn request<'a>(
     bytes: &'a [u8],
     headers: &mut [httparse::Header<'a>],
 ) -> Result<(Head, usize), Error> {
-    let mut request = httparse::Request::new(headers);
-    let length = whole(request.parse(bytes), bytes)?;
-    let method = request.method.unwrap_or_default().to_owned();
-    let target = request.path.unwrap_or_default().to_owned();
-    let version = request.version.unwrap_or_default();
+    let end = bytes
+        .iter()
+        .position(|&byte| byte == b'\n')
+        .map(|at| at + 1);
+    let (line, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
+    let line = String::from_utf8_lossy(line).trim_end().to_owned();
+    let unknown = Error::new(0, "not the head of an HTTP request or response");
+    let (method, target) = line.split_once(' ').ok_or(unknown)?;
+    let (target, _) = target.rsplit_once(" HTTP/1.").unwrap_or((target, ""));
+    if !method.bytes().all(|byte| byte.is_ascii_uppercase()) || !target.starts_with('/') {
+        return Err(unknown);
+    }
+    let parsed = httparse::parse_headers(rest, headers).map(|status| match status {
+        httparse::Status::Complete((length, headers)) => {
+            httparse::Status::Complete((length, described(headers)))
+        }
+        httparse::Status::Partial => httparse::Status::Partial,
+    });
+    let (length, headers) = whole(parsed, bytes)?;
     let head = Head {
-        line: format!("{method} {target} HTTP/1.{version}"),
-        method: Some(method),
-        target: Some(target),
+        method: Some(method.to_owned()),
+        target: Some(target.to_owned()),
+        line,
         code: None,
         reason: None,
-        headers: described(request.headers),
+        headers,
         body: 0,
     };
-    Ok((head, length))
+    Ok((head, bytes.len() - rest.len() + length))
 }
 
 fn response<'a>(
@@ -89,9 +104,9 @@ fn response<'a>(
     Ok((head, length))
 }
 
-fn whole(parsed: httparse::Result<usize>, bytes: &[u8]) -> Result<usize, Error> {
+fn whole<T>(parsed: httparse::Result<T>, bytes: &[u8]) -> Result<T, Error> {
     match parsed {
-        Ok(httparse::Status::Complete(length)) => Ok(length),
+        Ok(httparse::Status::Complete(parsed)) => Ok(parsed),
         Ok(httparse::Status::Partial) => {
             Err(Error::new(bytes.len(), "HTTP head without its blank line"))
         }

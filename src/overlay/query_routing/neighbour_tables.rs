@@ -202,6 +202,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
         /// Against asking each table, while neighbours come, change and go.
         #[test]
         fn finds_whom_asking_each_would_find(

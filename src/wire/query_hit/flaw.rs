@@ -251,7 +251,9 @@ mod tests {
     fn trailers_that_lie_are_spam() {
         let with =
             |change: fn(&mut Trailer)| changed(|hit| hit.trailer.iter_mut().for_each(change));
-        let path = with(|trailer| drop(trailer.extensions.push(Id::new(b"RPS").unwrap(), "x")));
+        let path = with(|trailer| {
+            trailer.extensions.push(Id::new(b"RPS").unwrap(), "x");
+        });
         assert_eq!(path, Some(Flaw::ReturnPath));
         let link = with(|trailer| trailer.xml = Some((&b"<video URL=\"http://x\"/>"[..]).into()));
         assert_eq!(link, Some(Flaw::XmlLink));

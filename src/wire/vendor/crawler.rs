@@ -121,10 +121,9 @@ impl CrawlerPong {
         let agents = match told.has(CrawlerWish::AGENTS) && !rest.is_empty() {
             false => Vec::new(),
             true => {
-                let text = inflate(&rest, MAX_AGENTS).whole().ok_or(Error::new(
-                    body.len() - rest.len(),
-                    "user agents that do not inflate",
-                ))?;
+                let at = body.len() - rest.len();
+                let broken = Error::new(at, "user agents that do not inflate");
+                let text = inflate(&rest, MAX_AGENTS).whole().ok_or(broken)?;
                 split(&String::from_utf8_lossy(&text))
             }
         };
