@@ -11,22 +11,33 @@
 //! 3. after a batch the driver reads [`Servent::deadline`] and hands in [`Input::Tick`] then.
 //!
 //! Each rule has its own file: [`flood`] (TTL and hops), [`routes`] (duplicates and the way
-//! back), [`flow`] (the send queue of a link), [`limits`] (every cap). It knows `wire` only.
+//! back), [`flow`] (the send queue of a link), [`role`] (ultrapeer or leaf), [`slots`] (how many
+//! neighbours, and whom), [`host_cache`] (whom to dial), [`pong_cache`] (what a ping is answered
+//! with), [`limits`] (every cap). It knows `wire` only.
 
 pub mod catalogue;
 pub mod flood;
 pub mod flow;
+pub mod ground;
+pub mod host_cache;
 pub mod limits;
 pub mod neighbour;
+pub mod pong_cache;
+pub mod role;
 pub mod routes;
 mod search;
 pub mod servent;
 pub mod settings;
+#[cfg(test)]
+mod settling;
+pub mod slots;
 pub mod stats;
 pub mod time;
 
 pub use catalogue::Catalogue;
+pub use ground::Ground;
 pub use neighbour::Offer;
+pub use role::{Mode, Role};
 pub use search::SearchId;
 pub use servent::{Input, Output, Recipients, Servent, Surroundings};
 pub use settings::{Profile, Settings};
