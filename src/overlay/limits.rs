@@ -37,7 +37,10 @@ pub struct Limits {
     pub leaf_ultrapeers: usize,
     /// Ultrapeers that a leaf takes when they come by themselves (protocol §8.1).
     pub leaf_ultrapeers_most: usize,
-    /// Ultrapeers that an ultrapeer keeps (protocol §8.1).
+    /// Ultrapeers that an ultrapeer looks for; the places above that are for those that come by
+    /// themselves.
+    pub ultrapeers_wanted: usize,
+    /// Ultrapeers that an ultrapeer takes (protocol §8.1).
     pub ultrapeer_neighbours: usize,
     /// Leaves that an ultrapeer takes (protocol §8.1).
     pub leaves: usize,
@@ -154,6 +157,7 @@ impl Default for Limits {
 
             leaf_ultrapeers: 3,
             leaf_ultrapeers_most: 4,
+            ultrapeers_wanted: 28,
             ultrapeer_neighbours: 32,
             leaves: 300,
             dials: 10,

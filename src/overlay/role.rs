@@ -296,9 +296,9 @@ impl Election {
     fn roads_down(&self, facts: &Facts, limits: &Limits) -> [(Option<Instant>, Reason); 3] {
         let plentiful = is_plentiful(facts, limits);
         let idle = self.leafless.filter(|_| plentiful);
-        let provisional = idle.filter(|_| self.is_provisional()).map(|since| {
-            (since + limits.role_hold).max(self.held_until(limits.role_hold, limits))
-        });
+        let provisional = idle
+            .filter(|_| self.is_provisional())
+            .map(|since| (since + limits.role_hold).max(self.held_until(limits.role_hold, limits)));
         let idle = idle
             .map(|since| (since + limits.leafless).max(self.held_until(limits.merit_hold, limits)));
         let unfit = (plentiful && !self.is_fit(facts, limits))
@@ -596,10 +596,7 @@ mod tests {
         let up = change(&mut election, at(0), &PLENTY).unwrap();
         let down = change(&mut election, up, &PLENTY).unwrap();
         assert_eq!(down - up, Duration::from_secs(3_600));
-        let rare = Facts {
-            known: 0,
-            ..PLENTY
-        };
+        let rare = Facts { known: 0, ..PLENTY };
         let mut election = auto(Ground::Public);
         change(&mut election, at(0), &PLENTY);
         assert_eq!(change(&mut election, up, &rare), None);
@@ -629,7 +626,10 @@ mod tests {
     fn guidance_is_followed_by_those_who_may() {
         let limits = Limits::default();
         let mut election = auto(Ground::Public);
-        assert!(!election.may_yield(at(0), &ALONE, &limits), "a leaf already");
+        assert!(
+            !election.may_yield(at(0), &ALONE, &limits),
+            "a leaf already"
+        );
         let up = change(&mut election, at(0), &ALONE).unwrap();
         let used = Facts { leaves: 1, ..ALONE };
         assert!(!election.may_yield(up, &used, &limits));

@@ -38,11 +38,15 @@ pub enum Drop {
     BadServent,
     /// A query from a neighbour that does not take what we send it.
     Congested,
+    /// A ping or a pong that came too soon after the last.
+    Throttled,
+    /// A pong about nobody who could be reached, or about ourselves.
+    Unusable,
 }
 
 impl Drop {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Duplicate,
         Self::UnknownLink,
         Self::UnknownKind,
@@ -58,6 +62,8 @@ impl Drop {
         Self::RouteLost,
         Self::BadServent,
         Self::Congested,
+        Self::Throttled,
+        Self::Unusable,
     ];
 
     /// The name of the reason in metrics.
@@ -79,6 +85,8 @@ impl Drop {
             Self::RouteLost => "route_lost",
             Self::BadServent => "bad_servent",
             Self::Congested => "congested",
+            Self::Throttled => "throttled",
+            Self::Unusable => "unusable",
         }
     }
 }
