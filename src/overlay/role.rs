@@ -3,10 +3,10 @@
 //! A servent that may choose begins as a leaf. Four roads lead up:
 //!
 //! - **nobody there**: no ultrapeer was heard for a while ([`Limits::cold_start`]), so somebody
-//!   must be the first. On private ground a servent that another leaf dials waits less, since it
-//!   is known and reachable; whoever has met a leaf with a higher GUID waits longer. So of many
-//!   that begin at once few become ultrapeers and the rest find them, and two that become
-//!   ultrapeers together simply link as such;
+//!   must be the first. On private ground a servent that leaves dial waits less, since it is
+//!   known and reachable, and least where many do; whoever has met a leaf with a higher GUID waits
+//!   longer. So of many that begin at once few become ultrapeers and the rest find them, and two
+//!   that become ultrapeers together simply link as such;
 //! - **too few**: an ultrapeer said that its overlay needs more of them, and this leaf lacks
 //!   some. The wait is random, so that the first to go relieves the others;
 //! - **merit**: there are plenty, and this servent is up long, reachable and strong;
@@ -111,8 +111,8 @@ pub struct Election {
     heard: Instant,
     /// Whether an ultrapeer was a neighbour when last asked.
     linked: bool,
-    /// Whether a leaf dialled us since an ultrapeer was last heard.
-    sought: bool,
+    /// How often leaves dialled us since an ultrapeer was last heard.
+    calls: u8,
     /// Whether a leaf with a higher GUID was met since then.
     outranked: bool,
     /// Whether an ultrapeer said that more are needed.
@@ -122,6 +122,9 @@ pub struct Election {
     /// Since when an ultrapeer has no leaves.
     leafless: Option<Instant>,
 }
+
+/// Calls after which a servent is the one that many look for.
+const MUCH_SOUGHT: u8 = 8;
 
 impl Election {
     /// The election of a servent that begins `now`.
@@ -143,7 +146,7 @@ impl Election {
             switches: 0,
             heard: now,
             linked: false,
-            sought: false,
+            calls: 0,
             outranked: false,
             needed: false,
             hunger: None,
@@ -188,13 +191,13 @@ impl Election {
     /// An ultrapeer answered a handshake, even if only to refuse.
     pub const fn hear_ultrapeer(&mut self, now: Instant) {
         self.heard = now;
-        self.sought = false;
+        self.calls = 0;
         self.outranked = false;
     }
 
     /// A handshake met another leaf; `dialled_us` when it sought us.
     pub fn meet_leaf(&mut self, guid: Option<Guid>, dialled_us: bool) {
-        self.sought |= dialled_us;
+        self.calls = self.calls.saturating_add(u8::from(dialled_us));
         self.outranked |= guid.is_some_and(|guid| guid > self.guid);
     }
 
@@ -312,15 +315,16 @@ impl Election {
 
     /// How long to wait for an ultrapeer.
     fn patience(&self, limits: &Limits) -> Duration {
-        let (whole, sought) = match self.ground {
-            Ground::Public => (limits.cold_start, false),
-            Ground::Private => (limits.private_cold_start, self.sought),
+        let (whole, calls) = match self.ground {
+            Ground::Public => (limits.cold_start, 0),
+            Ground::Private => (limits.private_cold_start, self.calls),
         };
-        let tenths = match (sought, self.outranked) {
-            (true, false) => 2,
-            (true, true) => 4,
-            (false, false) => 10,
-            (false, true) => 15,
+        let tenths = match (calls, self.outranked) {
+            (MUCH_SOUGHT.., _) => 2,
+            (1.., false) => 6,
+            (1.., true) => 9,
+            (0, false) => 10,
+            (0, true) => 15,
         };
         Duration::from_micros(whole.as_micros() / 10).times(tenths)
     }
@@ -352,7 +356,7 @@ impl Election {
         // The links of the old role are closed: there is a new beginning.
         self.heard = now;
         self.linked = false;
-        self.sought = false;
+        self.calls = 0;
         self.outranked = false;
         self.needed = false;
         self.hunger = None;
@@ -506,8 +510,9 @@ mod tests {
             let changed = change(&mut election, at(0), &ALONE).unwrap();
             changed.as_micros() / 1_000
         };
-        assert_eq!(after(&[(Guid::ZERO, true)]), 1_000);
-        assert_eq!(after(&[(HIGH, true)]), 2_000);
+        assert_eq!(after(&[(HIGH, true); 8]), 1_000);
+        assert_eq!(after(&[(Guid::ZERO, true)]), 3_000);
+        assert_eq!(after(&[(HIGH, true)]), 4_500);
         assert_eq!(after(&[(Guid::ZERO, false)]), 5_000);
         assert_eq!(after(&[(HIGH, false)]), 7_500);
     }

@@ -171,6 +171,13 @@ impl HostCache {
         self.marks.push_back((until, address));
     }
 
+    /// Our role changed: what refused us in the old one may be tried again.
+    pub fn begin_anew(&mut self) {
+        for host in self.hosts.values_mut().filter(|host| host.failures == 0) {
+            host.not_before = Instant::default();
+        }
+    }
+
     /// That is where we are ourselves.
     pub fn is_own(&mut self, address: SocketAddr) {
         self.forget(address);
@@ -182,8 +189,8 @@ impl HostCache {
         }
     }
 
-    /// At most `n` servents to dial now, the most promising first: ultrapeers and those of which
-    /// nobody knows, neither the same servent twice nor too many of one network. `role` is ours;
+    /// At most `n` servents to dial now, the most promising first: ultrapeers, those of which
+    /// nobody knows, and leaves where there is hardly anybody; neither the same servent twice nor too many of one network. `role` is ours;
     /// `taken` says whom we know already.
     pub fn candidates<R: Rng + ?Sized>(
         &self,
@@ -194,10 +201,11 @@ impl HostCache {
         limits: &Limits,
         rng: &mut R,
     ) -> Vec<SocketAddr> {
+        // Where hardly anybody is known, a leaf may become the ultrapeer we look for.
+        let starved = self.ground.is_private() || self.hosts.len() < limits.starved_hosts;
         let fit = |address, host: &Host| {
-            // On private ground a leaf may become the ultrapeer we look for.
-            let leaf = host.details.ultrapeer == Some(false) && !self.ground.is_private();
-            !leaf && host.not_before <= now && !taken(address, host.details.servent)
+            let leaf = host.details.ultrapeer == Some(false);
+            (starved || !leaf) && host.not_before <= now && !taken(address, host.details.servent)
         };
         let mut picked = self.pick(n, fit, limits, rng);
         picked.sort_by_key(|address| {
