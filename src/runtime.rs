@@ -9,6 +9,7 @@ use std::future::Future;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -205,6 +206,67 @@ impl AsyncWrite for TcpStream {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
             closed => Poll::Ready(closed),
         }
+    }
+}
+
+/// A UDP socket. Clones are the same socket.
+#[derive(Clone, Debug)]
+pub struct UdpSocket(Arc<Async<std::net::UdpSocket>>);
+
+impl UdpSocket {
+    /// A socket on an address; port 0 lets the system choose.
+    ///
+    /// # Errors
+    /// When the address is taken or not ours.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        Ok(Self(Arc::new(Async::<std::net::UdpSocket>::bind(address)?)))
+    }
+
+    /// A socket that was made and bound otherwise.
+    ///
+    /// # Errors
+    /// When it cannot be watched.
+    pub fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
+        Ok(Self(Arc::new(Async::new(socket)?)))
+    }
+
+    /// The next datagram's length and where it comes from; what `buffer` has no room for is lost.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn receive_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.0.recv_from(buffer).await
+    }
+
+    /// The next datagram if there is one already, as [`receive_from`](Self::receive_from); else
+    /// an error of the kind [`io::ErrorKind::WouldBlock`].
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn try_receive_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.get_ref().recv_from(buffer)
+    }
+
+    /// Sends a datagram.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn send_to(&self, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
+        self.0.send_to(bytes, to).await.map(drop)
+    }
+
+    /// The address of this socket.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.get_ref().local_addr()
+    }
+
+    /// The socket itself, to set options on; it never blocks.
+    #[must_use]
+    pub fn get_ref(&self) -> &std::net::UdpSocket {
+        Async::get_ref(&self.0)
     }
 }
 

@@ -90,15 +90,18 @@ fn hash_goes_on_after_a_file_it_cannot_read() {
 const PING: &str = "10111213141516 17ff191a1b1c1d1e00 00010007000000 c3835343504101";
 const PING_JSON: &str = concat!(
     r#"{"guid":"1011121314151617ff191a1b1c1d1e00","type":"ping","ttl":1,"hops":0,"length":7,"#,
-    r#""payload":{"extensions":[{"id":"SCP","data":"01"}]}}"#,
+    r#""payload":{"extensions":[{"id":"SCP","data":"01","#,
+    r#""meaning":{"ipv6":false,"no_ipv4":false,"tls":false,"ultrapeer_slots":true}}]}}"#,
 );
 const PONG: &str = "10111213141516 17ff191a1b1c1d1e00 01010030000000 ca18c000020a0c00000010000000 \
     c3 024455 42100e 025550 43011405 025643 455445535410 83495050 46c6336407ca18";
 const PONG_JSON: &str = concat!(
     r#"{"guid":"1011121314151617ff191a1b1c1d1e00","type":"pong","ttl":1,"hops":0,"length":48,"#,
     r#""payload":{"port":6346,"ip":"192.0.2.10","files":12,"kibibytes":16,"extensions":["#,
-    r#"{"id":"DU","data":"100e"},{"id":"UP","data":"011405"},{"id":"VC","data":"5445535410"},"#,
-    r#"{"id":"IPP","data":"c6336407ca18"}]}}"#,
+    r#"{"id":"DU","data":"100e","meaning":3600},{"id":"UP","data":"011405","#,
+    r#""meaning":{"leaf_slots":20,"ultrapeer_slots":5,"version":1}},"#,
+    r#"{"id":"VC","data":"5445535410","meaning":{"vendor":"TEST","version":"1.0"}},"#,
+    r#"{"id":"IPP","data":"c6336407ca18","meaning":["198.51.100.7:6346"]}]}}"#,
 );
 const QUERY: &str = "c000020aa1a2a3a4ffa5a6a7a8ca1800 80040015000000 bc00 6c696e75782069736f00 \
     c3 02534f40 814d4180";
@@ -107,7 +110,8 @@ const QUERY_JSON: &str = concat!(
     r#""payload":{"flags":{"word":"0xbc00","firewalled":false,"xml":true,"leaf_guided":true,"#,
     r#""ggep_hash":true,"out_of_band":true,"firewall_transfer":false,"reliable_udp":false,"#,
     r#""max_hits":null},"text":"linux iso","urns":[],"#,
-    r#""extensions":[{"id":"SO","data":""},{"id":"M","data":"80"}]}}"#,
+    r#""extensions":[{"id":"SO","data":"","meaning":true},"#,
+    r#"{"id":"M","data":"80","meaning":["unix_program"]}]}}"#,
 );
 const URN_QUERY: &str = "10111213141516 17ff191a1b1c1d1e00 80040033000000 9800 5c00 \
     75726e3a736861313a464b5847594e4f4a4a374833 49464f3335465055424334 343545504f5152584e 1c \
@@ -117,7 +121,7 @@ const URN_QUERY_JSON: &str = concat!(
     r#""payload":{"flags":{"word":"0x9800","firewalled":false,"xml":false,"leaf_guided":true,"#,
     r#""ggep_hash":true,"out_of_band":false,"firewall_transfer":false,"reliable_udp":false,"#,
     r#""max_hits":null},"text":"\\","urns":["urn:sha1:FKXGYNOJJ7H3IFO35FPUBC445EPOQRXN"],"#,
-    r#""extensions":[{"id":"PR","data":""}]}}"#,
+    r#""extensions":[{"id":"PR","data":"","meaning":true}]}}"#,
 );
 const HIT: &str = "c000020aa1a2a3a4ffa5a6a7a8ca1800 810500d2000000 02 ca18c000020a00020000 \
     05000000 0b000000 68656c6c6f2e74787400 c3 01486d \
@@ -133,12 +137,16 @@ const HIT_JSON: &str = concat!(
     r#"{"index":5,"size":11,"name":"hello.txt","sha1":"FKXGYNOJJ7H3IFO35FPUBC445EPOQRXN","#,
     r#""tth":"ZIIVRZDR2FD3W4KKNMNYUU3765LPPK7BWY64CHI","urns":[],"metadata":[],"extensions":["#,
     r#"{"id":"H","data":"022aae6c35c94fcfb415dbe95f408b9ce91ee846ed"#,
-    r#"ca1158e471d147bb714a6b1b8a537ff756f7abe1b63dc11d"},"#,
-    r#"{"id":"CT","data":"00f15365"},{"id":"ALT","data":"cb007109ca18"}]},"#,
+    r#"ca1158e471d147bb714a6b1b8a537ff756f7abe1b63dc11d","#,
+    r#""meaning":"urn:bitprint:FKXGYNOJJ7H3IFO35FPUBC445EPOQRXN."#,
+    r#"ZIIVRZDR2FD3W4KKNMNYUU3765LPPK7BWY64CHI"},"#,
+    r#"{"id":"CT","data":"00f15365","meaning":1700000000},"#,
+    r#"{"id":"ALT","data":"cb007109ca18","meaning":["203.0.113.9:6346"]}]},"#,
     r#"{"index":6,"size":5000000000,"name":"big.iso","sha1":"VGMT4NSHA2AWVOR6EVYXQUGCNSONBWE5","#,
     r#""tth":null,"urns":["urn:sha1:VGMT4NSHA2AWVOR6EVYXQUGCNSONBWE5"],"metadata":[],"#,
     r#""extensions":[]}],"trailer":{"vendor":"TEST","push":true,"busy":false,"uploaded":true,"#,
-    r#""measured":null,"extensions":[{"id":"PUSH","data":"c6336407ca18"},{"id":"BH","data":""}],"#,
+    r#""measured":null,"extensions":[{"id":"PUSH","data":"c6336407ca18","#,
+    r#""meaning":["198.51.100.7:6346"]},{"id":"BH","data":"","meaning":true}],"#,
     r#""xml":null},"servent":"000102030405060708090a0b0c0d0e0f"}}"#,
 );
 const PUSH: &str = "10111213141516 17ff191a1b1c1d1e00 4004001a000000 \
@@ -159,9 +167,43 @@ const HSEP_JSON: &str = concat!(
     r#"{"guid":"1011121314151617ff191a1b1c1d1e00","type":"0xcd","ttl":1,"hops":0,"length":3,"#,
     r#""payload":"01fe00"}"#,
 );
+const SUPPORTED: &str = "10111213141516 17ff191a1b1c1d1e00 31010022000000 0000000000000000 0300 \
+    4245415204000100 4c494d4515000100 47544b4707000200";
+const SUPPORTED_JSON: &str = concat!(
+    r#"{"guid":"1011121314151617ff191a1b1c1d1e00","type":"vendor","ttl":1,"hops":0,"length":34,"#,
+    r#""payload":{"name":"null/0v0","message":"messages_supported","#,
+    r#""supported":["BEAR/4v1","LIME/21v1","GTKG/7v2"]}}"#,
+);
+const HOPS_FLOW: &str = "10111213141516 17ff191a1b1c1d1e00 31010009000000 4245415204000100 00";
+const HOPS_FLOW_JSON: &str = concat!(
+    r#"{"guid":"1011121314151617ff191a1b1c1d1e00","type":"vendor","ttl":1,"hops":0,"length":9,"#,
+    r#""payload":{"name":"BEAR/4v1","message":"hops_flow","hops":0}}"#,
+);
+const CLAIM: &str = "10111213141516 17ff191a1b1c1d1e00 31090012000000 4c494d450b000300 03 \
+    c382534f44deadbeef";
+const CLAIM_JSON: &str = concat!(
+    r#"{"guid":"1011121314151617ff191a1b1c1d1e00","type":"vendor","ttl":9,"hops":0,"length":18,"#,
+    r#""payload":{"name":"LIME/11v3","message":"out_of_band_claim","#,
+    r#""token":"deadbeef","wanted":3}}"#,
+);
+const HEAD_PONG: &str = "d3daab8fa58e656bff3c88c5c6fbac00 31010017000000 4c494d4518000100 0a01 \
+    47544b47 ec 0006 2d140002ca18";
+const HEAD_PONG_JSON: &str = concat!(
+    r#"{"guid":"d3daab8fa58e656bff3c88c5c6fbac00","type":"vendor","ttl":1,"hops":0,"length":23,"#,
+    r#""payload":{"name":"LIME/24v1","message":"head_pong","#,
+    r#""alternates":[{"address":"45.20.0.2:6346","tls":false}],"downloading":false,"#,
+    r#""firewalled":false,"holding":"complete","push_alternates":"","queue":-20,"ranges":[],"#,
+    r#""tls":false,"vendor":"GTKG"}}"#,
+);
+const UNKNOWN: &str = "10111213141516 17ff191a1b1c1d1e00 3101000b000000 5859 5a5a 01000200 010203";
+const UNKNOWN_JSON: &str = concat!(
+    r#"{"guid":"1011121314151617ff191a1b1c1d1e00","type":"vendor","ttl":1,"hops":0,"length":11,"#,
+    r#""payload":{"name":"XYZZ/1v2","message":"unknown","data":"010203"}}"#,
+);
 
-/// Every whole message of protocol §19.6, and one of a kind that is not understood.
-const MESSAGES: [(&str, &str); 8] = [
+/// Every whole message of protocol §19.6, vendor messages, and one of a kind that is not
+/// understood.
+const MESSAGES: [(&str, &str); 13] = [
     (PING, PING_JSON),
     (PONG, PONG_JSON),
     (QUERY, QUERY_JSON),
@@ -170,6 +212,11 @@ const MESSAGES: [(&str, &str); 8] = [
     (PUSH, PUSH_JSON),
     (BYE, BYE_JSON),
     (HSEP, HSEP_JSON),
+    (SUPPORTED, SUPPORTED_JSON),
+    (HOPS_FLOW, HOPS_FLOW_JSON),
+    (CLAIM, CLAIM_JSON),
+    (HEAD_PONG, HEAD_PONG_JSON),
+    (UNKNOWN, UNKNOWN_JSON),
 ];
 
 fn unhex(hex: &str) -> Vec<u8> {
@@ -215,7 +262,7 @@ fn the_first_unsound_descriptor_is_told_with_its_place() {
         let expected = format!("{PING_JSON}\n{error}\n");
         assert_eq!(run(&["decode"], &bytes), (1, expected), "{name}");
     }
-    let mut long = ping.clone();
+    let mut long = ping;
     long[21] = 1;
     let error = r#"{"error":"a payload has at most 65535 bytes","offset":19}"#;
     assert_eq!(run(&["decode"], &long), (1, format!("{error}\n")));
@@ -251,13 +298,65 @@ fn handshakes_and_extensions_are_decoded() {
         1
     );
     assert_eq!(run(&["decode", "--kind", "handshake"], &block[..40]).0, 1);
-    let expected = "{\"extensions\":[{\"id\":\"SCP\",\"data\":\"01\"}]}\n";
+    let expected = concat!(
+        r#"{"extensions":[{"id":"SCP","data":"01","#,
+        r#""meaning":{"ipv6":false,"no_ipv4":false,"tls":false,"ultrapeer_slots":true}}]}"#,
+        "\n",
+    );
     assert_eq!(
         run(&["decode", "--kind", "ggep"], b"c3835343504101"),
         (0, expected.to_owned())
     );
     let (exit, out) = run(&["decode", "--kind", "ggep"], b"c38353435041");
     assert!(exit == 1 && out.starts_with("{\"error\":"), "{out}");
+}
+
+#[test]
+fn heads_of_http_are_decoded_and_bodies_passed_over() {
+    let request = "GET /uri-res/N2R?urn:sha1:FKXGYNOJJ7H3IFO35FPUBC445EPOQRXN HTTP/1.1\r\n\
+        Host: 192.0.2.1:6346\r\nRange: bytes=0-10\r\n\r\n";
+    let response = "HTTP/1.1 206 Partial Content\r\nServer: TEST/0.1\r\nContent-Length: 11\r\n\
+        Content-Range: bytes 0-10/11\r\nX-Alt: tls=8,192.0.2.2:6346\r\n\r\nhello world";
+    let busy = "HTTP/1.1 503 Queued (slot 3)\r\nX-Queued: ID=ec63; position=3\r\n\r\n";
+    let expected = [
+        concat!(
+            r#"{"line":"GET /uri-res/N2R?urn:sha1:FKXGYNOJJ7H3IFO35FPUBC445EPOQRXN HTTP/1.1","#,
+            r#""method":"GET","target":"/uri-res/N2R?urn:sha1:FKXGYNOJJ7H3IFO35FPUBC445EPOQRXN","#,
+            r#""headers":[{"name":"Host","value":"192.0.2.1:6346","meaning":"192.0.2.1:6346"},"#,
+            r#"{"name":"Range","value":"bytes=0-10","meaning":[{"first":0,"last":10}]}],"body":0}"#,
+        ),
+        concat!(
+            r#"{"line":"HTTP/1.1 206 Partial Content","code":206,"reason":"Partial Content","#,
+            r#""headers":[{"name":"Server","value":"TEST/0.1"},"#,
+            r#"{"name":"Content-Length","value":"11","meaning":11},"#,
+            r#"{"name":"Content-Range","value":"bytes 0-10/11","#,
+            r#""meaning":{"first":0,"last":10,"total":11}},"#,
+            r#"{"name":"X-Alt","value":"tls=8,192.0.2.2:6346","#,
+            r#""meaning":[{"address":"192.0.2.2:6346","tls":true}]}],"body":11}"#,
+        ),
+        concat!(
+            r#"{"line":"HTTP/1.1 503 Queued (slot 3)","code":503,"reason":"Queued (slot 3)","#,
+            r#""headers":[{"name":"X-Queued","value":"ID=ec63; position=3","#,
+            r#""meaning":{"ID":"ec63","position":3}}],"body":0}"#,
+        ),
+    ];
+    let stream = [request, response, busy].concat();
+    let (exit, out) = run(&["decode", "--kind", "http"], stream.as_bytes());
+    assert_eq!(
+        (exit, out.lines().collect::<Vec<_>>()),
+        (0, expected.to_vec())
+    );
+    let old = "GET /get/4/two words.mp3/ HTTP/1.0\r\n\r\nGET /get/4/x\r\nHost: 192.0.2.1\r\n\r\n";
+    let (exit, out) = run(&["decode", "--kind", "http"], old.as_bytes());
+    assert!(
+        exit == 0 && out.contains(r#""target":"/get/4/two words.mp3/""#),
+        "{out}"
+    );
+    assert!(out.contains(r#""line":"GET /get/4/x","#), "{out}");
+    for wrong in [&request[..40], "GNUTELLA CONNECT/0.6\r\n\r\n"] {
+        let (exit, out) = run(&["decode", "--kind", "http"], wrong.as_bytes());
+        assert!(exit == 1 && out.starts_with("{\"error\":"), "{out}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use filbert::overlay::catalogue::{Catalogue, Nothing, Tally};
 use filbert::overlay::flow::Pressure;
+use filbert::overlay::query_routing::TableBuilder;
 use filbert::overlay::settings::Keepalive;
 use filbert::overlay::stats::Drop;
 use filbert::overlay::{
@@ -64,7 +65,10 @@ impl<C: Catalogue> Bench<C> {
     fn connect(&mut self, links: u32) -> Vec<Output> {
         let connect = |link| Input::Connected {
             link: Link(link),
-            offer: Offer { bye: true },
+            offer: Offer {
+                bye: true,
+                ..Offer::default()
+            },
         };
         (0..links)
             .flat_map(|link| self.handle(connect(link)))
@@ -101,6 +105,8 @@ impl Catalogue for Shelf {
             kibibytes: 1000,
         }
     }
+
+    fn describe(&self, _: &mut TableBuilder) {}
 }
 
 fn guid(n: u8) -> Guid {
@@ -416,7 +422,7 @@ fn what_no_neighbour_should_send_is_counted_and_at_most_ends_its_own_link() {
     let mut bench = Bench::new(Profile::PUBLIC, Shelf(1));
     bench.connect(2);
     let nothing = Bytes::new();
-    let cases: [(Header, &[u8], Drop); 9] = [
+    let cases: [(Header, &[u8], Drop); 10] = [
         (header(Kind::Other(0x99), 1, 1, 0), b"", Drop::UnknownKind),
         (header(Kind::Query, 1, 0, 1), b"\x80\0a\0", Drop::TtlZero),
         (

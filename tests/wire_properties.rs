@@ -4,7 +4,9 @@
 mod wire_values;
 
 use bytes::Bytes;
+use filbert::wire::address::{pack_reaches, unpack_reaches};
 use filbert::wire::bye::{self, Bye};
+use filbert::wire::datagram::Datagram;
 use filbert::wire::frame::FrameDecoder;
 use filbert::wire::ggep::{Extensions, Zeros};
 use filbert::wire::handshake::{Block, Greeting, parse_block};
@@ -12,15 +14,16 @@ use filbert::wire::ping::Ping;
 use filbert::wire::pong::Pong;
 use filbert::wire::push::Push;
 use filbert::wire::query::{self, Query};
-use filbert::wire::query_hit::{self, QueryHit};
+use filbert::wire::query_hit::{self, QueryHit, Received};
 use filbert::wire::urn::Urn;
-use filbert::wire::{Descriptor, cobs};
+use filbert::wire::vendor::Vendor;
+use filbert::wire::{Descriptor, Guid, cobs};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use wire_values::{blocks, byes, descriptors, extensions, greetings, hits, pings, pongs, pushes};
-use wire_values::{queries, urns};
+use wire_values::{datagrams, queries, reaches, urns, vendors};
 
 /// Puts bytes of any origin through every decoder. What is read must be read back the same when
 /// it is written again and still fits.
@@ -30,12 +33,30 @@ fn read_all(bytes: &[u8]) {
         let _ = Ping::decode(&ping.encode());
     }
     if let Ok(pong) = Pong::decode(&payload) {
-        let _ = (pong.is_ultrapeer(), pong.hosts(30).count());
+        let _ = (pong.is_ultrapeer(), pong.reaches(30).count());
+        let _ = (
+            pong.slots(),
+            pong.daily_uptime(),
+            pong.maker(),
+            pong.guess(),
+        );
+        let _ = (pong.echo(), pong.accepts_tls(), pong.host_cache());
     }
     if let Ok(bye) = Bye::decode(&payload)
         && bye.message.len() + 3 <= bye::MAX_PAYLOAD
     {
         assert_eq!(Bye::decode(&bye.encode()), Ok(bye));
+    }
+    if let Ok(vendor) = Vendor::decode(&payload) {
+        let _ = vendor.name().to_string();
+        let again = Vendor::decode(&vendor.encode());
+        assert_eq!(again, Ok(vendor));
+    }
+    if let Ok(datagram) = Datagram::decode(&payload) {
+        for may_deflate in [false, true] {
+            let again = datagram.encode(may_deflate).unwrap();
+            assert_eq!(Datagram::decode(&again).as_ref(), Ok(&datagram));
+        }
     }
     if let Ok(push) = Push::decode(&payload) {
         let _ = push.encode();
@@ -56,7 +77,15 @@ fn read_all(bytes: &[u8]) {
         assert_eq!(servent, Some(hit.servent));
         for record in &hit.results {
             let _ = (record.sha1(), record.tiger_root(), record.encoded_len());
+            let _ = (record.created(), record.alternates(11).count());
         }
+        let received = Received {
+            muid: Guid::ZERO,
+            hops: 0,
+            own: Guid::ZERO,
+            searched: Some("x"),
+        };
+        let _ = query_hit::flaw(&hit, &received);
         let again = hit.encode();
         if again.len() <= query_hit::MAX_PAYLOAD {
             assert_eq!(QueryHit::decode(&again), Ok(hit));
@@ -125,6 +154,8 @@ fn messages() -> impl Strategy<Value = Bytes> {
         hits().prop_map(|value| value.encode()),
         blocks().prop_map(|value| value.encode()),
         descriptors().prop_map(|value| value.encode().unwrap()),
+        vendors().prop_map(|value| value.encode()),
+        datagrams().prop_map(|value| value.encode(true).unwrap()),
     ]
 }
 
@@ -161,6 +192,24 @@ proptest! {
         prop_assert_eq!(payload.len(), records + hit.encoded_len_without_records());
         prop_assert_eq!(query_hit::servent_of(&payload), Some(hit.servent));
         prop_assert_eq!(QueryHit::decode(&payload), Ok(hit));
+    }
+
+    #[test]
+    fn vendor_messages_are_read_back(message in vendors()) {
+        prop_assert_eq!(Vendor::decode(&message.encode()), Ok(message));
+    }
+
+    #[test]
+    fn datagrams_are_read_back(datagram in datagrams(), may_deflate in any::<bool>()) {
+        let bytes = datagram.encode(may_deflate).unwrap();
+        prop_assert!(bytes.len() <= 23 + datagram.descriptor.payload.len());
+        prop_assert_eq!(Datagram::decode(&bytes), Ok(datagram));
+    }
+
+    #[test]
+    fn addresses_are_read_back_with_their_bits(reaches in reaches(0..40)) {
+        let (packed, bits) = pack_reaches(&reaches);
+        prop_assert_eq!(unpack_reaches(&packed, &bits).collect::<Vec<_>>(), reaches);
     }
 
     #[test]

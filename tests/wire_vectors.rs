@@ -14,8 +14,8 @@ use filbert::wire::ping::Ping;
 use filbert::wire::pong::Pong;
 use filbert::wire::push::Push;
 use filbert::wire::query::Query;
-use filbert::wire::query_hit::{QueryHit, Record, Trailer, servent_of};
-use filbert::wire::{Descriptor, Kind};
+use filbert::wire::query_hit::{QueryHit, Received, Record, Trailer, flaw, servent_of};
+use filbert::wire::{Descriptor, Guid, Kind};
 use serde_json::{Value, json};
 
 const PINGS_PONGS: &str = include_str!("data/vectors/pings_pongs.json");
@@ -132,6 +132,13 @@ fn hits() {
         let hit = QueryHit::decode(&descriptor.payload).unwrap();
         assert_eq!(servent_of(&descriptor.payload), Some(hit.servent));
         assert_eq!(QueryHit::decode(&hit.encode()).as_ref(), Ok(&hit));
+        let received = Received {
+            muid: descriptor.header.guid,
+            hops: descriptor.header.hops,
+            own: Guid::from_bytes([7; 16]),
+            searched: None,
+        };
+        assert_eq!(flaw(&hit, &received), None);
         json!({
             "ip": hit.ip.to_string(),
             "port": hit.port,
@@ -257,6 +264,31 @@ fn a_captured_refusal_says_why() {
 fn a_captured_answer_names_others_to_try() {
     let said = greeting("gtkg/up_from_leaf/up.hs2");
     assert_eq!(said.try_ultrapeers, ["46.30.0.3:6346".parse().unwrap()]);
+}
+
+#[test]
+fn a_captured_host_cache_says_who_and_where() {
+    let names: Vec<Pong> = cases(PINGS_PONGS)
+        .iter()
+        .map(descriptor)
+        .filter(|descriptor| descriptor.header.kind == Kind::Pong)
+        .map(|descriptor| Pong::decode(&descriptor.payload).unwrap())
+        .filter(|pong| pong.slots().is_some())
+        .collect();
+    assert!(names.len() > 5);
+    for pong in &names {
+        let maker = pong.maker().unwrap();
+        assert_eq!(
+            (maker.vendor_text(), maker.major, maker.minor),
+            ("GTKG".to_owned(), 8, 3)
+        );
+        assert_eq!(pong.guess(), Some((0, 2)));
+        assert!(pong.daily_uptime().is_some() && pong.is_ultrapeer());
+        let hosts: Vec<_> = pong.hosts(30).collect();
+        let reaches = pong.reaches(30).map(|reach| reach.address);
+        assert_eq!(reaches.collect::<Vec<_>>(), hosts);
+    }
+    assert!(names.iter().any(|pong| pong.hosts(30).count() > 0));
 }
 
 /// What the hashes in both forms of gtk-gnutella's hits are: as text and `TT`, and as `H`.

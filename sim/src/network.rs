@@ -166,12 +166,9 @@ impl<'a> Network<'a> {
         let events = self.calendar.upcoming(AHEAD);
         let count = events.len();
         for &Event { to, link, .. } in events {
-            let neighbours = self.population.servents[to as usize].neighbours();
-            let neighbour = neighbours
-                .get(link as usize)
-                .map(|neighbour| neighbour.received);
+            let servent = self.population.servents[to as usize].read_ahead(Link(link));
             let (ends, mirrors) = (self.graph.neighbours(to), self.graph.mirrors(to));
-            hint::black_box((neighbour, ends.first().copied(), mirrors.first().copied()));
+            hint::black_box((servent, ends.first().copied(), mirrors.first().copied()));
         }
         count
     }
@@ -249,10 +246,11 @@ impl<'a> Network<'a> {
             .neighbours(from)
             .iter()
             .zip(self.graph.mirrors(from));
-        let wanted = |link| match to {
+        let wanted = |link| match &to {
             Recipients::All => true,
-            Recipients::AllBut(Link(but)) => link != but,
-            Recipients::One(Link(one)) => link == one,
+            Recipients::AllBut(Link(but)) => link != *but,
+            Recipients::One(Link(one)) => link == *one,
+            Recipients::Some(links) => links.contains(&Link(link)),
         };
         let mut copies = 0;
         for (_, (&to, &link)) in (0..).zip(ends).filter(|&(link, _)| wanted(link)) {

@@ -116,7 +116,7 @@ async fn live(context: &Context, plan: Plan, once: bool) -> Result<Exit, Failure
         address: Some(
             context
                 .api
-                .unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+                .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
         ),
         home: Some(entry.home().to_owned()),
     };

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::overlay::catalogue::{Catalogue, Tally};
+use crate::overlay::catalogue::{Catalogue, TableBuilder, Tally};
 use crate::wire::query::Query;
 use crate::wire::query_hit::Record;
 use crate::wire::urn::{Sha1, TigerRoot};
@@ -226,6 +226,13 @@ impl Catalogue for Index {
 
     fn tally(&self) -> Tally {
         self.tally()
+    }
+
+    fn describe(&self, table: &mut TableBuilder) {
+        for file in self.files() {
+            table.name(&file.name);
+            table.sha1(file.sha1);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::overlay::catalogue::{Catalogue, Tally};
+use crate::overlay::catalogue::{Catalogue, TableBuilder, Tally};
 use crate::wire::query::Query;
 use crate::wire::query_hit::Record;
 use crate::wire::urn::Sha1;
@@ -153,6 +153,10 @@ impl Catalogue for Library {
 
     fn tally(&self) -> Tally {
         self.read().tally()
+    }
+
+    fn describe(&self, table: &mut TableBuilder) {
+        self.read().describe(table);
     }
 }
 

@@ -1,17 +1,18 @@
 //! The read and the write loop of a link to a neighbour.
 //!
 //! Reading hands on every descriptor that has come complete, a batch a read. Writing takes batches
-//! from an outbox that the owner of the link bounds, and never copies a payload.
+//! from an outbox that the owner of the link bounds, and never copies a payload; it flushes when
+//! the outbox has nothing more, so that a stream that compresses does so over many batches.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use futures::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use futures::{AsyncRead, AsyncWrite, AsyncWriteExt, FutureExt};
 use thiserror::Error;
 
 use super::fill::{MOST, poll_fill};
@@ -25,6 +26,12 @@ const SLICES: usize = 64;
 
 /// Room kept for the next batch; a larger one is let go.
 const BATCH: usize = 64;
+
+/// How long what was written may wait for a flush while more is written (protocol §14.1).
+const UNFLUSHED: Duration = Duration::from_millis(200);
+
+/// How long an outbox is empty before the link counts as at rest.
+const REST: Duration = Duration::from_secs(1);
 
 /// Why no more can be read from a link.
 #[derive(Debug, Error)]
@@ -121,6 +128,9 @@ pub enum Taken {
 /// Sends what `outbox` gives until it closes, then closes the link. A neighbour that takes nothing
 /// for as long as `patience` while something is to be sent ends it too.
 ///
+/// What was written is flushed as soon as the outbox has nothing more, and while it has, every 200
+/// milliseconds. A second flush tells a `writer` that keeps memory that the link is at rest.
+///
 /// # Errors
 /// When the link broke, or with [`io::ErrorKind::TimedOut`] the neighbour's reading did.
 pub async fn write<W>(mut writer: W, patience: Duration, outbox: impl Outbox) -> io::Result<()>
@@ -129,9 +139,22 @@ where
 {
     let mut batch = Vec::new();
     let mut headers = Vec::new();
-    let mut stall = Stall::new(patience);
+    let mut stalls = Stalls {
+        writing: Stall::new(patience),
+        rest: Stall::new(REST),
+    };
+    let mut flushed = Instant::now();
     loop {
-        let taken = poll_fn(|cx| outbox.poll_take(cx, &mut batch)).await;
+        let more = poll_fn(|cx| outbox.poll_take(cx, &mut batch)).now_or_never();
+        let taken = match more {
+            Some(taken) => taken,
+            None => {
+                flush(&mut writer, &mut stalls.writing).await?;
+                let taken = next(&mut writer, &mut stalls, &outbox, &mut batch).await?;
+                flushed = Instant::now();
+                taken
+            }
+        };
         headers.clear();
         for Descriptor { header, payload } in &batch {
             let header = header.encode(payload.len());
@@ -144,14 +167,54 @@ where
             next: 0,
             offset: 0,
         };
-        poll_fn(|cx| pieces.poll_write(&mut writer, &mut stall, cx)).await?;
+        poll_fn(|cx| pieces.poll_write(&mut writer, &mut stalls.writing, cx)).await?;
         batch.clear();
         batch.shrink_to(BATCH);
         headers.shrink_to(BATCH);
         if taken == Taken::Closed {
             return runtime::timeout(patience, writer.close()).await?;
         }
+        if flushed.elapsed() >= UNFLUSHED {
+            flush(&mut writer, &mut stalls.writing).await?;
+            flushed = Instant::now();
+        }
     }
+}
+
+async fn flush<W: AsyncWrite + Unpin>(writer: &mut W, stall: &mut Stall) -> io::Result<()> {
+    poll_fn(|cx| {
+        let flushed = Pin::new(&mut *writer).poll_flush(cx);
+        stall.watch(cx, flushed)
+    })
+    .await?
+}
+
+/// Waits for the next batch, and lets the link rest when there is none for long.
+async fn next<W: AsyncWrite + Unpin>(
+    writer: &mut W,
+    stalls: &mut Stalls,
+    outbox: &impl Outbox,
+    batch: &mut Vec<Descriptor>,
+) -> io::Result<Taken> {
+    let soon = poll_fn(|cx| match outbox.poll_take(cx, batch) {
+        Poll::Ready(taken) => Poll::Ready(Some(taken)),
+        Poll::Pending => stalls.rest.poll_expired(cx).map(|_| None),
+    })
+    .await;
+    stalls.rest.progress();
+    if let Some(taken) = soon {
+        return Ok(taken);
+    }
+    flush(writer, &mut stalls.writing).await?;
+    Ok(poll_fn(|cx| outbox.poll_take(cx, batch)).await)
+}
+
+/// What a writer waits for.
+struct Stalls {
+    /// The neighbour takes nothing.
+    writing: Stall,
+    /// There is nothing to send.
+    rest: Stall,
 }
 
 /// A batch on its way: headers and payloads in turn, and how far it has got.
@@ -172,7 +235,7 @@ impl Pieces<'_> {
         })
     }
 
-    /// Writes all that is left and flushes.
+    /// Writes all that is left.
     fn poll_write<W: AsyncWrite + Unpin>(
         &mut self,
         writer: &mut W,
@@ -190,8 +253,7 @@ impl Pieces<'_> {
                 count += 1;
             }
             if count == 0 {
-                let flushed = Pin::new(writer).poll_flush(cx);
-                return Poll::Ready(ready!(stall.watch(cx, flushed))?);
+                return Poll::Ready(Ok(()));
             }
             let written = Pin::new(&mut *writer).poll_write_vectored(cx, &slices[..count]);
             match ready!(stall.watch(cx, written))?? {
@@ -224,6 +286,7 @@ mod tests {
     use futures::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+    use crate::net::deflate::{self, Deflate, Inflate};
     use crate::net::testing::pair;
     use crate::runtime::block_on;
     use crate::wire::{Guid, Header, Kind};
@@ -267,6 +330,48 @@ mod tests {
         }
     }
 
+    /// Gives its descriptor and then nothing, without an end.
+    struct Once(RefCell<Option<Descriptor>>);
+
+    impl Outbox for Once {
+        fn poll_take(&self, _: &mut Context<'_>, batch: &mut Vec<Descriptor>) -> Poll<Taken> {
+            match self.0.borrow_mut().take() {
+                Some(descriptor) => {
+                    batch.push(descriptor);
+                    Poll::Ready(Taken::More)
+                }
+                None => Poll::Pending,
+            }
+        }
+    }
+
+    /// Counts what is done to it.
+    #[derive(Default)]
+    struct Flushes {
+        bytes: usize,
+        count: usize,
+    }
+
+    impl AsyncWrite for Flushes {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.bytes += bytes.len();
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.count += 1;
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
     /// Never has enough.
     struct Flood(Descriptor);
 
@@ -302,6 +407,49 @@ mod tests {
             written.unwrap();
             read.unwrap();
             assert_eq!(received, many());
+        });
+    }
+
+    #[test]
+    fn a_compressed_link_carries_the_same_without_a_flush_for_each_batch() {
+        block_on(async {
+            let (here, there) = pair().await;
+            let outbox = Stack(RefCell::new(many().into()));
+            let mut received = Vec::new();
+            let reading = read(Inflate::new(there), LONG, |batch| {
+                received.append(batch);
+                ControlFlow::Continue(())
+            });
+            let writing = write(Deflate::new(here, deflate::LEVEL), LONG, outbox);
+            let (written, read) = join(writing, reading).await;
+            written.unwrap();
+            read.unwrap();
+            assert_eq!(received, many());
+        });
+        let mut flushes = Flushes::default();
+        let outbox = Stack(RefCell::new(many().into()));
+        block_on(write(&mut flushes, LONG, outbox)).unwrap();
+        let plain: usize = many()
+            .iter()
+            .map(|one| HEADER_LEN + one.payload.len())
+            .sum();
+        assert_eq!(flushes.bytes, plain);
+        assert_eq!(flushes.count, 0);
+    }
+
+    #[test]
+    fn what_waits_for_nothing_more_is_flushed_at_once_and_a_rest_is_told() {
+        block_on(async {
+            let mut flushes = Flushes::default();
+            let outbox = Once(RefCell::new(Some(descriptor(Kind::Ping, 3))));
+            let writing = write(&mut flushes, LONG, outbox).now_or_never();
+            assert!(writing.is_none());
+            assert_eq!((flushes.bytes, flushes.count), (HEADER_LEN + 3, 1));
+
+            let outbox = Once(RefCell::new(Some(descriptor(Kind::Ping, 3))));
+            let writing = write(&mut flushes, LONG, outbox);
+            runtime::timeout(REST + SHORT, writing).await.unwrap_err();
+            assert_eq!(flushes.count, 3);
         });
     }
 

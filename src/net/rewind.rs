@@ -29,6 +29,11 @@ impl<S> Rewind<S> {
         }
     }
 
+    /// The bytes in front and the stream beneath.
+    pub fn into_parts(self) -> (Bytes, S) {
+        (self.front, self.stream)
+    }
+
     /// The stream beneath, to ask for its addresses; reading from it would skip the bytes in front.
     pub const fn get_ref(&self) -> &S {
         &self.stream

@@ -16,7 +16,7 @@ use futures_rustls::rustls::client::danger::{
 };
 use futures_rustls::rustls::crypto::{CryptoProvider, ring};
 use futures_rustls::rustls::{
-    ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme, version,
+    ClientConfig, DigitallySignedStruct, ProtocolVersion, ServerConfig, SignatureScheme, version,
 };
 use futures_rustls::{TlsAcceptor, TlsConnector, rustls};
 use thiserror::Error;
@@ -29,6 +29,26 @@ pub type TlsStream = futures_rustls::TlsStream<Rewind<TcpStream>>;
 
 /// The versions spoken, the newer one first.
 const VERSIONS: &[&rustls::SupportedProtocolVersion] = &[&version::TLS13, &version::TLS12];
+
+/// Key material under `label` that only the two ends of a session share (RFC 5705); nothing where
+/// only TLS 1.2 was agreed on, whose exports need conditions that nobody checked.
+pub(super) fn exported(stream: &TlsStream, label: &[u8]) -> Option<[u8; 32]> {
+    let (version, exported) = match stream {
+        TlsStream::Client(stream) => {
+            let session = stream.get_ref().1;
+            let exported = session.export_keying_material([0; 32], label, None);
+            (session.protocol_version(), exported)
+        }
+        TlsStream::Server(stream) => {
+            let session = stream.get_ref().1;
+            let exported = session.export_keying_material([0; 32], label, None);
+            (session.protocol_version(), exported)
+        }
+    };
+    exported
+        .ok()
+        .filter(|_| version == Some(ProtocolVersion::TLSv1_3))
+}
 
 /// Why this servent cannot speak TLS.
 #[derive(Debug, Error)]
@@ -135,13 +155,18 @@ impl Connector {
         Ok(Self(Arc::new(config).into()))
     }
 
-    /// Starts TLS on a fresh connection, within `limit`.
+    /// Starts TLS on a connection, fresh or at the end of a handshake, within `limit`.
     ///
     /// # Errors
     /// When the peer breaks off, does not answer in time or does not speak TLS.
-    pub async fn connect(&self, stream: TcpStream, limit: Duration) -> io::Result<Stream> {
-        let name = ServerName::IpAddress(stream.peer_addr()?.ip().into());
-        let handshake = self.0.connect(name, stream.into());
+    pub async fn connect(
+        &self,
+        stream: impl Into<Rewind<TcpStream>>,
+        limit: Duration,
+    ) -> io::Result<Stream> {
+        let stream = stream.into();
+        let name = ServerName::IpAddress(stream.get_ref().peer_addr()?.ip().into());
+        let handshake = self.0.connect(name, stream);
         let stream = runtime::timeout(limit, handshake).await??;
         Ok(Stream::Tls(Box::new(stream.into())))
     }
@@ -150,6 +175,28 @@ impl Connector {
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connector").finish_non_exhaustive()
+    }
+}
+
+/// Both sides of TLS, as a servent has them; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Ends {
+    /// For those who come with TLS.
+    pub acceptor: Acceptor,
+    /// For those to whom we do.
+    pub connector: Connector,
+}
+
+impl Ends {
+    /// Answers as `identity`.
+    ///
+    /// # Errors
+    /// As [`Acceptor::new`] and [`Connector::new`].
+    pub fn new(identity: &Identity) -> Result<Self, Error> {
+        Ok(Self {
+            acceptor: Acceptor::new(identity)?,
+            connector: Connector::new()?,
+        })
     }
 }
 

@@ -14,12 +14,13 @@ use super::downloads::Downloads;
 use super::error::Error;
 use super::ground::{Advertised, is_private};
 use super::searches::{SearchLimits, Searches};
+use super::state::Role;
 use super::stop::Stop;
 use super::{Inner, Node, links};
 use crate::library::{self, Library};
 use crate::net::listener::Listener;
 use crate::net::sniff::Sniffer;
-use crate::overlay::{Profile, Settings};
+use crate::overlay::{self, Profile, Settings};
 use crate::runtime;
 use crate::store::Store;
 use crate::transfer::upload::{self, Uploads};
@@ -41,6 +42,7 @@ pub struct Builder {
     peers: Vec<SocketAddr>,
     downloads: Option<PathBuf>,
     profile: Profile,
+    role: overlay::Role,
     search_limits: SearchLimits,
 }
 
@@ -53,6 +55,7 @@ impl Builder {
             peers: Vec::new(),
             downloads: None,
             profile: Profile::PUBLIC,
+            role: overlay::Role::Ultrapeer,
             search_limits: SearchLimits::default(),
         }
     }
@@ -101,6 +104,15 @@ impl Builder {
         self
     }
 
+    /// The place of the node in the overlay; without it an ultrapeer.
+    pub fn role(mut self, role: Role) -> Self {
+        self.role = match role {
+            Role::Ultrapeer => overlay::Role::Ultrapeer,
+            Role::Leaf => overlay::Role::Leaf,
+        };
+        self
+    }
+
     /// Starts the node: opens its home, listens, and begins to hash what it shares.
     ///
     /// # Errors
@@ -133,6 +145,7 @@ impl Builder {
         let private = is_private(IpAddr::V4(ip));
         let settings = Settings {
             address,
+            role: self.role,
             secret: rand::rng().random(),
             ..Settings::new(self.profile)
         };

@@ -171,6 +171,11 @@ impl Core {
         );
     }
 
+    /// What this servent shares changed.
+    pub(super) fn share_anew(&mut self) {
+        self.handle(Input::LibraryChanged, None);
+    }
+
     /// Takes no more hits of a search.
     pub(super) fn cancel(&mut self, id: SearchId) -> bool {
         self.handle(Input::Cancel { id }, None);
@@ -311,6 +316,15 @@ impl Core {
                     neighbour.outbox.push(descriptor.clone());
                 }
                 count(&mut self.queries_sent, self.links.len());
+            }
+            Recipients::Some(links) => {
+                let known = links.iter().filter_map(|link| self.neighbour(*link));
+                let mut copies = 0;
+                for neighbour in known {
+                    neighbour.outbox.push(descriptor.clone());
+                    copies += 1;
+                }
+                count(&mut self.queries_sent, copies);
             }
             Recipients::AllBut(link) => {
                 for (_, neighbour) in self.links.iter().filter(|(known, _)| *known != link) {

@@ -3,8 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::core::Core;
+use crate::overlay::{Offer, Role};
 use crate::wire::Guid;
-use crate::wire::handshake::{Greeting, Headers};
+use crate::wire::handshake::{Greeting, Headers, Version};
 
 /// How this program calls itself.
 pub(super) const AGENT: &str = concat!("Filbert/", env!("CARGO_PKG_VERSION"));
@@ -13,10 +14,16 @@ pub(super) const AGENT: &str = concat!("Filbert/", env!("CARGO_PKG_VERSION"));
 pub(super) fn headers(core: &Core, remote: IpAddr) -> Headers {
     let settings = &core.settings;
     let listen = SocketAddr::V4(settings.address);
+    let ultrapeer = settings.role == Role::Ultrapeer;
     let greeting = Greeting {
         agent: Some(AGENT.to_owned()),
-        ultrapeer: Some(true),
-        ultrapeer_needed: Some(true),
+        ultrapeer: Some(ultrapeer),
+        ultrapeer_needed: ultrapeer.then_some(true),
+        query_routing: Some(Version { major: 0, minor: 2 }),
+        // Leaves say what follows too: others judge by it whether they are modern (protocol §2.4).
+        ultrapeer_query_routing: true,
+        dynamic_querying: true,
+        ext_probes: ultrapeer,
         listen: (!listen.ip().is_unspecified()).then_some(listen),
         remote_ip: Some(remote),
         max_ttl: Some(settings.profile.max_ttl),
@@ -28,6 +35,20 @@ pub(super) fn headers(core: &Core, remote: IpAddr) -> Headers {
         ..Greeting::default()
     };
     greeting.to_headers()
+}
+
+/// What the overlay makes of a greeting.
+pub(super) fn offer(theirs: &Greeting) -> Offer {
+    let leaf = theirs.ultrapeer == Some(false);
+    Offer {
+        role: if leaf { Role::Leaf } else { Role::Ultrapeer },
+        bye: theirs.bye,
+        // Nobody tells a leaf; an ultrapeer takes the tables of both, if it says so.
+        routing: !leaf && (theirs.query_routing.is_some() || theirs.ultrapeer_query_routing),
+        ext_probes: theirs.ext_probes,
+        max_ttl: theirs.max_ttl,
+        degree: theirs.degree.and_then(|degree| u16::try_from(degree).ok()),
+    }
 }
 
 /// Why a servent is not taken as a neighbour.
@@ -57,11 +78,14 @@ pub(super) fn judge(core: &Core, greeting: &Greeting) -> Result<(), Refusal> {
             });
         }
     }
-    if core.links.len() >= core.settings.limits.neighbours {
-        return Err(Refusal {
-            code: 503,
-            reason: "Too many connections",
-        });
+    let role = offer(greeting).role;
+    if !core.servent.has_room_for(role, &core.settings) {
+        let reason = match core.settings.role {
+            Role::Leaf if role == Role::Leaf => "Shielded leaf node",
+            Role::Leaf => "Enough ultrapeers",
+            Role::Ultrapeer => "Too many connections",
+        };
+        return Err(Refusal { code: 503, reason });
     }
     Ok(())
 }

@@ -14,14 +14,13 @@ use super::core::Neighbour;
 use super::error::Error;
 use super::greeting::{self, Refusal};
 use super::outbox::Outbox;
-use super::state::{Direction, Role};
+use super::state::Direction;
 use super::{Inner, Node};
-use crate::net::handshake::{self, Judgement};
+use crate::net::handshake::{self, Judgement, Policy, Shaken};
 use crate::net::link::LinkError;
 use crate::net::listener::Listener;
 use crate::net::sniff::Opening;
 use crate::net::{Rewind, Stream, http, link};
-use crate::overlay::Offer;
 use crate::runtime;
 use crate::wire::bye::Bye;
 use crate::wire::handshake::{Block, Greeting, Headers};
@@ -91,10 +90,10 @@ async fn welcome(node: Node, stream: Rewind<Stream>, from: SocketAddr) {
             ours,
         )
     };
-    match handshake::respond(stream, HANDSHAKE, judge).await {
+    match handshake::respond(stream, &policy(), judge).await {
         Ok(shaken) => {
             let theirs = Greeting::from_headers(&shaken.headers);
-            node.live(shaken.stream, from, Direction::Incoming, &theirs, || {})
+            node.live(shaken, from, Direction::Incoming, &theirs, || {})
                 .await;
         }
         Err(error) => log::debug!("no link with {from}: {error}"),
@@ -120,7 +119,7 @@ impl Node {
             judgement(greeting::judge(&self.0.core(), &theirs), Headers::new())
         };
         let stream = Rewind::new(Bytes::new(), Stream::from(stream));
-        let shaken = handshake::initiate_with(stream, ours, HANDSHAKE, judge)
+        let shaken = handshake::initiate(stream, ours, &policy(), judge)
             .await
             .map_err(|error| Error::Handshake {
                 address,
@@ -134,7 +133,7 @@ impl Node {
                 // Whoever dialled may have stopped waiting.
                 let _gone = up.send(());
             };
-            node.live(shaken.stream, address, Direction::Outgoing, &theirs, tell)
+            node.live(shaken, address, Direction::Outgoing, &theirs, tell)
                 .await;
         });
         is_up.await.map_err(|_| Error::Handshake {
@@ -177,25 +176,27 @@ impl Node {
     /// The life of a neighbour, from the end of the handshake to the end of the link.
     async fn live(
         &self,
-        stream: Rewind<Stream>,
+        shaken: Shaken,
         address: SocketAddr,
         direction: Direction,
         theirs: &Greeting,
         up: impl FnOnce(),
     ) {
-        let local = stream.get_ref().local_addr().ok();
+        let Shaken {
+            mut reader,
+            mut writer,
+            local,
+            tls,
+            ..
+        } = shaken;
         let inner = &self.0;
         let neighbour = Arc::new(Neighbour {
             address,
             direction,
-            role: if theirs.ultrapeer == Some(false) {
-                Role::Leaf
-            } else {
-                Role::Ultrapeer
-            },
+            role: greeting::offer(theirs).role.into(),
             agent: theirs.agent.clone().unwrap_or_default(),
             listen: theirs.listen,
-            tls: stream.get_ref().is_encrypted(),
+            tls,
             servent: greeting::servent(theirs),
             since: Instant::now(),
             received: AtomicU64::new(0),
@@ -210,14 +211,13 @@ impl Node {
                 let ip = core.advertised.ip();
                 core.settings.address.set_ip(ip);
             }
-            core.connect(&neighbour, Offer { bye: theirs.bye })
+            core.connect(&neighbour, greeting::offer(theirs))
         };
         if link.is_some() {
             log::info!("{address} is a neighbour: {}", neighbour.agent);
             up();
             inner.links_changed.notify();
         }
-        let (mut reader, mut writer) = stream.split();
         {
             let on_batch = |batch: &mut Vec<_>| {
                 // Without a place it is only told so.
@@ -252,6 +252,15 @@ impl Node {
             inner.links_changed.notify();
         }
         drain(&mut reader, &mut writer).await;
+    }
+}
+
+/// What is wanted of every link.
+fn policy() -> Policy {
+    Policy {
+        deflate: None,
+        limit: HANDSHAKE,
+        ..Policy::default()
     }
 }
 

@@ -158,14 +158,15 @@ impl Node {
     /// How it is.
     #[must_use]
     pub fn status(&self) -> Status {
-        let (ultrapeers, leaves) = {
+        let (role, ultrapeers, leaves) = {
             let core = self.0.core();
             let leaves = core
                 .links
                 .iter()
                 .filter(|(_, known)| known.role == Role::Leaf)
                 .count();
-            (core.links.len() - leaves, leaves)
+            let ultrapeers = core.links.len() - leaves;
+            (core.settings.role.into(), ultrapeers, leaves)
         };
         let shares = self.0.library.shares();
         let downloads = self.0.downloads();
@@ -173,7 +174,7 @@ impl Node {
             downloads.states().filter(|state| pick(state.phase)).count()
         };
         Status {
-            role: Role::Ultrapeer,
+            role,
             listen: self.0.address,
             why: (ultrapeers + leaves == 0).then(|| self.0.why()),
             ultrapeers,
@@ -269,6 +270,7 @@ impl Node {
                 let node = self.clone();
                 runtime::spawn_blocking(move || {
                     node.0.library.scan(&|_| node.0.shared_changed.notify());
+                    node.0.core().share_anew();
                     node.0.shared_changed.notify();
                 })
             };

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::overlay;
 use crate::wire::Guid;
 use crate::wire::urn::{Sha1, TigerRoot};
 
@@ -45,6 +46,15 @@ pub enum Role {
     Ultrapeer,
     /// Lets an ultrapeer relay.
     Leaf,
+}
+
+impl From<overlay::Role> for Role {
+    fn from(role: overlay::Role) -> Self {
+        match role {
+            overlay::Role::Ultrapeer => Self::Ultrapeer,
+            overlay::Role::Leaf => Self::Leaf,
+        }
+    }
 }
 
 /// A neighbour.

@@ -1,5 +1,6 @@
 //! How a servent asks what it shares.
 
+pub use super::query_routing::TableBuilder;
 use crate::wire::query::Query;
 use crate::wire::query_hit::Record;
 
@@ -13,6 +14,9 @@ pub trait Catalogue {
 
     /// How much is shared, as pongs tell it.
     fn tally(&self) -> Tally;
+
+    /// Puts the names of what is shared into a query routing table (protocol §7.5).
+    fn describe(&self, table: &mut TableBuilder);
 }
 
 /// How much is shared.
@@ -40,4 +44,6 @@ impl Catalogue for Nothing {
     fn tally(&self) -> Tally {
         Tally::default()
     }
+
+    fn describe(&self, _: &mut TableBuilder) {}
 }

@@ -5,8 +5,14 @@ use super::time::Duration;
 /// The caps of one servent. Each is reached by what strangers send; none grows with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most neighbours at once.
+    /// Most neighbours at once that are ultrapeers; of a leaf, see [`ultrapeers`](Self::ultrapeers).
     pub neighbours: usize,
+    /// Most leaves of an ultrapeer at once (protocol §8.1).
+    pub leaves: usize,
+    /// Most ultrapeers of a leaf at once (protocol §8.1).
+    pub ultrapeers: usize,
+    /// How long between two tellings of our query routing table, at least.
+    pub routing_pause: Duration,
     /// Most GUIDs that one generation of the route table remembers. Two generations are kept.
     pub routes: usize,
     /// How long a generation of the route table lives: a GUID is remembered for at least this
@@ -32,18 +38,15 @@ pub struct Limits {
     pub hard_ttl_strikes: u8,
     /// Link-local descriptors with travelled hops that a neighbour may send (protocol §17.1).
     pub weird_strikes: u8,
+    /// Most slots of a query routing table that a neighbour may announce, at most 2^21 (protocol
+    /// §7.2).
+    pub table_slots: u32,
 
-    /// Ultrapeers that a leaf keeps (protocol §8.1).
+    /// Ultrapeers that a leaf looks for (protocol §8.1).
     pub leaf_ultrapeers: usize,
-    /// Ultrapeers that a leaf takes when they come by themselves (protocol §8.1).
-    pub leaf_ultrapeers_most: usize,
     /// Ultrapeers that an ultrapeer looks for; the places above that are for those that come by
     /// themselves.
     pub ultrapeers_wanted: usize,
-    /// Ultrapeers that an ultrapeer takes (protocol §8.1).
-    pub ultrapeer_neighbours: usize,
-    /// Leaves that an ultrapeer takes (protocol §8.1).
-    pub leaves: usize,
     /// Dials under way at once.
     pub dials: usize,
     /// Neighbours in one /24 on the public network (protocol §8.3).
@@ -142,6 +145,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             neighbours: 64,
+            leaves: 300,
+            ultrapeers: 4,
+            routing_pause: Duration::from_secs(10),
             routes: 200_000,
             route_life: Duration::from_secs(30 * 60),
             query_bytes: 256,
@@ -154,12 +160,10 @@ impl Default for Limits {
             queue_bytes: 98_304,
             hard_ttl_strikes: 10,
             weird_strikes: 5,
+            table_slots: 1 << 21,
 
             leaf_ultrapeers: 3,
-            leaf_ultrapeers_most: 4,
             ultrapeers_wanted: 28,
-            ultrapeer_neighbours: 32,
-            leaves: 300,
             dials: 10,
             per_subnet: 2,
             least_degree: 15,

@@ -10,38 +10,53 @@
 //!    to pass on, a link to close, a hit for one of its own searches;
 //! 3. after a batch the driver reads [`Servent::deadline`] and hands in [`Input::Tick`] then.
 //!
-//! Each rule has its own file: [`flood`] (TTL and hops), [`routes`] (duplicates and the way
-//! back), [`flow`] (the send queue of a link), [`role`] (ultrapeer or leaf), [`slots`] (how many
-//! neighbours, and whom), [`host_cache`] (whom to dial), [`pong_cache`] (what a ping is answered
-//! with), [`limits`] (every cap). It knows `wire` only.
+//! The servent dispatches; each rule has its own file: [`flood`] (TTL and hops), [`routes`]
+//! (duplicates and the way back), `query` and `query_hit` (who gets them), `keepalive` (who fell
+//! silent), `misbehaviour` (when it is enough), [`flow`] (the send queue of a link), [`role`]
+//! (ultrapeer or leaf), [`slots`] (how many neighbours, and whom), [`host_cache`] (whom to dial),
+//! [`pong_cache`] (what a ping is answered with), [`limits`] (every cap). [`dynamic_query`]
+//! decides how a search spends its budget. It knows `wire` only.
 
 pub mod catalogue;
+pub mod dynamic_query;
 pub mod flood;
 pub mod flow;
 pub mod ground;
 pub mod host_cache;
+mod input;
+mod keepalive;
 pub mod limits;
+mod misbehaviour;
 pub mod neighbour;
+mod output;
 pub mod pong_cache;
+mod query;
+mod query_hit;
+pub mod query_routing;
 pub mod role;
 pub mod routes;
+mod routing;
 mod search;
-pub mod servent;
+mod servent;
 pub mod settings;
 #[cfg(test)]
 mod settling;
 pub mod slots;
 pub mod stats;
+mod surroundings;
 pub mod time;
 
 pub use catalogue::Catalogue;
 pub use ground::Ground;
-pub use neighbour::Offer;
-pub use role::{Mode, Role};
+pub use input::Input;
+pub use neighbour::{Offer, Role};
+pub use output::{Output, Recipients};
+pub use role::Mode;
 pub use search::SearchId;
-pub use servent::{Input, Output, Recipients, Servent, Surroundings};
+pub use servent::Servent;
 pub use settings::{Profile, Settings};
 pub use stats::Stats;
+pub use surroundings::Surroundings;
 pub use time::{Duration, Instant};
 
 /// A link to a neighbour: a small number that the driver issues, rising, and never uses again

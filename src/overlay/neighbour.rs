@@ -1,6 +1,7 @@
 //! What a servent knows of one neighbour.
 
 use super::Link;
+use super::time::{Duration, Instant};
 
 /// One neighbour: small, since it is touched with every descriptor.
 #[derive(Clone, Debug)]
@@ -11,6 +12,8 @@ pub struct Neighbour {
     pub heard: u32,
     /// Second in which it was last pinged by us.
     pub pinged: u32,
+    /// Second in which its link opened.
+    pub since: u32,
     /// Descriptors that came from it.
     pub received: u32,
     /// Duplicates among them.
@@ -31,11 +34,31 @@ pub struct Neighbour {
 
 const _: () = assert!(size_of::<Neighbour>() <= 48, "the hot part of a neighbour");
 
+/// A place in the two tiers of the overlay (protocol §8.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Relays for others.
+    #[default]
+    Ultrapeer,
+    /// Lets ultrapeers relay for it.
+    Leaf,
+}
+
 /// What a neighbour said of itself in the handshake, as far as the overlay acts on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Offer {
+    /// Its place.
+    pub role: Role,
     /// It understands BYE (protocol §3.6).
     pub bye: bool,
+    /// It takes query routing tables from a servent in our place (protocol §7.4).
+    pub routing: bool,
+    /// It takes a query again with a larger TTL (protocol §8.4).
+    pub ext_probes: bool,
+    /// The largest TTL that it takes in a fresh query, where it told one.
+    pub max_ttl: Option<u8>,
+    /// Its neighbours among ultrapeers, where it told how many.
+    pub degree: Option<u16>,
 }
 
 impl Neighbour {
@@ -46,6 +69,7 @@ impl Neighbour {
             link,
             heard: now,
             pinged: now,
+            since: now,
             received: 0,
             duplicates: 0,
             bad: 0,
@@ -56,4 +80,28 @@ impl Neighbour {
             congested: false,
         }
     }
+}
+
+impl Neighbour {
+    /// How long its link is open, to the second.
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        Duration::from_secs(u64::from(second(now).saturating_sub(self.since)))
+    }
+}
+
+/// The neighbour behind a link. Where links are numbered without gaps it is in its own place.
+pub(super) fn find(neighbours: &mut [Neighbour], link: Link) -> Option<&mut Neighbour> {
+    let guess = link.0 as usize;
+    let place = match neighbours.get(guess) {
+        Some(neighbour) if neighbour.link == link => guess,
+        _ => neighbours
+            .binary_search_by_key(&link, |neighbour| neighbour.link)
+            .ok()?,
+    };
+    Some(&mut neighbours[place])
+}
+
+/// The second of the driver's time: enough for 136 years.
+pub(super) fn second(now: Instant) -> u32 {
+    u32::try_from(now.as_micros() / 1_000_000).unwrap_or(u32::MAX)
 }

@@ -23,6 +23,7 @@ use rand::{Rng, RngExt};
 
 use super::ground::Ground;
 use super::limits::Limits;
+pub use super::neighbour::Role;
 use super::time::{Duration, Instant};
 use crate::wire::Guid;
 
@@ -35,15 +36,6 @@ pub enum Mode {
     /// Always an ultrapeer.
     Ultrapeer,
     /// Always a leaf.
-    Leaf,
-}
-
-/// What a servent is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
-    /// It carries queries for others.
-    Ultrapeer,
-    /// It hangs on a few ultrapeers.
     Leaf,
 }
 

@@ -79,6 +79,14 @@ impl Routes {
         Some(Link(slot.link))
     }
 
+    /// Reads where the next GUID is likely to be looked for; see
+    /// [`Servent::read_ahead`](super::Servent::read_ahead).
+    pub(super) fn read_ahead(&self) -> u32 {
+        let slots = &self.young.slots;
+        let first = slots.first().map_or(0, |slot| slot.link);
+        first ^ slots.last().map_or(0, |slot| slot.link)
+    }
+
     /// How many GUIDs are remembered, in both generations.
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -98,9 +106,11 @@ impl Routes {
             return;
         }
         if age >= limits.route_life.times(2) {
-            self.young.clear();
+            // Both are past their life: the memory stays where it is.
+            self.old.clear();
+        } else {
+            std::mem::swap(&mut self.young, &mut self.old);
         }
-        std::mem::swap(&mut self.young, &mut self.old);
         self.young.clear();
         self.turned = now;
     }

@@ -2,7 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use super::dynamic_query;
 use super::limits::Limits;
+use super::neighbour::Role;
 use super::time::Duration;
 
 /// Our vendor code (protocol §5.3).
@@ -17,6 +19,10 @@ pub struct Settings {
     pub address: SocketAddrV4,
     /// Upload speed that hits tell, in kbit/s.
     pub speed: u32,
+    /// The place of this servent.
+    pub role: Role,
+    /// How an ultrapeer carries a search from neighbour to neighbour; `None`: it floods at once.
+    pub dynamic: Option<dynamic_query::Settings>,
     /// When a silent neighbour is asked whether it lives; `None`: never.
     pub keepalive: Option<Keepalive>,
     /// The caps.
@@ -34,6 +40,8 @@ impl Settings {
             profile,
             address: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0),
             speed: 0,
+            role: Role::Ultrapeer,
+            dynamic: None,
             keepalive: Some(Keepalive::default()),
             limits: Limits::default(),
             secret: [0; 2],

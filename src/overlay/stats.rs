@@ -3,6 +3,7 @@
 //! A driver hands one set in with every input; a live node keeps one, a simulation shares one
 //! among all servents.
 
+use super::dynamic_query::Outcomes;
 use crate::wire::Kind;
 
 /// Why a descriptor was dropped.
@@ -38,6 +39,10 @@ pub enum Drop {
     BadServent,
     /// A query from a neighbour that does not take what we send it.
     Congested,
+    /// A query that a leaf did not make itself.
+    LeafRelayed,
+    /// A query routing table that breaks the rules.
+    BadTable,
     /// A ping or a pong that came too soon after the last.
     Throttled,
     /// A pong about nobody who could be reached, or about ourselves.
@@ -46,7 +51,7 @@ pub enum Drop {
 
 impl Drop {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Duplicate,
         Self::UnknownLink,
         Self::UnknownKind,
@@ -62,6 +67,8 @@ impl Drop {
         Self::RouteLost,
         Self::BadServent,
         Self::Congested,
+        Self::LeafRelayed,
+        Self::BadTable,
         Self::Throttled,
         Self::Unusable,
     ];
@@ -85,6 +92,8 @@ impl Drop {
             Self::RouteLost => "route_lost",
             Self::BadServent => "bad_servent",
             Self::Congested => "congested",
+            Self::LeafRelayed => "leaf_relayed",
+            Self::BadTable => "bad_table",
             Self::Throttled => "throttled",
             Self::Unusable => "unusable",
         }
@@ -100,6 +109,12 @@ pub struct Stats {
     pub answered: u64,
     /// Hits passed on towards whoever asked.
     pub routed: u64,
+    /// Copies of queries that a neighbour's routing table spared it.
+    pub spared: u64,
+    /// Routing tables of neighbours that were taken.
+    pub tables: u64,
+    /// What became of dynamic queries.
+    pub dynamic: Outcomes,
 }
 
 impl Stats {

@@ -7,6 +7,7 @@
 pub mod address;
 pub mod bye;
 pub mod cobs;
+pub mod datagram;
 mod descriptor;
 mod error;
 pub mod frame;
@@ -20,11 +21,15 @@ mod parse;
 pub mod ping;
 pub mod pong;
 pub mod push;
+pub mod qrp_hash;
 pub mod query;
 pub mod query_hit;
+pub mod route_table_update;
 pub mod tiger_tree;
 pub mod urn;
+pub mod vendor;
 pub mod words;
+mod zlib;
 
 pub use descriptor::Descriptor;
 pub use error::Error;

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use super::Error;
-use super::ggep::{Extensions, Zeros};
+use super::ggep::{Extensions, Id, Zeros};
+use super::pong::{HostWish, Maker};
 
 /// Asks for addresses, or for a sign of life.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,12 +28,69 @@ impl Ping {
     pub fn encode(&self) -> Bytes {
         self.extensions.encode(Zeros::Allowed)
     }
+
+    /// With extension `SCP`: hosts are wanted.
+    #[must_use]
+    pub fn with_host_wish(mut self, wish: HostWish) -> Self {
+        self.extensions.set(Id::SCP, wish.data());
+        self
+    }
+
+    /// With extension `VC`, the asker's maker and version.
+    #[must_use]
+    pub fn with_maker(mut self, maker: Maker) -> Self {
+        self.extensions.set(Id::VC, maker.data());
+        self
+    }
+
+    /// With extension `IP`: the asker wants its own address told, which only UDP pings may ask.
+    #[must_use]
+    pub fn with_echo_wish(mut self) -> Self {
+        self.extensions.set(Id::IP, Bytes::new());
+        self
+    }
+
+    /// Which hosts are wanted; `None` when none are.
+    #[must_use]
+    pub fn host_wish(&self) -> Option<HostWish> {
+        let data = self.extensions.get(Id::SCP)?;
+        Some(HostWish::from_data(data))
+    }
+
+    /// The asker's maker and version.
+    #[must_use]
+    pub fn maker(&self) -> Option<Maker> {
+        Maker::from_data(self.extensions.get(Id::VC)?)
+    }
+
+    /// Whether the asker wants its own address told.
+    #[must_use]
+    pub fn wants_echo(&self) -> bool {
+        self.extensions.get(Id::IP).is_some()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::ggep::Id;
+
+    #[test]
+    fn what_is_asked_for_is_read_as_it_was_written() {
+        let wish = HostWish {
+            ultrapeer_slots: true,
+            ..HostWish::default()
+        };
+        let maker = Maker::from_data(b"TEST\x10").unwrap();
+        let ping = Ping::default()
+            .with_host_wish(wish)
+            .with_maker(maker)
+            .with_echo_wish();
+        let read = Ping::decode(&ping.encode()).unwrap();
+        assert_eq!((read.host_wish(), read.maker()), (Some(wish), Some(maker)));
+        assert!(read.wants_echo());
+        let bare = Ping::default();
+        assert!(bare.host_wish().is_none() && bare.maker().is_none() && !bare.wants_echo());
+    }
 
     #[test]
     fn a_ping_is_empty_or_ggep() {

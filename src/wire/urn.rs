@@ -5,6 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use bytes::Bytes;
 use data_encoding::BASE32_NOPAD_NOCASE;
 
 use super::Error;
@@ -36,6 +37,16 @@ impl Urn {
                 ))
             }
             _ => None,
+        }
+    }
+
+    /// The data of GGEP `H` that stands for the URN; none for a Tiger root alone.
+    #[must_use]
+    pub fn typed_digest(&self) -> Option<Bytes> {
+        match self {
+            Self::Sha1(sha1) => Some([&[1], &sha1.0[..]].concat().into()),
+            Self::Bitprint(sha1, root) => Some([&[2], &sha1.0[..], &root.0].concat().into()),
+            Self::TigerTree(_) => None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Holds the design: who may use whom, where foreign names stand, what the pure rooms leave out,
-//! how long a file may be, what lies at the top of the repository.
+//! how long a file may be, what lies at the top of the repository, and that the documents name
+//! files that are there.
 //!
 //! It reads the sources as text, so it needs no tool and says in one line what is wrong where.
 
@@ -90,6 +91,57 @@ fn the_simulator_takes_the_pure_rooms_only() {
         line.contains("default-features = false") && !line.contains(" features = "),
         "sim/Cargo.toml: `{line}` must take the library without default features and add none"
     );
+}
+
+#[test]
+fn every_dependency_is_used() {
+    for (manifest, folder) in [("Cargo.toml", "src/"), ("sim/Cargo.toml", "sim/src/")] {
+        let sources = sources();
+        let used: BTreeSet<&str> = sources
+            .iter()
+            .filter(|(file, _)| file.starts_with(folder))
+            .flat_map(|(_, text)| source::tokens(text))
+            .map(|token| token.text)
+            .collect();
+        for line in section(&read(&root().join(manifest)), "[dependencies]") {
+            let Some((name, _)) = line.split_once(" = ") else {
+                continue;
+            };
+            assert!(
+                used.contains(name.replace('-', "_").as_str()),
+                "{manifest}: nothing in {folder} names `{name}`"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_documents_name_files_that_exist() {
+    let sources = sources();
+    let known = |name: &str| {
+        let ending = format!("/{name}");
+        root().join(name).exists() || sources.iter().any(|(file, _)| file.ends_with(&ending))
+    };
+    let docs = fs::read_dir(root().join("docs")).expect("there are documents");
+    let docs = docs.map(|entry| entry.expect("an entry").path());
+    for document in docs.chain([root().join("README.md")]) {
+        if document.extension().is_none_or(|kind| kind != "md") {
+            continue;
+        }
+        let (text, shown) = (read(&document), document.display());
+        for name in text.split('`').filter(|name| name.ends_with(".rs")) {
+            assert!(known(name), "{shown}: there is no `{name}`");
+        }
+        for link in text.split("](").skip(1) {
+            let target = link.split([')', '#']).next().expect("a first part");
+            let here = document.parent().expect("a folder").join(target);
+            let outside = target.starts_with("https://");
+            assert!(
+                outside || here.exists(),
+                "{shown}: the link to {target} leads nowhere"
+            );
+        }
+    }
 }
 
 /// The sources of the library and of the simulator: their paths from the top, and their text.

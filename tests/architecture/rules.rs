@@ -29,7 +29,7 @@ pub(crate) const ARROWS: &[(&str, &[&str])] = &[
     (
         "devnet",
         &[
-            "api", "library", "node", "overlay", "runtime", "topology", "web", "wire",
+            "api", "library", "node", "overlay", "runtime", "topology", "wire",
         ],
     ),
     (
@@ -65,7 +65,6 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("async_signal", &["src/runtime.rs"]),
     ("rusqlite", &["src/store/"]),
     ("hyper", &["src/net/http"]),
-    ("http_body_util", &["src/net/http"]),
     ("futures_rustls", &["src/net/tls"]),
     ("rcgen", &["src/net/tls"]),
     ("axum", &["src/web/"]),

@@ -1,10 +1,12 @@
 //! Any value of each type that has a codec, as strategies.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::ops::Range;
 
 use bytes::Bytes;
+use filbert::wire::address::Reach;
 use filbert::wire::bye::Bye;
+use filbert::wire::datagram::Datagram;
 use filbert::wire::ggep::{Extensions, Id};
 use filbert::wire::handshake::{Block, Greeting, StartLine, Version};
 use filbert::wire::ping::Ping;
@@ -13,6 +15,9 @@ use filbert::wire::push::Push;
 use filbert::wire::query::{self, Query, QueryFlags};
 use filbert::wire::query_hit::{QueryHit, Record, Trailer};
 use filbert::wire::urn::{Sha1, TigerRoot, Urn};
+use filbert::wire::vendor::{Claim, CrawledHost, CrawlerPing, CrawlerPong, CrawlerWish, Features};
+use filbert::wire::vendor::{HeadPing, HeadPong, Holding, Name, NodeInfo, Offer, Stamp};
+use filbert::wire::vendor::{TimeSyncReply, Vendor};
 use filbert::wire::{Descriptor, Guid, Header, Kind};
 use proptest::collection::vec;
 use proptest::option;
@@ -194,6 +199,206 @@ pub(crate) fn descriptors() -> impl Strategy<Value = Descriptor> {
             },
             payload: payload.into(),
         })
+}
+
+pub(crate) fn datagrams() -> impl Strategy<Value = Datagram> {
+    let payload = prop_oneof![
+        data(0..600),
+        any::<u8>().prop_map(|byte| vec![byte; 500].into())
+    ];
+    (descriptors(), payload, any::<bool>()).prop_map(|(mut descriptor, payload, inflates)| {
+        descriptor.header.ttl &= 0x77;
+        descriptor.payload = payload;
+        Datagram {
+            descriptor,
+            inflates,
+        }
+    })
+}
+
+fn addresses() -> impl Strategy<Value = SocketAddrV4> {
+    (any::<Ipv4Addr>(), any::<u16>()).prop_map(|(ip, port)| SocketAddrV4::new(ip, port))
+}
+
+pub(crate) fn reaches(count: Range<usize>) -> impl Strategy<Value = Vec<Reach>> {
+    let reach = (addresses(), any::<bool>()).prop_map(|(address, tls)| Reach { address, tls });
+    vec(reach, count)
+}
+
+/// Every vendor message.
+pub(crate) fn vendors() -> impl Strategy<Value = Vendor> {
+    let name = any::<([u8; 4], u16, u16)>()
+        .prop_map(|(vendor, selector, version)| Name::new(vendor, selector, version));
+    let names = vec(name, 0..40).prop_map(Vendor::MessagesSupported);
+    let features = (
+        vec(any::<([u8; 4], u16)>(), 0..9),
+        option::of(vec(any::<([u8; 4], u32)>(), 0..4)),
+    )
+        .prop_map(|(narrow, wide)| Vendor::Features(Features { narrow, wide }));
+    let other = (any::<[u8; 4]>(), any::<u16>(), 100..=u16::MAX, data(0..80)).prop_map(
+        |(vendor, selector, version, payload)| Vendor::Other {
+            vendor,
+            selector,
+            version,
+            payload,
+        },
+    );
+    prop_oneof![
+        names,
+        features,
+        other,
+        connects(),
+        out_of_band(),
+        crawls(),
+        heads(),
+        infos()
+    ]
+}
+
+fn connects() -> impl Strategy<Value = Vendor> {
+    prop_oneof![
+        any::<u8>().prop_map(Vendor::HopsFlow),
+        any::<u16>().prop_map(|port| Vendor::TcpConnectBack { port }),
+        addresses().prop_map(Vendor::TcpConnectBackRedirect),
+        (any::<u16>(), option::of(guids()))
+            .prop_map(|(port, guid)| Vendor::UdpConnectBack { port, guid }),
+        addresses().prop_map(Vendor::UdpConnectBackRedirect),
+        Just(Vendor::GuidanceRequest),
+        any::<u16>().prop_map(|kept| Vendor::Guidance { kept }),
+        (1..=2_u16).prop_map(|version| Vendor::PushProxyRequest { version }),
+        (option::of(any::<Ipv4Addr>()), any::<u16>())
+            .prop_map(|(ip, port)| Vendor::PushProxyAck { ip, port }),
+        Just(Vendor::PushProxyCancel),
+    ]
+}
+
+fn out_of_band() -> impl Strategy<Value = Vendor> {
+    prop_oneof![
+        (any::<u8>(), option::of(data(1..17)))
+            .prop_map(|(wanted, token)| Vendor::OutOfBandClaim(Claim { wanted, token })),
+        (1..=3_u16, any::<u8>(), any::<bool>()).prop_map(|(version, hits, unsolicited)| {
+            Vendor::OutOfBandOffer(Offer {
+                version,
+                hits,
+                unsolicited: unsolicited && version > 1,
+            })
+        }),
+        option::of(any::<u8>()).prop_map(|version| Vendor::OutOfBandVeto { version }),
+    ]
+}
+
+fn crawls() -> impl Strategy<Value = Vendor> {
+    let ping = any::<(u8, u8, u8)>().prop_map(|(ultrapeers, leaves, wish)| CrawlerPing {
+        ultrapeers,
+        leaves,
+        wish: CrawlerWish(wish),
+    });
+    let hosts = || vec((addresses(), any::<u16>(), any::<[u8; 2]>()), 0..12);
+    let pong = (any::<u8>(), hosts(), hosts(), vec("[^\0]{0,20}", 0..6)).prop_map(
+        |(told, ultrapeers, leaves, agents)| {
+            let told = CrawlerWish(told);
+            let host = |(address, minutes, locale): (SocketAddrV4, u16, [u8; 2])| CrawledHost {
+                address,
+                minutes: if told.has(CrawlerWish::MINUTES) {
+                    minutes
+                } else {
+                    0
+                },
+                locale: if told.has(CrawlerWish::LOCALE) {
+                    locale
+                } else {
+                    [0; 2]
+                },
+            };
+            CrawlerPong {
+                told,
+                ultrapeers: ultrapeers.into_iter().map(host).collect(),
+                leaves: leaves.into_iter().map(host).collect(),
+                agents: if told.has(CrawlerWish::AGENTS) {
+                    agents
+                } else {
+                    Vec::new()
+                },
+            }
+        },
+    );
+    prop_oneof![
+        ping.prop_map(Vendor::CrawlerPing),
+        pong.prop_map(Vendor::CrawlerPong)
+    ]
+}
+
+fn heads() -> impl Strategy<Value = Vendor> {
+    let ping = (1..=2_u16, any::<[bool; 4]>(), urns(), extensions(0..3)).prop_map(
+        |(version, [ranges, alternates, push_alternates, firewall_alternates], urn, extensions)| {
+            HeadPing {
+                version,
+                ranges,
+                alternates,
+                push_alternates,
+                firewall_alternates,
+                urn,
+                extensions,
+            }
+        },
+    );
+    let holding = select(vec![Holding::None, Holding::Complete, Holding::Partial]);
+    let said = (any::<[bool; 3]>(), any::<[u8; 4]>(), any::<i8>());
+    let lists = (vec(any::<(u32, u32)>(), 0..4), data(0..60), reaches(0..12));
+    let pong = (1..=2_u16, holding, said, lists).prop_map(
+        |(version, holding, ([firewalled, downloading, tls], vendor, queue), lists)| {
+            let mut pong = HeadPong::new(version, holding);
+            pong.firewalled = firewalled;
+            pong.downloading = downloading;
+            if version == 2 || holding != Holding::None {
+                pong.vendor = Some(vendor);
+                pong.queue = Some(queue);
+                (pong.ranges, pong.push_alternates, pong.alternates) = lists;
+            }
+            // Only the second version has room for it.
+            pong.tls = tls && version == 2;
+            for alternate in &mut pong.alternates {
+                alternate.tls &= version == 2;
+            }
+            pong
+        },
+    );
+    prop_oneof![
+        ping.prop_map(Vendor::HeadPing),
+        pong.prop_map(Vendor::HeadPong)
+    ]
+}
+
+fn infos() -> impl Strategy<Value = Vendor> {
+    let numbers = any::<([u8; 4], [u8; 6], [u32; 4], [u16; 2])>();
+    let info = (numbers, vec(any::<u32>(), 0..5), data(0..60)).prop_map(
+        |((vendor, bytes, words, counts), features, rest)| NodeInfo {
+            vendor,
+            mode: bytes[0],
+            answered: words[0],
+            operating: words[1],
+            features,
+            max_ultrapeers: bytes[1],
+            max_ultrapeers_as_leaf: bytes[2],
+            ultrapeers: bytes[3],
+            max_leaves: counts[0],
+            leaves: counts[1],
+            ttl: bytes[4],
+            hard_ttl: bytes[5],
+            started: words[2],
+            address_changed: words[3],
+            rest,
+        },
+    );
+    prop_oneof![
+        info.prop_map(|info| Vendor::NodeInfoReply(Box::new(info))),
+        any::<u32>().prop_map(|wanted| Vendor::NodeInfoRequest { wanted }),
+        any::<bool>().prop_map(|ntp| Vendor::TimeSyncRequest { ntp }),
+        any::<(bool, u32, u32)>().prop_map(|(ntp, seconds, micros)| {
+            let received = Stamp { seconds, micros };
+            Vendor::TimeSyncReply(TimeSyncReply { ntp, received })
+        }),
+    ]
 }
 
 /// Text as a line may have it: without control characters and blanks at its ends.

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::ggep::{Extension, list};
 use super::hex;
+use super::vendor::{self, Message};
 use crate::wire::bye::Bye;
 use crate::wire::ping::Ping;
 use crate::wire::pong::Pong;
@@ -66,6 +67,7 @@ enum Payload {
         trailer: Option<Trailer>,
         servent: String,
     },
+    Vendor(Message),
     Other(String),
 }
 
@@ -158,10 +160,15 @@ fn payload(kind: Kind, payload: &Bytes) -> Result<Payload, Error> {
         Kind::Push => push(&Push::decode(payload)?),
         Kind::Query => query(Query::decode(payload)?),
         Kind::QueryHit => query_hit(QueryHit::decode(payload)?),
-        Kind::RouteTableUpdate | Kind::Vendor { .. } | Kind::Dht | Kind::Other(_) => {
-            Payload::Other(hex(payload))
-        }
+        Kind::Vendor { .. } => Payload::Vendor(vendor::describe(payload)?),
+        Kind::RouteTableUpdate => route_table_update(payload),
+        Kind::Dht | Kind::Other(_) => Payload::Other(hex(payload)),
     })
+}
+
+/// A piece of a route table, which is told as it is.
+fn route_table_update(payload: &Bytes) -> Payload {
+    Payload::Other(hex(payload))
 }
 
 fn pong(pong: &Pong) -> Payload {

@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::hex;
+use super::meaning::meaning;
 use crate::wire::Error;
 use crate::wire::ggep::Extensions;
 
@@ -12,6 +14,8 @@ use crate::wire::ggep::Extensions;
 pub(super) struct Extension {
     id: String,
     data: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meaning: Option<Value>,
 }
 
 /// A block.
@@ -27,11 +31,15 @@ pub(super) fn take(bytes: &Bytes) -> Result<(Block, usize), Error> {
     Ok((Block { extensions }, length))
 }
 
-/// Extensions in their order, unpacked data in hexadecimal digits.
+/// Extensions in their order: unpacked data in hexadecimal digits, and what it says.
 pub(super) fn list(extensions: &Extensions) -> Vec<Extension> {
-    let describe = |extension: &crate::wire::ggep::Extension| Extension {
-        id: extension.id.to_string(),
-        data: hex(&extension.data),
+    let describe = |extension: &crate::wire::ggep::Extension| {
+        let id = extension.id.to_string();
+        Extension {
+            data: hex(&extension.data),
+            meaning: meaning(&id, &extension.data, extensions),
+            id,
+        }
     };
     extensions.iter().map(describe).collect()
 }

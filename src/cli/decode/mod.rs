@@ -3,6 +3,10 @@
 mod descriptor;
 mod ggep;
 mod handshake;
+mod http;
+mod http_headers;
+mod meaning;
+mod vendor;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -39,6 +43,8 @@ enum Kind {
     Handshake,
     /// GGEP blocks
     Ggep,
+    /// Requests and responses of HTTP, whose bodies are passed over
+    Http,
 }
 
 /// What is wrong with the bytes, and where, as it is printed.
@@ -54,6 +60,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Kind::Descriptors => each(&bytes, descriptor::take),
         Kind::Handshake => each(&bytes, handshake::take),
         Kind::Ggep => each(&bytes, ggep::take),
+        Kind::Http => each(&bytes, http::take),
     };
     match decoded? {
         None => Ok(Exit::Ok),

@@ -169,7 +169,7 @@ impl Slots {
     #[must_use]
     pub fn needs_ultrapeers(&self, caller: Option<Role>, limits: &Limits) -> bool {
         let ultrapeers = self.count(Role::Ultrapeer);
-        let free = ultrapeers < limits.ultrapeer_neighbours;
+        let free = ultrapeers < limits.neighbours;
         match caller {
             Some(Role::Leaf) => {
                 let carried = limits.leaves_before_help.saturating_mul(ultrapeers + 1);
@@ -188,7 +188,7 @@ impl Slots {
         };
         Free {
             leaves: free(limits.leaves, Role::Leaf),
-            ultrapeers: free(limits.ultrapeer_neighbours, Role::Ultrapeer),
+            ultrapeers: free(limits.neighbours, Role::Ultrapeer),
         }
     }
 
@@ -244,7 +244,7 @@ impl Slots {
         match caller.role().ok_or(Refusal::NO_ROLE)? {
             Role::Leaf => Err(Refusal::SHIELDED),
             Role::Ultrapeer if !self.is_modern(caller, limits) => Err(Refusal::OLD_ULTRAPEER),
-            Role::Ultrapeer if self.count(Role::Ultrapeer) >= limits.leaf_ultrapeers_most => {
+            Role::Ultrapeer if self.count(Role::Ultrapeer) >= limits.ultrapeers => {
                 Err(Refusal::ULTRAPEERS)
             }
             Role::Ultrapeer => Ok(Admission::Take {
@@ -282,7 +282,7 @@ impl Slots {
                 let guided = !caller.incoming && caller.greeting.ultrapeer_needed == Some(false);
                 if guided && us.may_yield && self.is_modern(caller, limits) {
                     Ok(Admission::BecomeLeaf)
-                } else if self.count(Role::Ultrapeer) < limits.ultrapeer_neighbours {
+                } else if self.count(Role::Ultrapeer) < limits.neighbours {
                     Ok(Admission::Take {
                         role: Role::Ultrapeer,
                         instead: None,
@@ -382,10 +382,10 @@ mod tests {
     fn limits() -> Limits {
         Limits {
             leaves: 2,
-            ultrapeer_neighbours: 2,
+            neighbours: 2,
             ultrapeers_wanted: 2,
             leaf_ultrapeers: 1,
-            leaf_ultrapeers_most: 2,
+            ultrapeers: 2,
             ..Limits::default()
         }
     }

@@ -16,12 +16,16 @@ impl Id {
     pub const IPV6: Self = Self::literal("6");
     /// `ALT`: addresses that hold the same content.
     pub const ALT: Self = Self::literal("ALT");
+    /// `ALT_TLS`: which addresses of `ALT` accept encrypted connections.
+    pub const ALT_TLS: Self = Self::literal("ALT_TLS");
     /// `BH`: browsing the host works.
     pub const BH: Self = Self::literal("BH");
     /// `CT`: when a file was first shared.
     pub const CT: Self = Self::literal("CT");
     /// `DU`: average daily uptime.
     pub const DU: Self = Self::literal("DU");
+    /// `GUE`: the version of unicast search.
+    pub const GUE: Self = Self::literal("GUE");
     /// `H`: a typed digest, read by
     /// [`Urn::from_typed_digest`](crate::wire::urn::Urn::from_typed_digest).
     pub const H: Self = Self::literal("H");
@@ -29,14 +33,20 @@ impl Id {
     pub const IP: Self = Self::literal("IP");
     /// `IPP`: packed addresses.
     pub const IPP: Self = Self::literal("IPP");
+    /// `IPP_TLS`: which addresses of `IPP` accept encrypted connections.
+    pub const IPP_TLS: Self = Self::literal("IPP_TLS");
     /// `LF`: a size beyond 31 bits.
     pub const LF: Self = Self::literal("LF");
     /// `M`: media types wanted.
     pub const M: Self = Self::literal("M");
+    /// `NP`: no ultrapeer is to ask for answers out of band in one's place.
+    pub const NP: Self = Self::literal("NP");
     /// `PR`: partial files wanted.
     pub const PR: Self = Self::literal("PR");
     /// `PUSH`: push proxies.
     pub const PUSH: Self = Self::literal("PUSH");
+    /// `PUSH_TLS`: which push proxies accept encrypted connections.
+    pub const PUSH_TLS: Self = Self::literal("PUSH_TLS");
     /// `SCP`: packed addresses wanted.
     pub const SCP: Self = Self::literal("SCP");
     /// `SO`: secure out-of-band answers.
@@ -47,6 +57,8 @@ impl Id {
     pub const TT: Self = Self::literal("TT");
     /// `u`: a URN without its `urn:`.
     pub const URN: Self = Self::literal("u");
+    /// `UDPHC`: a host cache that answers pings.
+    pub const UDPHC: Self = Self::literal("UDPHC");
     /// `UP`: an ultrapeer and its free slots.
     pub const UP: Self = Self::literal("UP");
     /// `VC`: vendor code and version.
@@ -82,6 +94,14 @@ impl Id {
     /// How many bytes it has.
     pub(super) const fn length(self) -> u8 {
         self.length
+    }
+
+    /// Whether the data is of a sort that servents deflate: long text and long lists.
+    pub(super) fn is_worth_deflating(self) -> bool {
+        const LONG: [&[u8]; 9] = [
+            b"XQ", b"PHC", b"IPP6", b"DHTIPP6", b"ALT6", b"PUSH6", b"GGEP", b"UA", b"VMSG",
+        ];
+        LONG.contains(&self.as_ref())
     }
 
     const fn literal(id: &str) -> Self {

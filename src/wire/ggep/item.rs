@@ -1,21 +1,22 @@
 //! One extension on the wire: flags, id, length, data.
 
-use std::io::Read;
-
 use bytes::{BufMut, Bytes, BytesMut};
-use flate2::bufread::ZlibDecoder;
 use nom::bytes::complete::take;
 use nom::number::complete::u8 as byte;
 use nom::{IResult, Parser};
 
-use super::MAX_DATA;
+use super::{MAX_DATA, Zeros};
 use crate::wire::cobs;
+use crate::wire::zlib::{self, Inflated};
 
 pub(super) const LAST: u8 = 0x80;
 pub(super) const COBS: u8 = 0x40;
 pub(super) const DEFLATE: u8 = 0x20;
 const RESERVED: u8 = 0x10;
 const ID_LENGTH: u8 = 0x0f;
+
+/// Shorter data is never deflated.
+const MIN_DEFLATED: usize = 48;
 
 /// An extension as it stands in the block.
 pub(super) struct Item<'a> {
@@ -81,15 +82,13 @@ impl Inflation {
 
     /// The data inflated, or nothing when it does not inflate or to too much.
     fn inflate(&mut self, data: &[u8]) -> Option<Vec<u8>> {
-        let mut inflated = Vec::new();
-        let limit = u64::try_from(self.0 + 1).ok()?;
-        let whole = ZlibDecoder::new(data)
-            .take(limit)
-            .read_to_end(&mut inflated)
-            .is_ok();
-        let left = self.0.checked_sub(inflated.len());
-        self.0 = left.unwrap_or(0);
-        left.filter(|_| whole).map(|_| inflated)
+        let inflated = zlib::inflate(data, self.0);
+        self.0 = match &inflated {
+            Inflated::Whole(data) => self.0 - data.len(),
+            Inflated::Broken(length) => self.0 - length,
+            Inflated::TooMuch => 0,
+        };
+        inflated.whole()
     }
 }
 
@@ -104,6 +103,25 @@ pub(super) fn unpack(block: &Bytes, item: &Item<'_>, inflation: &mut Inflation) 
         data = inflation.inflate(&data)?.into();
     }
     (data.len() <= MAX_DATA).then_some(data)
+}
+
+/// How data stands in a block: deflated where that is `worth_deflating` and saves bytes, then COBS
+/// where it must have no zeros and has some. The flags say which.
+pub(super) fn pack(data: &Bytes, zeros: Zeros, worth_deflating: bool) -> (Bytes, u8) {
+    let coded = |data: Bytes, flags: u8| match zeros {
+        Zeros::Avoided if data.contains(&0) => (cobs::encode(&data).into(), flags | COBS),
+        _ => (data, flags),
+    };
+    let plain = coded(data.clone(), 0);
+    if !worth_deflating || data.len() <= MIN_DEFLATED {
+        return plain;
+    }
+    let deflated = coded(zlib::deflate(data).into(), DEFLATE);
+    if deflated.0.len() < plain.0.len() {
+        deflated
+    } else {
+        plain
+    }
 }
 
 #[cfg(test)]

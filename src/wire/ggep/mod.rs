@@ -8,8 +8,8 @@ mod item;
 
 pub use self::id::Id;
 pub(super) use self::item::Inflation;
-use self::item::{COBS, Item, LAST, item, put_length, unpack};
-use super::{Error, cobs};
+use self::item::{Item, LAST, item, pack, put_length, unpack};
+use super::Error;
 use bytes::{BufMut, Bytes, BytesMut};
 
 /// The byte that begins a block.
@@ -84,6 +84,12 @@ impl Extensions {
         fits
     }
 
+    /// Puts an extension in the place of one of that id, or adds it, and tells whether it did.
+    pub fn set(&mut self, id: Id, data: impl Into<Bytes>) -> bool {
+        self.remove(id);
+        self.push(id, data)
+    }
+
     /// Takes an extension out.
     pub fn remove(&mut self, id: impl AsRef<[u8]>) -> Option<Bytes> {
         let at = self
@@ -155,16 +161,9 @@ impl Extensions {
         };
         out.put_u8(MAGIC);
         for (position, Extension { id, data }) in self.0.iter().enumerate() {
-            let coded = zeros == Zeros::Avoided && data.contains(&0);
-            let data = if coded {
-                cobs::encode(data).into()
-            } else {
-                data.clone()
-            };
-            let mut flags = id.length();
-            flags |= if position == last { LAST } else { 0 };
-            flags |= if coded { COBS } else { 0 };
-            out.put_u8(flags);
+            let (data, packing) = pack(data, zeros, id.is_worth_deflating());
+            let last = if position == last { LAST } else { 0 };
+            out.put_u8(id.length() | last | packing);
             out.put_slice(id.as_ref());
             put_length(out, data.len());
             out.put_slice(&data);
@@ -222,8 +221,9 @@ mod tests {
     use flate2::Compression;
     use flate2::write::ZlibEncoder;
 
-    use super::item::DEFLATE;
+    use super::item::{COBS, DEFLATE};
     use super::*;
+    use crate::wire::cobs;
 
     fn decode(bytes: &[u8]) -> Result<(Extensions, usize), Error> {
         Extensions::decode(&Bytes::copy_from_slice(bytes))
@@ -328,6 +328,25 @@ mod tests {
         ] {
             let (extensions, consumed) = decode(&useless).unwrap();
             assert_eq!((extensions.is_empty(), consumed), (true, useless.len()));
+        }
+    }
+
+    #[test]
+    fn long_text_is_deflated_where_that_saves() {
+        let text = Bytes::from(b"many words many words ".repeat(4));
+        for (id, data, deflated) in [
+            (Id::XQ, text.clone(), true),
+            (Id::XQ, text.slice(..48), false),
+            (Id::XQ, (1..=255).collect(), false),
+            (Id::H, text, false),
+        ] {
+            let mut extensions = Extensions::new();
+            extensions.push(id, data.clone());
+            for zeros in [Zeros::Allowed, Zeros::Avoided] {
+                let block = extensions.encode(zeros);
+                assert_eq!(block[1] & DEFLATE != 0, deflated, "{id} {data:?}");
+                assert_eq!(decode(&block).unwrap().0, extensions);
+            }
         }
     }
 

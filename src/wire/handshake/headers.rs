@@ -56,8 +56,8 @@ impl Headers {
         self.0.is_empty()
     }
 
-    /// The items of a header that is a list.
-    pub(super) fn items(&self, name: &str) -> impl Iterator<Item = &str> {
+    /// The items of a header that is a list, none of them empty.
+    pub fn items(&self, name: &str) -> impl Iterator<Item = &str> {
         self.all(name)
             .flat_map(|value| value.split(','))
             .map(str::trim)

@@ -27,6 +27,10 @@ pub const MAX_LINE: usize = 1_024;
 /// The most lines of headers in a block.
 pub const MAX_LINES: usize = 128;
 
+const BLOCK_TOO_LONG: &str = "handshake above 16384 bytes";
+const LINE_TOO_LONG: &str = "handshake line above 1024 bytes";
+const TOO_MANY_LINES: &str = "handshake above 128 headers";
+
 /// A start line and the headers under it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
@@ -135,7 +139,13 @@ pub fn parse_block(bytes: &[u8]) -> Result<Option<(Block, usize)>, Error> {
         }
         at = next;
     }
-    Err(Error::new(at, "handshake above 128 headers"))
+    Err(Error::new(at, TOO_MANY_LINES))
+}
+
+/// Whether a block was refused for its size, which is a case for status 413.
+#[must_use]
+pub fn is_too_large(error: &Error) -> bool {
+    [BLOCK_TOO_LONG, LINE_TOO_LONG, TOO_MANY_LINES].contains(&error.what)
 }
 
 /// The line that starts at `at`, and where the next one does; `None` when it has no end yet.
@@ -148,11 +158,11 @@ fn next_line(bytes: &[u8], at: usize) -> Result<Option<(String, usize)>, Error> 
     let line = &rest[..end.unwrap_or_else(|| rest.len().min(MAX_LINE + 2))];
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.len() > MAX_LINE {
-        return Err(Error::new(at + MAX_LINE, "handshake line above 1024 bytes"));
+        return Err(Error::new(at + MAX_LINE, LINE_TOO_LONG));
     }
     let next = at + end.map_or(line.len(), |end| end + 1);
     if next > MAX_BLOCK {
-        return Err(Error::new(MAX_BLOCK, "handshake above 16384 bytes"));
+        return Err(Error::new(MAX_BLOCK, BLOCK_TOO_LONG));
     }
     Ok(end.map(|_| (String::from_utf8_lossy(line).into_owned(), next)))
 }
@@ -250,19 +260,21 @@ mod tests {
         assert_eq!(parse_block(fits.as_bytes()), Ok(None));
         for end in ["", "\r\n"] {
             let long = format!("{start}A: {}{end}", "x".repeat(MAX_LINE - 2));
-            assert!(parse_block(long.as_bytes()).is_err());
+            assert!(is_too_large(&parse_block(long.as_bytes()).unwrap_err()));
         }
         let most = format!("{start}{}", "A: 1\r\n".repeat(MAX_LINES));
         assert_eq!(
             whole(&format!("{most}\r\n")).0.headers.iter().count(),
             MAX_LINES
         );
-        assert!(parse_block(format!("{most}A: 1\r\n").as_bytes()).is_err());
+        let error = parse_block(format!("{most}A: 1\r\n").as_bytes()).unwrap_err();
+        assert!(is_too_large(&error));
         let large = format!(
             "{start}{}",
             format!("A: {}\r\n", "x".repeat(1_000)).repeat(17)
         );
-        assert!(parse_block(large.as_bytes()).is_err());
+        assert!(is_too_large(&parse_block(large.as_bytes()).unwrap_err()));
+        assert!(!is_too_large(&parse_block(b"GET /\n").unwrap_err()));
     }
 
     #[test]

@@ -1,15 +1,17 @@
 //! QUERY: a search (protocol §4).
 
 mod flags;
+mod media;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use nom::number::complete::be_u16;
 use unicode_normalization::UnicodeNormalization;
 
 pub use self::flags::QueryFlags;
+pub use self::media::Media;
 use super::Error;
 use super::gem::{self, Area};
-use super::ggep::{Extensions, Id, Inflation, decode_integer};
+use super::ggep::{Extensions, Id, Inflation, decode_integer, encode_integer};
 use super::parse::{fixed, terminated};
 use super::urn::{Sha1, Urn};
 
@@ -24,6 +26,12 @@ pub const MIN_TEXT: usize = 3;
 
 /// The text of a query for a URN alone.
 const URN_TEXT: &str = "\\";
+
+/// The text that stands for a query for the newest files.
+const NEWEST_TEXT: &str = "WhatIsNewXOXO";
+
+/// In extension `WH`: the newest files are asked for.
+const NEWEST: u64 = 1;
 
 /// A search.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +80,20 @@ impl Query {
             text: URN_TEXT.to_owned(),
             urns: vec![urn],
             extensions: Extensions::new(),
+        }
+    }
+
+    /// A search for the newest files, in both forms: extension `WH` and the text that stands for
+    /// it.
+    #[must_use]
+    pub fn for_newest() -> Self {
+        let mut extensions = Extensions::new();
+        extensions.push(Id::WH, encode_integer(NEWEST));
+        Self {
+            flags: QueryFlags::new().with_ggep_hash(true),
+            text: NEWEST_TEXT.to_owned(),
+            urns: Vec::new(),
+            extensions,
         }
     }
 
@@ -131,6 +153,67 @@ impl Query {
         out.freeze()
     }
 
+    /// With extension `XQ`, the whole search text in place of the text field. It is deflated when
+    /// it is long and that saves bytes.
+    #[must_use]
+    pub fn with_whole_text(mut self, text: impl Into<String>) -> Self {
+        self.extensions.set(Id::XQ, text.into());
+        self
+    }
+
+    /// With extension `M`: only files of these kinds are wanted.
+    #[must_use]
+    pub fn with_media(mut self, media: Media) -> Self {
+        self.extensions.set(Id::M, media.data());
+        self
+    }
+
+    /// With extension `SO` and its flag: answers are wanted out of band, against a token.
+    #[must_use]
+    pub fn with_secure_out_of_band(mut self) -> Self {
+        self.flags = self.flags.with_out_of_band(true);
+        self.extensions.set(Id::SO, Bytes::new());
+        self
+    }
+
+    /// With extension `PR`: files of which only a part is there are wanted too.
+    #[must_use]
+    pub fn with_partial_files(mut self) -> Self {
+        self.extensions.set(Id::PR, Bytes::new());
+        self
+    }
+
+    /// With extension `NP`: no ultrapeer is to ask out of band in the asker's place.
+    #[must_use]
+    pub fn without_proxy(mut self) -> Self {
+        self.extensions.set(Id::NP, Bytes::new());
+        self
+    }
+
+    /// The kinds of file wanted; `None` for any.
+    #[must_use]
+    pub fn media(&self) -> Option<Media> {
+        Media::from_data(self.extensions.get(Id::M)?)
+    }
+
+    /// Whether the asker claims answers out of band with a token.
+    #[must_use]
+    pub fn secure_out_of_band(&self) -> bool {
+        self.flags.out_of_band() && self.extensions.get(Id::SO).is_some()
+    }
+
+    /// Whether files of which only a part is there are wanted too.
+    #[must_use]
+    pub fn wants_partial_files(&self) -> bool {
+        self.extensions.get(Id::PR).is_some()
+    }
+
+    /// Whether no ultrapeer is to ask out of band in the asker's place.
+    #[must_use]
+    pub fn refuses_proxy(&self) -> bool {
+        self.extensions.get(Id::NP).is_some()
+    }
+
     /// The words searched for: those of extension `XQ` in place of the text field, none in a
     /// search for a URN alone.
     #[must_use]
@@ -162,7 +245,7 @@ impl Query {
             .extensions
             .get(Id::WH)
             .and_then(|data| decode_integer(data));
-        feature == Some(1) || self.text.eq_ignore_ascii_case("WhatIsNewXOXO")
+        feature == Some(NEWEST) || self.text.eq_ignore_ascii_case(NEWEST_TEXT)
     }
 
     fn asks_nothing(&self) -> bool {
@@ -238,6 +321,33 @@ mod tests {
         assert!(Query::keywords(&"word".repeat(51)).is_err());
         let query = Query::keywords("linux iso").unwrap();
         assert_eq!(Query::decode(&query.encode()), Ok(query));
+    }
+
+    #[test]
+    fn wishes_are_read_as_they_were_written() {
+        let long = "several words of a rather long title, several words of a rather long title";
+        let query = Query::keywords("several words")
+            .unwrap()
+            .with_whole_text(long)
+            .with_media(Media::AUDIO.and(Media::TORRENT))
+            .with_secure_out_of_band()
+            .with_partial_files()
+            .without_proxy();
+        let payload = query.encode();
+        let read = Query::decode(&payload).unwrap();
+        assert_eq!((&read, read.search_text()), (&query, long));
+        assert!(
+            payload.len() < 2 + query.text.len() + long.len(),
+            "deflated"
+        );
+        let media = read.media().unwrap();
+        assert!(media.has(Media::AUDIO) && media.has(Media::TORRENT) && !media.has(Media::VIDEO));
+        assert!(read.secure_out_of_band() && read.wants_partial_files() && read.refuses_proxy());
+        let plain = Query::keywords("several words").unwrap();
+        assert!(plain.media().is_none() && !plain.secure_out_of_band());
+        assert!(!plain.wants_partial_files() && !plain.refuses_proxy());
+        let newest = Query::decode(&Query::for_newest().encode()).unwrap();
+        assert!(newest.asks_for_newest());
     }
 
     #[test]

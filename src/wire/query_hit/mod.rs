@@ -1,5 +1,6 @@
 //! QUERY HIT: the answer to a search (protocol §5).
 
+mod flaw;
 mod record;
 mod trailer;
 
@@ -8,6 +9,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use bytes::{BufMut, Bytes, BytesMut};
 use nom::number::complete::{le_u16, le_u32, u8 as byte};
 
+pub use self::flaw::{Flaw, Received, flaw};
 pub use self::record::Record;
 pub use self::trailer::Trailer;
 use super::ggep::Inflation;

@@ -4,10 +4,11 @@ use bytes::{BufMut, Bytes, BytesMut};
 use nom::number::complete::le_u32;
 
 use crate::wire::Error;
+use crate::wire::address::{self, Reach};
 use crate::wire::gem::{self, Area};
 use crate::wire::ggep::{Extensions, Id, Inflation, decode_integer, encode_integer};
 use crate::wire::parse::{fixed, terminated};
-use crate::wire::query::urns_of;
+use crate::wire::query::{QueryFlags, urns_of};
 use crate::wire::urn::{Sha1, TigerRoot, Urn};
 
 /// What the size field holds when the true size is in extension `LF`.
@@ -18,6 +19,9 @@ const LARGE: u64 = 1 << 31;
 
 /// The largest size believed, so that sums of sizes and offsets cannot overflow.
 const MAX_SIZE: u64 = u64::MAX >> 1;
+
+/// The most places written where else a file is; servents of today drop more.
+const MAX_ALTERNATES: usize = 10;
 
 /// One file of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +63,56 @@ impl Record {
             metadata: Vec::new(),
             extensions,
         }
+    }
+
+    /// The record as the asker of a query reads it best: with its hashes as extension `H` in place
+    /// of URN text and `TT` when the query's flags say that it reads that.
+    #[must_use]
+    pub fn suited_to(mut self, flags: QueryFlags) -> Self {
+        let urn = match (self.sha1(), self.tiger_root()) {
+            (Some(sha1), Some(root)) => Urn::Bitprint(sha1, root),
+            (Some(sha1), None) => Urn::Sha1(sha1),
+            (None, _) => return self,
+        };
+        if flags.ggep_hash()
+            && let Some(digest) = urn.typed_digest()
+        {
+            self.urns.clear();
+            self.extensions.remove(Id::TT);
+            self.extensions.set(Id::H, digest);
+        }
+        self
+    }
+
+    /// With extensions `ALT` and `ALT_TLS`: the first ten of these places have the file too.
+    #[must_use]
+    pub fn with_alternates(mut self, alternates: &[Reach]) -> Self {
+        let alternates = &alternates[..alternates.len().min(MAX_ALTERNATES)];
+        address::set_reaches(&mut self.extensions, Id::ALT, Id::ALT_TLS, alternates);
+        self
+    }
+
+    /// With extension `CT`: when the file was first shared, in seconds since 1970.
+    #[must_use]
+    pub fn with_created(mut self, seconds: u64) -> Self {
+        self.extensions.set(Id::CT, encode_integer(seconds));
+        self
+    }
+
+    /// Other places that have the file, at most `limit`.
+    pub fn alternates(&self, limit: usize) -> impl Iterator<Item = Reach> {
+        address::reaches_in(&self.extensions, Id::ALT, Id::ALT_TLS).take(limit)
+    }
+
+    /// When the file was first shared, in seconds since 1970.
+    #[must_use]
+    pub fn created(&self) -> Option<u64> {
+        decode_integer(self.extensions.get(Id::CT)?)
+    }
+
+    /// Every SHA-1 that the record gives, which ought to be the same.
+    pub(super) fn sha1s(&self) -> impl Iterator<Item = Sha1> {
+        self.all_urns().filter_map(|urn| urn.sha1())
     }
 
     /// The file's SHA-1, from a URN or the extensions `H` or `u`.
@@ -173,6 +227,43 @@ mod tests {
         let mut out = BytesMut::new();
         record.put(&mut out);
         out
+    }
+
+    #[test]
+    fn the_asker_gets_hashes_in_the_form_it_reads() {
+        let sha1: Sha1 = SHA1.parse().unwrap();
+        let root: TigerRoot = ROOT.parse().unwrap();
+        let record = Record::new(5, 11, "hello.txt", Some(sha1), Some(root));
+        assert_eq!(record.clone().suited_to(QueryFlags::new()), record);
+        let asked = QueryFlags::new().with_ggep_hash(true);
+        let digest = record.clone().suited_to(asked);
+        assert!(digest.urns.is_empty() && digest.extensions.get(Id::TT).is_none());
+        assert_eq!(
+            (digest.sha1(), digest.tiger_root()),
+            (Some(sha1), Some(root))
+        );
+        assert!(digest.encoded_len() < record.encoded_len());
+        let bare = Record::new(5, 11, "hello.txt", None, Some(root));
+        assert_eq!(bare.clone().suited_to(asked), bare);
+    }
+
+    #[test]
+    fn what_is_added_is_read_as_it_was_written() {
+        let reach = |tls| Reach {
+            address: "198.51.100.7:6346".parse().unwrap(),
+            tls,
+        };
+        let record = Record::new(5, 11, "hello.txt", None, None)
+            .with_alternates(&[[reach(true); 1].as_slice(), &[reach(false); 12]].concat())
+            .with_created(1_700_000_000);
+        let record = take(&written(&record)).unwrap();
+        assert_eq!(record.created(), Some(1_700_000_000));
+        let alternates: Vec<Reach> = record.alternates(100).collect();
+        assert_eq!((alternates.len(), alternates[0]), (10, reach(true)));
+        assert_eq!(
+            (alternates[9], record.alternates(3).count()),
+            (reach(false), 3)
+        );
     }
 
     #[test]

@@ -6,7 +6,8 @@ use nom::multi::length_data;
 use nom::number::complete::u8 as byte;
 
 use crate::wire::Error;
-use crate::wire::ggep::{Extensions, Inflation, MAGIC, Zeros};
+use crate::wire::address::{self, Reach};
+use crate::wire::ggep::{Extensions, Id, Inflation, MAGIC, Zeros};
 use crate::wire::parse::fixed;
 
 const PUSH: u8 = 0x01;
@@ -14,6 +15,9 @@ const BUSY: u8 = 0x04;
 const UPLOADED: u8 = 0x08;
 const MEASURED: u8 = 0x10;
 const GGEP: u8 = 0x20;
+
+/// The most push proxies written; some servents read no more.
+const MAX_PROXIES: usize = 4;
 
 /// What a servent says of itself. A flag that it leaves open is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +43,58 @@ impl Trailer {
     #[must_use]
     pub fn vendor_text(&self) -> String {
         self.vendor.escape_ascii().to_string()
+    }
+
+    /// With extensions `PUSH` and `PUSH_TLS`: the first four of these hand on pushes.
+    #[must_use]
+    pub fn with_push_proxies(mut self, proxies: &[Reach]) -> Self {
+        let proxies = &proxies[..proxies.len().min(MAX_PROXIES)];
+        address::set_reaches(&mut self.extensions, Id::PUSH, Id::PUSH_TLS, proxies);
+        self
+    }
+
+    /// With extension `BH`: its files can be browsed.
+    #[must_use]
+    pub fn with_browsing(mut self) -> Self {
+        self.extensions.set(Id::BH, Bytes::new());
+        self
+    }
+
+    /// With extension `TLS`: it accepts encrypted connections.
+    #[must_use]
+    pub fn with_tls(mut self) -> Self {
+        self.extensions.set(Id::TLS, Bytes::new());
+        self
+    }
+
+    /// With extension `SO`, the token of the claim that fetched the hit out of band.
+    #[must_use]
+    pub fn with_token(mut self, token: Bytes) -> Self {
+        self.extensions.set(Id::SO, token);
+        self
+    }
+
+    /// The servents that hand on pushes, at most `limit`.
+    pub fn push_proxies(&self, limit: usize) -> impl Iterator<Item = Reach> {
+        address::reaches_in(&self.extensions, Id::PUSH, Id::PUSH_TLS).take(limit)
+    }
+
+    /// Whether its files can be browsed.
+    #[must_use]
+    pub fn can_be_browsed(&self) -> bool {
+        self.extensions.get(Id::BH).is_some()
+    }
+
+    /// Whether it accepts encrypted connections.
+    #[must_use]
+    pub fn accepts_tls(&self) -> bool {
+        self.extensions.get(Id::TLS).is_some()
+    }
+
+    /// The token of the claim that fetched the hit out of band.
+    #[must_use]
+    pub fn token(&self) -> Option<&Bytes> {
+        self.extensions.get(Id::SO)
     }
 
     /// Reads the trailer, which starts at `offset` of the payload.
@@ -162,6 +218,31 @@ mod tests {
 
     fn decode(bytes: &[u8]) -> Result<Trailer, Error> {
         Trailer::decode(&Bytes::copy_from_slice(bytes), 0, &mut Inflation::new())
+    }
+
+    #[test]
+    fn what_is_added_is_read_as_it_was_written() {
+        let proxies = [false, true, false, false, true].map(|tls| Reach {
+            address: "198.51.100.7:6346".parse().unwrap(),
+            tls,
+        });
+        let trailer = Trailer {
+            vendor: *b"TEST",
+            ..Trailer::default()
+        };
+        let full = trailer
+            .clone()
+            .with_push_proxies(&proxies)
+            .with_browsing()
+            .with_tls()
+            .with_token(Bytes::from_static(b"\0token"));
+        let mut out = BytesMut::new();
+        full.put(&mut out);
+        let read = decode(&out).unwrap();
+        assert_eq!(read.push_proxies(8).collect::<Vec<_>>(), proxies[..4]);
+        assert!(read.can_be_browsed() && read.accepts_tls());
+        assert_eq!(read.token().map(|token| &token[..]), Some(&b"\0token"[..]));
+        assert!(!trailer.can_be_browsed() && !trailer.accepts_tls() && trailer.token().is_none());
     }
 
     #[test]

@@ -1,0 +1,60 @@
+//! What happens to a servent.
+
+use bytes::Bytes;
+
+use super::flow::Pressure;
+use super::neighbour::Offer;
+use super::{Link, SearchId};
+use crate::wire::Header;
+use crate::wire::query::Query;
+
+/// What happens to a servent.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// A handshake succeeded.
+    Connected {
+        /// The new link, above every link before it.
+        link: Link,
+        /// What the handshake said.
+        offer: Offer,
+    },
+    /// A descriptor came over a link.
+    Received {
+        /// The link.
+        link: Link,
+        /// Its header.
+        header: Header,
+        /// Its payload, parsed only where this servent must understand it.
+        payload: &'a Bytes,
+    },
+    /// A link is gone.
+    Closed {
+        /// The link.
+        link: Link,
+    },
+    /// The send queue of a link filled or emptied.
+    Pressure {
+        /// The link.
+        link: Link,
+        /// Whether the neighbour keeps up.
+        level: Pressure,
+    },
+    /// The user searches.
+    Search {
+        /// A number for the hits to carry.
+        id: SearchId,
+        /// What to search.
+        query: &'a Query,
+        /// How far, instead of the profile's TTL.
+        ttl: Option<u8>,
+    },
+    /// The user wants no more hits of a search.
+    Cancel {
+        /// The search.
+        id: SearchId,
+    },
+    /// What this servent shares is not what it was.
+    LibraryChanged,
+    /// The deadline passed.
+    Tick,
+}

@@ -1,0 +1,61 @@
+//! What a servent wants done.
+
+use super::{Link, SearchId};
+use crate::wire::Descriptor;
+use crate::wire::bye::Bye;
+use crate::wire::query_hit::QueryHit;
+
+/// What a servent wants done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Pass on the descriptor that was just received, sharing its payload, with these two header
+    /// bytes.
+    Forward {
+        /// To whom.
+        to: Recipients,
+        /// Its TTL from here.
+        ttl: u8,
+        /// Its hops from here.
+        hops: u8,
+    },
+    /// Send a descriptor of our own.
+    Send {
+        /// To whom.
+        to: Recipients,
+        /// What.
+        descriptor: Descriptor,
+    },
+    /// Close a link.
+    Close {
+        /// The link.
+        link: Link,
+        /// What to say before, where the neighbour understands it.
+        bye: Option<Bye>,
+        /// Why, for people.
+        why: String,
+    },
+    /// A search of our own was answered.
+    Hit {
+        /// The search.
+        search: SearchId,
+        /// The answer.
+        hit: Box<QueryHit>,
+        /// How many links away it comes from: 1 is a direct neighbour.
+        hops: u8,
+        /// Over which link it came.
+        link: Link,
+    },
+}
+
+/// Which neighbours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recipients {
+    /// One.
+    One(Link),
+    /// All of them but this one.
+    AllBut(Link),
+    /// All of them.
+    All,
+    /// These.
+    Some(Box<[Link]>),
+}

@@ -1,0 +1,85 @@
+//! QUERY HIT: back the way the query came, or to a search of our own (protocol §1.7, §5.5).
+
+use bytes::Bytes;
+
+use super::neighbour::Role;
+use super::output::{Output, Recipients};
+use super::stats::Drop;
+use super::{Instant, Link, Servent, Surroundings, dynamic_query, flood, neighbour};
+use crate::wire::query_hit::{QueryHit, servent_of};
+use crate::wire::{Guid, Header};
+
+impl Servent {
+    pub(super) fn query_hit(
+        &mut self,
+        now: Instant,
+        link: Link,
+        header: &Header,
+        payload: &Bytes,
+        around: &mut Surroundings<'_>,
+    ) -> Result<(), Drop> {
+        let settings = around.settings;
+        let onward = flood::hit(header)?;
+        if payload.len() > settings.limits.hit_bytes {
+            return Err(Drop::TooLarge);
+        }
+        let servent = servent_of(payload).ok_or(Drop::Malformed)?;
+        if servent.is_zero() || servent == self.guid || servent == header.guid {
+            return Err(Drop::BadServent);
+        }
+        let back = self
+            .routes
+            .way_back(now, header.guid, &settings.limits, settings.secret)
+            .ok_or(Drop::NoRoute)?;
+        self.count_hits(now, header.guid, payload, around);
+        if back == Link::OWN {
+            let searches = self.searches.as_ref().ok_or(Drop::NoRoute)?;
+            let search = searches.of(header.guid).ok_or(Drop::NoRoute)?;
+            let hit = QueryHit::decode(payload).map_err(|_| Drop::Malformed)?;
+            around.out.push(Output::Hit {
+                search,
+                hit: Box::new(hit),
+                hops: onward.hops,
+                link,
+            });
+            return Ok(());
+        }
+        let Some(asker) = neighbour::find(&mut self.neighbours, back).filter(|_| back != link)
+        else {
+            return Err(Drop::RouteLost);
+        };
+        // The hop to a leaf is free.
+        let ttl = onward.ttl.max(u8::from(asker.offer.role == Role::Leaf));
+        if ttl == 0 {
+            return Err(Drop::TtlExhausted);
+        }
+        around.stats.routed += 1;
+        around.out.push(Output::Forward {
+            to: Recipients::One(back),
+            ttl,
+            hops: onward.hops,
+        });
+        Ok(())
+    }
+
+    /// Tells a dynamic query how many results came for it: the first byte of a hit.
+    fn count_hits(
+        &mut self,
+        now: Instant,
+        guid: Guid,
+        payload: &Bytes,
+        around: &mut Surroundings<'_>,
+    ) {
+        let (Some(queries), Some(settings)) = (&mut self.dynamic, &around.settings.dynamic) else {
+            return;
+        };
+        let mut inside = dynamic_query::Around {
+            settings,
+            policy: &dynamic_query::Standard,
+            outcomes: &mut around.stats.dynamic,
+            out: &mut Vec::new(),
+        };
+        let results = payload.first().map_or(0, |count| u32::from(*count));
+        queries.hits(now, guid, results, &mut inside);
+    }
+}

@@ -1,0 +1,197 @@
+//! Query routing between neighbours: the tables they tell us, and what we tell them
+//! (protocol §7).
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::neighbour::{self, Role};
+use super::output::{Output, Recipients};
+use super::query_routing::{
+    LookedUp, NeighbourTables, Receiver, Refusal, Table, TableBuilder, updates,
+};
+use super::stats::Drop;
+use super::{Instant, Link, Servent, Surroundings, misbehaviour};
+use crate::wire::route_table_update::RouteTableUpdate;
+use crate::wire::{Descriptor, Guid, Header, Kind};
+
+/// All tables of a servent: made when the first neighbour has to do with them.
+#[derive(Debug, Default)]
+pub(super) struct Routing {
+    /// What we share, once it was looked at.
+    own: Option<Table>,
+    leaves: NeighbourTables,
+    ultrapeers: NeighbourTables,
+    receivers: BTreeMap<Link, Receiver>,
+    told: BTreeMap<Link, Table>,
+    /// When our table is told next, if it is to be told.
+    due: Option<Instant>,
+    last: Option<Instant>,
+}
+
+impl Routing {
+    /// When our table is to be told.
+    pub(super) const fn deadline(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Forgets a neighbour; says whether our own table changes with it.
+    fn forget(&mut self, link: Link) -> bool {
+        let had = self.leaves.get(link).is_some();
+        self.leaves.remove(link);
+        self.ultrapeers.remove(link);
+        self.receivers.remove(&link);
+        self.told.remove(&link);
+        had
+    }
+
+    /// Has our table told soon, but not sooner than the pause since it was last.
+    fn schedule(&mut self, now: Instant, around: &Surroundings<'_>) {
+        let pause = around.settings.limits.routing_pause;
+        let earliest = self.last.map_or(now, |last| (last + pause).max(now));
+        self.due = Some(self.due.map_or(earliest, |due| due.min(earliest)));
+    }
+
+    /// What the table of an ultrapeer says of a query; `None` when it told none.
+    pub(super) fn ultrapeer_matches(&self, link: Link, query: &LookedUp) -> Option<bool> {
+        self.ultrapeers.get(link).map(|table| table.matches(query))
+    }
+
+    /// The leaves whose tables a query matches, but for the one it came from.
+    pub(super) fn leaves_for(&self, query: &LookedUp, from: Option<Link>) -> Vec<Link> {
+        let mut links = Vec::new();
+        self.leaves.for_each_match(query, |link| {
+            if Some(link) != from {
+                links.push(link);
+            }
+        });
+        links
+    }
+}
+
+impl Servent {
+    /// A neighbour came: it may have to be told our table.
+    pub(super) fn route_with(&mut self, now: Instant, link: Link, around: &Surroundings<'_>) {
+        let Some(neighbour) = neighbour::find(&mut self.neighbours, link) else {
+            return;
+        };
+        let offer = neighbour.offer;
+        let leaf = around.settings.role == Role::Leaf;
+        if offer.role == Role::Leaf || offer.routing || leaf {
+            let routing = self.routing.get_or_insert_default();
+            if offer.routing {
+                routing.schedule(now, around);
+            }
+        }
+    }
+
+    /// A neighbour is gone.
+    pub(super) fn route_without(&mut self, now: Instant, link: Link, around: &Surroundings<'_>) {
+        if let Some(routing) = &mut self.routing
+            && routing.forget(link)
+        {
+            routing.schedule(now, around);
+        }
+    }
+
+    /// What we share changed.
+    pub(super) fn route_anew(&mut self, now: Instant, around: &Surroundings<'_>) {
+        if let Some(routing) = &mut self.routing {
+            routing.own = None;
+            routing.schedule(now, around);
+        }
+    }
+
+    /// Takes a piece of a neighbour's table (protocol §7.2, §7.3).
+    pub(super) fn route_table_update(
+        &mut self,
+        now: Instant,
+        link: Link,
+        payload: &Bytes,
+        around: &mut Surroundings<'_>,
+    ) -> Result<(), Drop> {
+        let Some(neighbour) = neighbour::find(&mut self.neighbours, link) else {
+            return Err(Drop::UnknownLink);
+        };
+        let (role, closing) = (neighbour.offer.role, neighbour.clone());
+        if around.settings.role == Role::Leaf {
+            // Nobody has to tell a leaf (protocol §7.4).
+            return Err(Drop::Weird);
+        }
+        let update = RouteTableUpdate::decode(payload).map_err(|_| Drop::BadTable)?;
+        let routing = self.routing.get_or_insert_default();
+        let receiver = routing.receivers.entry(link).or_insert_with(|| match role {
+            Role::Leaf => Receiver::leaf(),
+            Role::Ultrapeer => Receiver::ultrapeer(),
+        });
+        match receiver.receive(&update, &around.settings.limits) {
+            Ok(None) => {}
+            Ok(Some(table)) => {
+                around.stats.tables += 1;
+                if role == Role::Leaf {
+                    let changed = routing.leaves.get(link) != Some(&table);
+                    routing.leaves.insert(link, table);
+                    if changed {
+                        routing.schedule(now, around);
+                    }
+                } else {
+                    routing.ultrapeers.insert(link, table);
+                }
+            }
+            Err(refusal) => {
+                let why = refusal.to_string();
+                around
+                    .out
+                    .push(misbehaviour::close(&closing, Refusal::BYE, &why));
+                return Err(Drop::BadTable);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells our table to whom it concerns, when it is due: what changed, and no more.
+    pub(super) fn tell_routes(&mut self, now: Instant, around: &mut Surroundings<'_>) {
+        let Some(routing) = &mut self.routing else {
+            return;
+        };
+        if routing.due.is_none_or(|due| due > now) {
+            return;
+        }
+        (routing.due, routing.last) = (None, Some(now));
+        let own = routing.own.get_or_insert_with(|| {
+            let mut builder = TableBuilder::default();
+            around.catalogue.describe(&mut builder);
+            builder.build()
+        });
+        let ours = match around.settings.role {
+            Role::Leaf => own.clone(),
+            Role::Ultrapeer => {
+                let leaves = routing.leaves.iter().map(|(_, table)| table);
+                Table::aggregate(std::iter::once(&*own).chain(leaves))
+            }
+        };
+        let concerned = |neighbour: &&neighbour::Neighbour| {
+            neighbour.offer.routing && neighbour.offer.role == Role::Ultrapeer
+        };
+        for neighbour in self.neighbours.iter().filter(concerned) {
+            let told = routing.told.get(&neighbour.link);
+            if told == Some(&ours) {
+                continue;
+            }
+            for update in updates(told, &ours) {
+                let header = Header {
+                    guid: Guid::random(around.rng),
+                    kind: Kind::RouteTableUpdate,
+                    ttl: 1,
+                    hops: 0,
+                };
+                let payload = update.encode();
+                around.out.push(Output::Send {
+                    to: Recipients::One(neighbour.link),
+                    descriptor: Descriptor { header, payload },
+                });
+            }
+            routing.told.insert(neighbour.link, ours.clone());
+        }
+    }
+}
