@@ -24,7 +24,7 @@ pub struct Us {
     /// Our role, as we said it.
     pub role: Role,
     /// Whether we, an ultrapeer, may become a leaf
-    /// ([`Election::may_yield`](super::role::Election::may_yield)).
+    /// ([`Election::may_yield`](crate::overlay::role::Election::may_yield)).
     pub may_yield: bool,
 }
 
