@@ -35,7 +35,8 @@ impl From<TimedOut> for io::Error {
 
 /// Runs a future on the current thread until it is done; the entry from a plain thread.
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    async_std::task::block_on(future)
+    async_std::// Boxed: an unoptimised build moves a large future through many frames.
+    task::block_on(Box::pin(future))
 }
 
 /// Starts a task and gives its handle: await it for the result, [`JoinHandle::cancel`] it to end

@@ -447,7 +447,8 @@ fn what_no_neighbour_should_send_is_counted_and_at_most_ends_its_own_link() {
             &[0; 20_000],
             Drop::TooLarge,
         ),
-        (header(Kind::RouteTableUpdate, 5, 1, 0), b"", Drop::Ignored),
+        (header(Kind::RouteTableUpdate, 5, 1, 0), b"", Drop::BadTable),
+        (header(Kind::Dht, 5, 1, 0), b"", Drop::Ignored),
     ];
     for (header, payload, why) in cases {
         let before = bench.stats.dropped(why);

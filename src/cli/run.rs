@@ -10,7 +10,10 @@ use super::exit::{Exit, Failure};
 use super::home::absolute;
 use super::session::Joining;
 use crate::api::Node;
+#[cfg(feature = "tls")]
+use crate::node::Encryption;
 use crate::node::Profile;
+use crate::node::state::Role;
 use crate::runtime::{self, Interruption};
 use crate::web;
 
@@ -27,6 +30,34 @@ pub(super) struct Arguments {
     /// The rules by which queries travel
     #[arg(long, value_enum, default_value_t = Rules::Public)]
     profile: Rules,
+    /// The place in the overlay
+    #[arg(long, value_enum, default_value_t = Mode::Ultrapeer)]
+    mode: Mode,
+    /// Whether links are encrypted; on private ground off, else offer unless said
+    #[cfg(feature = "tls")]
+    #[arg(long, value_enum)]
+    tls: Option<Tls>,
+}
+
+/// The place in the overlay.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Mode {
+    /// Relays for others
+    Ultrapeer,
+    /// Lets ultrapeers relay for it
+    Leaf,
+}
+
+/// Whether links are encrypted.
+#[cfg(feature = "tls")]
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Tls {
+    /// Only those that come so
+    Off,
+    /// Where the other side can
+    Offer,
+    /// All; others are refused
+    Require,
 }
 
 /// The rules by which queries travel.
@@ -68,11 +99,26 @@ async fn start(context: &Context, arguments: Arguments) -> Result<Node, Failure>
         joining,
         downloads,
         profile,
+        mode,
+        #[cfg(feature = "tls")]
+        tls,
     } = arguments;
     let mut builder = Node::builder().home(&context.home).profile(match profile {
         Rules::Public => Profile::PUBLIC,
         Rules::Classic => Profile::CLASSIC,
     });
+    builder = builder.role(match mode {
+        Mode::Ultrapeer => Role::Ultrapeer,
+        Mode::Leaf => Role::Leaf,
+    });
+    #[cfg(feature = "tls")]
+    if let Some(tls) = tls {
+        builder = builder.encrypt(match tls {
+            Tls::Off => Encryption::Off,
+            Tls::Offer => Encryption::Offer,
+            Tls::Require => Encryption::Require,
+        });
+    }
     for share in shares {
         builder = builder.share(absolute(&share)?);
     }

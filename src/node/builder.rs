@@ -18,9 +18,13 @@ use super::state::Role;
 use super::stop::Stop;
 use super::{Inner, Node, links};
 use crate::library::{self, Library};
+use crate::net::deflate;
+use crate::net::handshake::{self, Policy};
 use crate::net::listener::Listener;
 use crate::net::sniff::Sniffer;
-use crate::overlay::{self, Profile, Settings};
+#[cfg(feature = "tls")]
+use crate::net::tls::{Acceptor, Ends, Identity};
+use crate::overlay::{self, Profile, Settings, dynamic_query};
 use crate::runtime;
 use crate::store::Store;
 use crate::transfer::upload::{self, Uploads};
@@ -43,6 +47,10 @@ pub struct Builder {
     downloads: Option<PathBuf>,
     profile: Profile,
     role: overlay::Role,
+    dynamic: Option<bool>,
+    compress: Option<bool>,
+    #[cfg(feature = "tls")]
+    encryption: Option<Encryption>,
     search_limits: SearchLimits,
 }
 
@@ -56,6 +64,10 @@ impl Builder {
             downloads: None,
             profile: Profile::PUBLIC,
             role: overlay::Role::Ultrapeer,
+            dynamic: None,
+            compress: None,
+            #[cfg(feature = "tls")]
+            encryption: None,
             search_limits: SearchLimits::default(),
         }
     }
@@ -113,6 +125,29 @@ impl Builder {
         self
     }
 
+    /// Whether an ultrapeer carries a search from neighbour to neighbour until it has enough
+    /// (protocol §8.4), instead of flooding at once; without it it does, except on private
+    /// ground, where overlays are small and waiting is dear.
+    pub const fn dynamic(mut self, dynamic: bool) -> Self {
+        self.dynamic = Some(dynamic);
+        self
+    }
+
+    /// Whether links are compressed where the other side can; without it they are, except on
+    /// private ground, where bytes are cheap.
+    pub const fn compress(mut self, compress: bool) -> Self {
+        self.compress = Some(compress);
+        self
+    }
+
+    /// Whether links are encrypted; without it they are where the other side can, except on
+    /// private ground.
+    #[cfg(feature = "tls")]
+    pub const fn encrypt(mut self, encryption: Encryption) -> Self {
+        self.encryption = Some(encryption);
+        self
+    }
+
     /// Starts the node: opens its home, listens, and begins to hash what it shares.
     ///
     /// # Errors
@@ -131,7 +166,8 @@ impl Builder {
             store,
             guid,
             port,
-            sniffer,
+            #[cfg(feature = "tls")]
+            identity,
             temporary,
         } = prepared;
         let store = Arc::new(store);
@@ -146,8 +182,31 @@ impl Builder {
         let settings = Settings {
             address,
             role: self.role,
+            dynamic: self
+                .dynamic
+                .unwrap_or(!private)
+                .then(|| dynamic_query::Settings {
+                    max_ttl: self.profile.max_ttl,
+                    ..dynamic_query::Settings::default()
+                }),
             secret: rand::rng().random(),
             ..Settings::new(self.profile)
+        };
+        let compress = self.compress.unwrap_or(!private);
+        #[cfg(feature = "tls")]
+        let (sniffer, tls) = {
+            let encryption = match private {
+                true => Encryption::Off,
+                false => Encryption::Offer,
+            };
+            secure(&identity, self.encryption.unwrap_or(encryption))?
+        };
+        #[cfg(not(feature = "tls"))]
+        let (sniffer, tls) = (Sniffer::default(), handshake::Tls::Off);
+        let policy = Policy {
+            deflate: compress.then_some(deflate::LEVEL),
+            tls,
+            ..Policy::default()
         };
         let searches = Searches::new(self.search_limits);
         let advertised = Advertised::new(ip);
@@ -175,6 +234,7 @@ impl Builder {
             library,
             started: Instant::now(),
             sniffer,
+            policy,
             opening: AtomicU64::new(0),
             why: Mutex::new(None),
             peers: self.peers.clone(),
@@ -196,6 +256,31 @@ impl Builder {
     }
 }
 
+/// Whether links are encrypted. What is encrypted is hidden from those in between, but nobody
+/// proves who it is (protocol §14.2).
+#[cfg(feature = "tls")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// Only those that came so.
+    Off,
+    /// Where the other side can.
+    Offer,
+    /// All of them; others are refused.
+    Require,
+}
+
+/// What answers TLS on the one port, and what a handshake makes of it.
+#[cfg(feature = "tls")]
+fn secure(identity: &Identity, encryption: Encryption) -> Result<(Sniffer, handshake::Tls), Error> {
+    let sniffer = Sniffer::default().tls(Acceptor::new(identity)?);
+    let tls = match encryption {
+        Encryption::Off => handshake::Tls::Off,
+        Encryption::Offer => handshake::Tls::Offer(Ends::new(identity)?),
+        Encryption::Require => handshake::Tls::Require(Ends::new(identity)?),
+    };
+    Ok((sniffer, tls))
+}
+
 /// A home that is open.
 struct Prepared {
     home: PathBuf,
@@ -205,7 +290,8 @@ struct Prepared {
     store: Store,
     guid: Guid,
     port: Option<u16>,
-    sniffer: Sniffer,
+    #[cfg(feature = "tls")]
+    identity: Identity,
     temporary: Option<Temporary>,
 }
 
@@ -255,9 +341,7 @@ fn prepare(
     let guid = store.servent_guid()?;
     let port = store.port()?;
     #[cfg(feature = "tls")]
-    let sniffer = super::identity::sniffer(&home)?;
-    #[cfg(not(feature = "tls"))]
-    let sniffer = Sniffer::default();
+    let identity = super::identity::load(&home)?;
     let downloads = downloads.unwrap_or_else(|| home.join("downloads"));
     let incomplete = home.join("incomplete");
     Ok(Prepared {
@@ -268,7 +352,8 @@ fn prepare(
         store,
         guid,
         port,
-        sniffer,
+        #[cfg(feature = "tls")]
+        identity,
         temporary,
     })
 }

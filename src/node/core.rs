@@ -35,6 +35,8 @@ pub(super) struct Neighbour {
     /// Where it listens, when it said so.
     pub(super) listen: Option<SocketAddr>,
     pub(super) tls: bool,
+    /// Both ways.
+    pub(super) compressed: bool,
     /// Who it says it is, which tells a second link to the same servent.
     pub(super) servent: Option<Guid>,
     pub(super) since: Instant,

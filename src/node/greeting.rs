@@ -31,6 +31,7 @@ pub(super) fn headers(core: &Core, remote: IpAddr) -> Headers {
         requeries: Some(false),
         ggep: true,
         bye: true,
+        tls: cfg!(feature = "tls"),
         guid: Some(core.servent.guid()),
         ..Greeting::default()
     };

@@ -5,32 +5,30 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use super::error::Error;
-use crate::net::sniff::Sniffer;
-use crate::net::tls::{Acceptor, Identity};
+use crate::net::tls::Identity;
 
 /// The file in the home that holds certificate and key.
 const FILE: &str = "identity.pem";
 
-/// A sniffer that answers TLS with the identity kept in `home`.
+/// The identity kept in `home`, made now if there is none.
 ///
 /// # Errors
-/// When the identity cannot be read, made, kept or used.
-pub(super) fn sniffer(home: &Path) -> Result<Sniffer, Error> {
+/// When it cannot be read, made or kept.
+pub(super) fn load(home: &Path) -> Result<Identity, Error> {
     let path = home.join(FILE);
     let at = |cause| Error::Home {
         path: path.clone(),
         cause,
     };
-    let identity = match fs::read_to_string(&path) {
-        Ok(pem) => Identity::from_pem(pem),
+    match fs::read_to_string(&path) {
+        Ok(pem) => Ok(Identity::from_pem(pem)),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let identity = Identity::generate()?;
             keep(&path, identity.as_pem()).map_err(at)?;
-            identity
+            Ok(identity)
         }
-        Err(error) => return Err(at(error)),
-    };
-    Ok(Sniffer::default().tls(Acceptor::new(&identity)?))
+        Err(error) => Err(at(error)),
+    }
 }
 
 /// Writes a file that only its owner may read, whole or not at all.

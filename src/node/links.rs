@@ -16,7 +16,7 @@ use super::greeting::{self, Refusal};
 use super::outbox::Outbox;
 use super::state::Direction;
 use super::{Inner, Node};
-use crate::net::handshake::{self, Judgement, Policy, Shaken};
+use crate::net::handshake::{self, Judgement, Shaken};
 use crate::net::link::LinkError;
 use crate::net::listener::Listener;
 use crate::net::sniff::Opening;
@@ -27,8 +27,6 @@ use crate::wire::handshake::{Block, Greeting, Headers};
 
 /// Time to reach a servent (protocol §2.2).
 const CONNECT: Duration = Duration::from_secs(10);
-/// Time for a handshake (protocol §2.2).
-const HANDSHAKE: Duration = Duration::from_secs(20);
 /// Time after which a link on which nothing came is dead (protocol §3.5).
 const SILENCE: Duration = Duration::from_secs(180);
 /// Time in which a neighbour must take something of what waits for it.
@@ -90,7 +88,7 @@ async fn welcome(node: Node, stream: Rewind<Stream>, from: SocketAddr) {
             ours,
         )
     };
-    match handshake::respond(stream, &policy(), judge).await {
+    match handshake::respond(stream, &inner.policy, judge).await {
         Ok(shaken) => {
             let theirs = Greeting::from_headers(&shaken.headers);
             node.live(shaken, from, Direction::Incoming, &theirs, || {})
@@ -119,7 +117,7 @@ impl Node {
             judgement(greeting::judge(&self.0.core(), &theirs), Headers::new())
         };
         let stream = Rewind::new(Bytes::new(), Stream::from(stream));
-        let shaken = handshake::initiate(stream, ours, &policy(), judge)
+        let shaken = handshake::initiate(stream, ours, &self.0.policy, judge)
             .await
             .map_err(|error| Error::Handshake {
                 address,
@@ -187,6 +185,8 @@ impl Node {
             mut writer,
             local,
             tls,
+            compressed_in,
+            compressed_out,
             ..
         } = shaken;
         let inner = &self.0;
@@ -197,6 +197,7 @@ impl Node {
             agent: theirs.agent.clone().unwrap_or_default(),
             listen: theirs.listen,
             tls,
+            compressed: compressed_in && compressed_out,
             servent: greeting::servent(theirs),
             since: Instant::now(),
             received: AtomicU64::new(0),
@@ -252,15 +253,6 @@ impl Node {
             inner.links_changed.notify();
         }
         drain(&mut reader, &mut writer).await;
-    }
-}
-
-/// What is wanted of every link.
-fn policy() -> Policy {
-    Policy {
-        deflate: None,
-        limit: HANDSHAKE,
-        ..Policy::default()
     }
 }
 

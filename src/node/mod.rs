@@ -35,6 +35,8 @@ use std::time::{Duration, Instant};
 
 use futures::future::{self, Either, FutureExt};
 
+#[cfg(feature = "tls")]
+pub use builder::Encryption;
 pub use builder::{Builder, PORT};
 pub use downloads::Target;
 pub use error::Error;
@@ -51,14 +53,15 @@ use self::downloads::Downloads;
 use self::state::{DownloadPhase, Peer, Role, Status};
 use self::stop::Stop;
 use crate::library::Library;
+use crate::net::handshake::Policy;
 use crate::net::sniff::Sniffer;
 use crate::overlay::Stats;
 use crate::runtime;
 use crate::transfer::upload::Uploads;
 use crate::wire::Guid;
 
-/// How often deadlines are looked at.
-const TICK: Duration = Duration::from_secs(1);
+/// How often deadlines are looked at: as fine as the finest of them.
+const TICK: Duration = Duration::from_millis(250);
 /// How often the shared directories are looked through again.
 const RESCAN: Duration = Duration::from_secs(60 * 60);
 /// How long a stop waits for goodbyes to be read.
@@ -81,6 +84,7 @@ struct Inner {
     library: Arc<Library>,
     started: Instant,
     sniffer: Sniffer,
+    policy: Policy,
     /// Connections that have not yet said what they want.
     opening: AtomicU64,
     /// Why the last attempt to reach a servent failed.
@@ -142,7 +146,7 @@ impl Node {
             direction: neighbour.direction,
             agent: neighbour.agent.clone(),
             tls: neighbour.tls,
-            compressed: false,
+            compressed: neighbour.compressed,
             since: neighbour.since.elapsed(),
             sent: neighbour.outbox.counts().0,
             received: neighbour

@@ -61,13 +61,23 @@ impl Probe {
         }
     }
 
-    /// Connects and shakes hands.
+    /// Connects and shakes hands as an ultrapeer.
     pub(crate) fn neighbour(to: SocketAddr) -> Self {
+        Self::shake(to, "True")
+    }
+
+    /// Connects and shakes hands as a leaf.
+    pub(crate) fn leaf(to: SocketAddr) -> Self {
+        Self::shake(to, "False")
+    }
+
+    fn shake(to: SocketAddr, ultrapeer: &str) -> Self {
         let mut probe = Self::dial(to);
-        probe.say(
-            b"GNUTELLA CONNECT/0.6\r\nUser-Agent: probe/1\r\nX-Ultrapeer: True\r\n\
-              Bye-Packet: 0.1\r\n\r\n",
+        let hello = format!(
+            "GNUTELLA CONNECT/0.6\r\nUser-Agent: probe/1\r\nX-Ultrapeer: {ultrapeer}\r\n\
+             Bye-Packet: 0.1\r\n\r\n"
         );
+        probe.say(hello.as_bytes());
         let answer = probe.block();
         assert!(answer.starts_with("GNUTELLA/0.6 200 OK\r\n"), "{answer}");
         probe.say(b"GNUTELLA/0.6 200 OK\r\n\r\n");
