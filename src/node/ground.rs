@@ -2,28 +2,18 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-/// Whether an address belongs to one machine or one site only.
-pub(super) fn is_private(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
-    }
-}
+use crate::overlay::Ground;
+pub(super) use crate::overlay::ground::is_private;
 
 /// Whether somebody could be reached at `address`; `private` says that private addresses are
 /// legal here.
-pub(super) fn is_reachable(address: SocketAddr, private: bool) -> bool {
-    let nobody = match address.ip() {
-        IpAddr::V4(ip) => {
-            ip.is_unspecified()
-                || ip.is_broadcast()
-                || ip.is_multicast()
-                || ip.octets()[0] == 0
-                || ip.octets()[0] >= 240
-        }
-        IpAddr::V6(ip) => ip.is_unspecified() || ip.is_multicast(),
+pub(super) const fn is_reachable(address: SocketAddr, private: bool) -> bool {
+    let ground = if private {
+        Ground::Private
+    } else {
+        Ground::Public
     };
-    address.port() != 0 && !nobody && (private || !is_private(address.ip()))
+    ground.admits(address)
 }
 
 /// The address that this servent tells others, learnt from what neighbours see.
@@ -70,31 +60,6 @@ impl Advertised {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn private_addresses_are_legal_on_private_ground_only() {
-        for address in [
-            "127.0.0.1:6346",
-            "10.1.2.3:1",
-            "192.168.0.9:6346",
-            "169.254.1.1:9",
-        ] {
-            let address = address.parse().unwrap();
-            assert!(
-                is_reachable(address, true) && !is_reachable(address, false),
-                "{address}"
-            );
-        }
-        for address in [
-            "0.0.0.0:6346",
-            "8.8.8.8:0",
-            "224.0.0.1:6346",
-            "255.255.255.255:1",
-        ] {
-            assert!(!is_reachable(address.parse().unwrap(), true), "{address}");
-        }
-        assert!(is_reachable("8.8.8.8:6346".parse().unwrap(), false));
-    }
 
     #[test]
     fn the_address_most_neighbours_see_is_told() {

@@ -41,6 +41,104 @@ pub struct Limits {
     /// Most slots of a query routing table that a neighbour may announce, at most 2^21 (protocol
     /// §7.2).
     pub table_slots: u32,
+
+    /// Ultrapeers that a leaf looks for (protocol §8.1).
+    pub leaf_ultrapeers: usize,
+    /// Ultrapeers that an ultrapeer looks for; the places above that are for those that come by
+    /// themselves.
+    pub ultrapeers_wanted: usize,
+    /// Dials under way at once.
+    pub dials: usize,
+    /// Neighbours in one /24 on the public network (protocol §8.3).
+    pub per_subnet: usize,
+    /// Ultrapeers that an ultrapeer of the public network must keep, for us to be its leaf
+    /// (protocol §2.5).
+    pub least_degree: u32,
+    /// How long a leaf may be useless before it makes room for another (protocol §8.2).
+    pub leaf_grace: Duration,
+    /// Leaves for each ultrapeer of an overlay from which on it needs another ultrapeer.
+    pub leaves_before_help: usize,
+    /// How often one address may crawl us on the public network (protocol §2.7).
+    pub crawl_interval: Duration,
+    /// Addresses that crawled us and are remembered; when there are more, none may for a while.
+    pub crawlers: usize,
+
+    /// How long a servent of the public network that hears no ultrapeer waits for one before it
+    /// becomes one.
+    pub cold_start: Duration,
+    /// The same on private ground.
+    pub private_cold_start: Duration,
+    /// How long a leaf with too few ultrapeers, in an overlay that needs more of them, waits
+    /// before it becomes one; a random time up to three times as long comes on top.
+    pub hunger: Duration,
+    /// The same on private ground.
+    pub private_hunger: Duration,
+    /// Ultrapeers known and not full, neighbours included, above which they are plentiful.
+    pub plentiful: usize,
+    /// Shortest time from one change of role to the next; it doubles with each change. Only the
+    /// promotion of a servent without any ultrapeer does not wait for it.
+    pub role_hold: Duration,
+    /// The same between changes that merit or idleness alone asks for (protocol §8.2).
+    pub merit_hold: Duration,
+    /// The longest that either grows to (protocol §8.2).
+    pub role_hold_most: Duration,
+    /// How long a servent must be up to become an ultrapeer by merit (protocol §8.2).
+    pub merit_uptime: Duration,
+    /// How long it must be up on average (protocol §8.2).
+    pub merit_average: Duration,
+    /// Upload bandwidth in KiB/s, where it is known, below which nobody becomes an ultrapeer
+    /// (protocol §8.2).
+    pub merit_bandwidth: u32,
+    /// File descriptors that must be free for becoming an ultrapeer.
+    pub role_descriptors: usize,
+    /// How long an ultrapeer keeps its role without leaves (protocol §8.2).
+    pub leafless: Duration,
+
+    /// Addresses of servents remembered (protocol §12.4).
+    pub hosts: usize,
+    /// Addresses marked as bad (protocol §12.4).
+    pub bad_hosts: usize,
+    /// How long such a mark holds (protocol §12.4).
+    pub bad_life: Duration,
+    /// Addresses below which those in query hits are remembered too (protocol §12.4).
+    pub starved_hosts: usize,
+    /// Pause after an attempt to reach a servent of the public network (protocol §8.3).
+    pub retry_tried: Duration,
+    /// Pause after one that failed (protocol §8.3).
+    pub retry_failed: Duration,
+    /// Pause after one that was refused because the servent is full (protocol §2.6).
+    pub retry_busy: Duration,
+    /// Pause on private ground after any attempt; it doubles with each failure.
+    pub private_retry: Duration,
+    /// The longest that it grows to.
+    pub private_retry_most: Duration,
+    /// Failures in a row after which a servent of the public network is given up.
+    pub failures: u8,
+    /// How long ago a servent may have been heard of to be recommended to others.
+    pub recommended_age: Duration,
+
+    /// Pongs remembered for each distance (protocol §18).
+    pub pongs_per_hop: usize,
+    /// Pongs that answer one ping (protocol §3.3).
+    pub pongs_per_ping: u8,
+    /// Largest pong that is remembered, in bytes (protocol §18).
+    pub pong_bytes: usize,
+    /// Pongs taken from one neighbour in one life of the cache.
+    pub pongs_per_link: u16,
+    /// How long a pong is remembered by an ultrapeer (protocol §3.3).
+    pub pong_life: Duration,
+    /// The same by a leaf.
+    pub leaf_pong_life: Duration,
+    /// Least time between two pings from an ultrapeer that are answered with cached pongs
+    /// (protocol §3.3); twice as long over a link that is not compressed.
+    pub ping_throttle: Duration,
+    /// The same for a leaf.
+    pub leaf_ping_throttle: Duration,
+    /// Least time between two of our pings to a neighbour that does not cache pongs
+    /// (protocol §3.3).
+    pub old_ping_interval: Duration,
+    /// Fewest neighbours that a refresh of the pong cache asks (protocol §3.3).
+    pub refresh_least: usize,
 }
 
 impl Default for Limits {
@@ -63,6 +161,53 @@ impl Default for Limits {
             hard_ttl_strikes: 10,
             weird_strikes: 5,
             table_slots: 1 << 21,
+
+            leaf_ultrapeers: 3,
+            ultrapeers_wanted: 28,
+            dials: 10,
+            per_subnet: 2,
+            least_degree: 15,
+            leaf_grace: Duration::from_secs(300),
+            leaves_before_help: 8,
+            crawl_interval: Duration::from_secs(300),
+            crawlers: 256,
+
+            cold_start: Duration::from_secs(10),
+            private_cold_start: Duration::from_secs(5),
+            hunger: Duration::from_secs(60),
+            private_hunger: Duration::from_secs(8),
+            plentiful: 10,
+            role_hold: Duration::from_secs(60),
+            merit_hold: Duration::from_secs(30 * 60),
+            role_hold_most: Duration::from_secs(61_200),
+            merit_uptime: Duration::from_secs(60 * 60),
+            merit_average: Duration::from_secs(3 * 60 * 60),
+            merit_bandwidth: 10,
+            role_descriptors: 64,
+            leafless: Duration::from_secs(60 * 60),
+
+            hosts: 10_000,
+            bad_hosts: 8_000,
+            bad_life: Duration::from_secs(30 * 60),
+            starved_hosts: 20,
+            retry_tried: Duration::from_secs(5 * 60),
+            retry_failed: Duration::from_secs(15 * 60),
+            retry_busy: Duration::from_secs(10 * 60),
+            private_retry: Duration::from_secs(1),
+            private_retry_most: Duration::from_secs(60),
+            failures: 3,
+            recommended_age: Duration::from_secs(60 * 60),
+
+            pongs_per_hop: 50,
+            pongs_per_ping: 10,
+            pong_bytes: 1_550,
+            pongs_per_link: 200,
+            pong_life: Duration::from_secs(20),
+            leaf_pong_life: Duration::from_secs(120),
+            ping_throttle: Duration::from_secs(3),
+            leaf_ping_throttle: Duration::from_secs(60),
+            old_ping_interval: Duration::from_secs(45),
+            refresh_least: 3,
         }
     }
 }

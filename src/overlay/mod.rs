@@ -12,35 +12,46 @@
 //!
 //! The servent dispatches; each rule has its own file: [`flood`] (TTL and hops), [`routes`]
 //! (duplicates and the way back), `query` and `query_hit` (who gets them), `keepalive` (who fell
-//! silent), `misbehaviour` (when it is enough), [`flow`] (the send queue of a link), [`limits`]
-//! (every cap). [`dynamic_query`] decides how a search spends its budget. It knows `wire` only.
+//! silent), `misbehaviour` (when it is enough), [`flow`] (the send queue of a link), [`role`]
+//! (ultrapeer or leaf), [`slots`] (how many neighbours, and whom), [`host_cache`] (whom to dial),
+//! [`pong_cache`] (what a ping is answered with), [`limits`] (every cap). [`dynamic_query`]
+//! decides how a search spends its budget. It knows `wire` only.
 
 pub mod catalogue;
 pub mod dynamic_query;
 pub mod flood;
 pub mod flow;
+pub mod ground;
+pub mod host_cache;
 mod input;
 mod keepalive;
 pub mod limits;
 mod misbehaviour;
 pub mod neighbour;
 mod output;
+pub mod pong_cache;
 mod query;
 mod query_hit;
 pub mod query_routing;
+pub mod role;
 pub mod routes;
 mod routing;
 mod search;
 mod servent;
 pub mod settings;
+#[cfg(test)]
+mod settling;
+pub mod slots;
 pub mod stats;
 mod surroundings;
 pub mod time;
 
 pub use catalogue::Catalogue;
+pub use ground::Ground;
 pub use input::Input;
 pub use neighbour::{Offer, Role};
 pub use output::{Output, Recipients};
+pub use role::Mode;
 pub use search::SearchId;
 pub use servent::Servent;
 pub use settings::{Profile, Settings};

@@ -35,7 +35,7 @@ pub struct Neighbour {
 const _: () = assert!(size_of::<Neighbour>() <= 48, "the hot part of a neighbour");
 
 /// A place in the two tiers of the overlay (protocol §8.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// Relays for others.
     #[default]

@@ -43,11 +43,15 @@ pub enum Drop {
     LeafRelayed,
     /// A query routing table that breaks the rules.
     BadTable,
+    /// A ping or a pong that came too soon after the last.
+    Throttled,
+    /// A pong about nobody who could be reached, or about ourselves.
+    Unusable,
 }
 
 impl Drop {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Duplicate,
         Self::UnknownLink,
         Self::UnknownKind,
@@ -65,6 +69,8 @@ impl Drop {
         Self::Congested,
         Self::LeafRelayed,
         Self::BadTable,
+        Self::Throttled,
+        Self::Unusable,
     ];
 
     /// The name of the reason in metrics.
@@ -88,6 +94,8 @@ impl Drop {
             Self::Congested => "congested",
             Self::LeafRelayed => "leaf_relayed",
             Self::BadTable => "bad_table",
+            Self::Throttled => "throttled",
+            Self::Unusable => "unusable",
         }
     }
 }

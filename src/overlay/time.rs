@@ -58,6 +58,12 @@ impl Duration {
         self.0
     }
 
+    /// The span in whole seconds.
+    #[must_use]
+    pub const fn as_secs(self) -> u64 {
+        self.0 / 1_000_000
+    }
+
     /// The span times `factor`, or the longest span there is.
     #[must_use]
     pub const fn times(self, factor: u64) -> Self {

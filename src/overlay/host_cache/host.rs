@@ -1,0 +1,135 @@
+//! What is known of one address, and what that is worth.
+
+use super::seconds;
+use crate::overlay::role::Role;
+use crate::overlay::time::Instant;
+use crate::wire::Guid;
+use crate::wire::ggep::{Id, decode_integer};
+use crate::wire::handshake::Greeting;
+use crate::wire::pong::Pong;
+
+/// Who told of an address, the less trusted first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// A query hit.
+    Hit,
+    /// A pong.
+    Pong,
+    /// A servent that recommended it in a handshake, or the user.
+    Try,
+}
+
+/// What was said of a servent along with its address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Details {
+    /// Whether it is an ultrapeer.
+    pub ultrapeer: Option<bool>,
+    /// Its average daily uptime in seconds.
+    pub uptime: u32,
+    /// Its free places, where it is an ultrapeer.
+    pub free: Option<Free>,
+    /// Its GUID.
+    pub servent: Option<Guid>,
+}
+
+/// Free places of an ultrapeer, as far as it can say: 255 is that or more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Free {
+    /// For leaves.
+    pub leaves: u8,
+    /// For ultrapeers.
+    pub ultrapeers: u8,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Host {
+    pub(super) source: Source,
+    pub(super) verified: bool,
+    pub(super) details: Details,
+    /// Second in which it was last heard of, on the driver's clock; before its origin when the
+    /// store remembered it.
+    pub(super) heard: i64,
+    /// Before this moment it is not dialled.
+    pub(super) not_before: Instant,
+    /// Failures since it was last reached.
+    pub(super) failures: u8,
+}
+
+/// What an address is worth, the most important first.
+pub(super) type Worth = (u8, i64, u32, i64);
+
+/// Seconds within which one address counts as heard of as lately as another.
+const LATELY: i64 = 600;
+/// Seconds of daily uptime that a free place is worth.
+const PLACE: u32 = 12 * 3_600;
+const DAY: u32 = 24 * 3_600;
+
+impl Host {
+    pub(super) fn new(source: Source, now: Instant) -> Self {
+        Self {
+            source,
+            verified: false,
+            details: Details::default(),
+            heard: seconds(now),
+            not_before: Instant::default(),
+            failures: 0,
+        }
+    }
+
+    pub(super) fn worth(&self) -> Worth {
+        let standing = self.source as u8 + if self.verified { 3 } else { 0 };
+        let place = match self.details.free {
+            Some(free) if free.leaves > 0 || free.ultrapeers > 0 => PLACE,
+            _ => 0,
+        };
+        let quality = self.details.uptime.min(DAY) + place;
+        (standing, self.heard.div_euclid(LATELY), quality, self.heard)
+    }
+}
+
+impl Details {
+    /// What a pong says of its sender.
+    #[must_use]
+    pub fn of(pong: &Pong) -> Self {
+        let extensions = &pong.extensions;
+        let free = match extensions.get(Id::UP).map(|data| &data[..]) {
+            Some(&[_, leaves, ultrapeers, ..]) => Some(Free { leaves, ultrapeers }),
+            _ => None,
+        };
+        let uptime = extensions.get(Id::DU).and_then(|data| decode_integer(data));
+        Self {
+            ultrapeer: Some(pong.is_ultrapeer()),
+            uptime: uptime.map_or(0, |seconds| u32::try_from(seconds).unwrap_or(u32::MAX)),
+            free,
+            servent: None,
+        }
+    }
+
+    /// What a servent says of itself in a handshake.
+    #[must_use]
+    pub fn of_greeting(greeting: &Greeting) -> Self {
+        Self {
+            ultrapeer: greeting.ultrapeer,
+            servent: greeting.guid.filter(|guid| !guid.is_zero()),
+            ..Self::default()
+        }
+    }
+
+    /// Adds what is newly known.
+    pub(super) fn learn(&mut self, news: Self) {
+        self.ultrapeer = news.ultrapeer.or(self.ultrapeer);
+        self.free = news.free.or(self.free);
+        self.servent = news.servent.or(self.servent);
+        if news.uptime > 0 {
+            self.uptime = news.uptime;
+        }
+    }
+
+    /// Whether it said that it has no place for a servent of this role.
+    pub(super) fn is_full_for(&self, role: Role) -> bool {
+        self.free.is_some_and(|free| match role {
+            Role::Leaf => free.leaves == 0,
+            Role::Ultrapeer => free.ultrapeers == 0,
+        })
+    }
+}

@@ -1,0 +1,422 @@
+//! Addresses of servents that were heard of: whom to dial, and whom to recommend to others
+//! (protocol §12.4).
+//!
+//! Addresses stand in an order of worth: who said so and whether it proved true, how lately, how
+//! long the servent is up, whether it has places. The least worthy makes room for a newcomer, so
+//! a flood of invented addresses drives out invented addresses and not what was verified.
+
+mod host;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+
+use rand::Rng;
+use rand::seq::SliceRandom;
+
+pub use self::host::{Details, Free, Source};
+use self::host::{Host, Worth};
+use super::ground::{Ground, subnet};
+use super::limits::Limits;
+use super::role::Role;
+use super::time::{Duration, Instant};
+use crate::wire::Guid;
+use crate::wire::pong::Pong;
+
+/// One address, as a store keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// Where the servent listens.
+    pub address: SocketAddr,
+    /// Who told of it.
+    pub source: Source,
+    /// Whether a handshake with it succeeded.
+    pub verified: bool,
+    /// What else is known of it.
+    pub details: Details,
+    /// How long ago it was last heard of.
+    pub age: Duration,
+}
+
+/// The addresses that a servent heard of.
+#[derive(Clone, Debug)]
+pub struct HostCache {
+    ground: Ground,
+    hosts: BTreeMap<SocketAddr, Host>,
+    /// The same addresses, by rising worth.
+    order: BTreeSet<(Worth, SocketAddr)>,
+    /// Addresses not to be taken, and until when.
+    bad: BTreeMap<SocketAddr, Instant>,
+    /// The same, the oldest mark first.
+    marks: VecDeque<(Instant, SocketAddr)>,
+    /// Addresses of ourselves.
+    own: Vec<SocketAddr>,
+}
+
+/// Most addresses of ourselves that are remembered.
+const OWN: usize = 8;
+impl HostCache {
+    /// A cache that knows nobody.
+    #[must_use]
+    pub const fn new(ground: Ground) -> Self {
+        Self {
+            ground,
+            hosts: BTreeMap::new(),
+            order: BTreeSet::new(),
+            bad: BTreeMap::new(),
+            marks: VecDeque::new(),
+            own: Vec::new(),
+        }
+    }
+
+    /// Takes note of an address. Addresses that cannot be dialled, are our own or are marked as
+    /// bad are not taken, nor are those in query hits unless there are hardly any others.
+    pub fn hear(
+        &mut self,
+        now: Instant,
+        address: SocketAddr,
+        source: Source,
+        details: Details,
+        limits: &Limits,
+    ) {
+        if !self.is_welcome(now, address) {
+            return;
+        }
+        if source == Source::Hit && self.hosts.len() >= limits.starved_hosts {
+            return;
+        }
+        let host = self.hosts.get(&address).copied();
+        let mut host = host.unwrap_or_else(|| Host::new(source, now));
+        host.source = host.source.max(source);
+        host.heard = seconds(now);
+        host.details.learn(details);
+        self.put(address, host, limits);
+    }
+
+    /// Takes note of the sender of a pong.
+    pub fn hear_pong(&mut self, now: Instant, pong: &Pong, limits: &Limits) {
+        let address = SocketAddr::V4(pong.address());
+        self.hear(now, address, Source::Pong, Details::of(pong), limits);
+    }
+
+    /// The servent at `address` is being dialled.
+    pub fn tried(&mut self, now: Instant, address: SocketAddr, limits: &Limits) {
+        let pause = match self.ground {
+            Ground::Public => limits.retry_tried,
+            Ground::Private => limits.private_retry,
+        };
+        self.change(address, limits, |host| host.not_before = now + pause);
+    }
+
+    /// A handshake with it succeeded.
+    pub fn verified(
+        &mut self,
+        now: Instant,
+        address: SocketAddr,
+        details: Details,
+        limits: &Limits,
+    ) {
+        if !self.is_welcome(now, address) {
+            return;
+        }
+        let host = self.hosts.get(&address).copied();
+        let mut host = host.unwrap_or_else(|| Host::new(Source::Pong, now));
+        host.verified = true;
+        host.failures = 0;
+        host.heard = seconds(now);
+        host.details.learn(details);
+        self.put(address, host, limits);
+    }
+
+    /// It lives, but has no place for us.
+    pub fn busy(&mut self, now: Instant, address: SocketAddr, limits: &Limits) {
+        let pause = self.pause(0, limits.retry_busy, limits);
+        self.change(address, limits, |host| {
+            host.failures = 0;
+            host.not_before = now + pause;
+        });
+    }
+
+    /// It could not be reached, or broke the handshake.
+    pub fn failed(&mut self, now: Instant, address: SocketAddr, limits: &Limits) {
+        let Some(host) = self.hosts.get(&address) else {
+            return;
+        };
+        let failures = host.failures.saturating_add(1);
+        if !self.ground.is_private() && failures >= limits.failures {
+            self.shun(now, address, limits);
+            return;
+        }
+        let pause = self.pause(failures, limits.retry_failed, limits);
+        self.change(address, limits, |host| {
+            host.failures = failures;
+            host.verified &= failures < limits.failures;
+            host.not_before = now + pause;
+        });
+    }
+
+    /// Nothing good comes from there: it is forgotten, and not taken back for a while.
+    pub fn shun(&mut self, now: Instant, address: SocketAddr, limits: &Limits) {
+        self.forget(address);
+        self.expire(now);
+        if self.bad.contains_key(&address) || limits.bad_hosts == 0 {
+            return;
+        }
+        if self.marks.len() >= limits.bad_hosts
+            && let Some((_, oldest)) = self.marks.pop_front()
+        {
+            self.bad.remove(&oldest);
+        }
+        let until = now + limits.bad_life;
+        self.bad.insert(address, until);
+        self.marks.push_back((until, address));
+    }
+
+    /// Our role changed: what refused us in the old one may be tried again.
+    pub fn begin_anew(&mut self) {
+        for host in self.hosts.values_mut().filter(|host| host.failures == 0) {
+            host.not_before = Instant::default();
+        }
+    }
+
+    /// That is where we are ourselves.
+    pub fn is_own(&mut self, address: SocketAddr) {
+        self.forget(address);
+        if !self.own.contains(&address) {
+            if self.own.len() == OWN {
+                self.own.remove(0);
+            }
+            self.own.push(address);
+        }
+    }
+
+    /// At most `n` servents to dial now, the most promising first: ultrapeers, those of which
+    /// nobody knows, and leaves where there is hardly anybody; neither the same servent twice nor too many of one network. `role` is ours;
+    /// `taken` says whom we know already.
+    pub fn candidates<R: Rng + ?Sized>(
+        &self,
+        now: Instant,
+        role: Role,
+        n: usize,
+        taken: impl Fn(SocketAddr, Option<Guid>) -> bool,
+        limits: &Limits,
+        rng: &mut R,
+    ) -> Vec<SocketAddr> {
+        // Where hardly anybody is known, a leaf may become the ultrapeer we look for.
+        let starved = self.ground.is_private() || self.hosts.len() < limits.starved_hosts;
+        let fit = |address, host: &Host| {
+            let leaf = host.details.ultrapeer == Some(false);
+            (starved || !leaf) && host.not_before <= now && !taken(address, host.details.servent)
+        };
+        let mut picked = self.pick(n, fit, limits, rng);
+        picked.sort_by_key(|address| {
+            let details = &self.hosts[address].details;
+            (details.ultrapeer == Some(false), details.is_full_for(role))
+        });
+        picked
+    }
+
+    /// At most `n` ultrapeers to tell others of, for `X-Try-Ultrapeers` and packed pongs: heard
+    /// of lately, not known to be full, and by several accounts alive.
+    pub fn recommend<R: Rng + ?Sized>(
+        &self,
+        now: Instant,
+        n: usize,
+        limits: &Limits,
+        rng: &mut R,
+    ) -> Vec<SocketAddr> {
+        let fit = |_, host: &Host| self.is_recommended(now, host, limits);
+        self.pick(n, fit, limits, rng)
+    }
+
+    /// How many ultrapeers were heard of lately and are not known to be full, counted no further
+    /// than `most`.
+    pub fn count_ultrapeers(
+        &self,
+        now: Instant,
+        most: usize,
+        taken: impl Fn(SocketAddr, Option<Guid>) -> bool,
+        limits: &Limits,
+    ) -> usize {
+        self.by_worth()
+            .filter(|(address, host)| {
+                self.is_recommended(now, host, limits)
+                    && host.details.ultrapeer == Some(true)
+                    && !taken(*address, host.details.servent)
+            })
+            .take(most)
+            .count()
+    }
+
+    /// When the first of the addresses may be dialled; at once when that is past.
+    #[must_use]
+    pub fn next_dial(&self) -> Option<Instant> {
+        self.hosts.values().map(|host| host.not_before).min()
+    }
+
+    /// What is worth keeping, the best first, at most `n`.
+    pub fn snapshot(&self, now: Instant, n: usize) -> Vec<Remembered> {
+        let remembered = |(address, host): (SocketAddr, &Host)| Remembered {
+            address,
+            source: host.source,
+            verified: host.verified,
+            details: host.details,
+            age: Duration::from_secs(
+                seconds(now)
+                    .saturating_sub(host.heard)
+                    .try_into()
+                    .unwrap_or(0),
+            ),
+        };
+        self.by_worth().take(n).map(remembered).collect()
+    }
+
+    /// Takes in what a store kept.
+    pub fn restore(
+        &mut self,
+        now: Instant,
+        remembered: impl IntoIterator<Item = Remembered>,
+        limits: &Limits,
+    ) {
+        for old in remembered {
+            if !self.is_welcome(now, old.address) || self.hosts.contains_key(&old.address) {
+                continue;
+            }
+            let age = i64::try_from(old.age.as_secs()).unwrap_or(i64::MAX);
+            let host = Host {
+                verified: old.verified,
+                details: old.details,
+                heard: seconds(now).saturating_sub(age),
+                ..Host::new(old.source, now)
+            };
+            self.put(old.address, host, limits);
+        }
+    }
+
+    /// How many addresses are known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.hosts.is_empty()
+    }
+
+    /// The servent at this address, by its GUID, where it is known.
+    #[must_use]
+    pub fn servent_at(&self, address: SocketAddr) -> Option<Guid> {
+        self.hosts.get(&address)?.details.servent
+    }
+
+    fn is_welcome(&mut self, now: Instant, address: SocketAddr) -> bool {
+        self.expire(now);
+        self.ground.admits(address)
+            && !self.own.contains(&address)
+            && !self.bad.contains_key(&address)
+    }
+
+    fn is_recommended(&self, now: Instant, host: &Host, limits: &Limits) -> bool {
+        let age = seconds(now).saturating_sub(host.heard);
+        let fresh = u64::try_from(age).unwrap_or(0) <= limits.recommended_age.as_secs();
+        let full =
+            host.details.is_full_for(Role::Leaf) && host.details.is_full_for(Role::Ultrapeer);
+        // Who recommends in a handshake recommends ultrapeers.
+        let ultrapeer = match host.details.ultrapeer {
+            Some(is) => is,
+            None => host.source == Source::Try,
+        };
+        fresh && ultrapeer && !full && host.failures == 0
+    }
+
+    /// At most `n` of those that fit: from the best on, mixed a little so that not every servent
+    /// that heard the same dials the same.
+    fn pick<R: Rng + ?Sized>(
+        &self,
+        n: usize,
+        fit: impl Fn(SocketAddr, &Host) -> bool,
+        limits: &Limits,
+        rng: &mut R,
+    ) -> Vec<SocketAddr> {
+        const MIXED: usize = 3;
+        let mut servents = BTreeSet::new();
+        let mut subnets: BTreeMap<IpAddr, usize> = BTreeMap::new();
+        let mut apart = |address: SocketAddr, host: &Host| {
+            let servent = host.details.servent;
+            let of_subnet = subnets.entry(subnet(address.ip())).or_default();
+            let crowded = !self.ground.is_private() && *of_subnet >= limits.per_subnet;
+            if crowded || servent.is_some_and(|guid| !servents.insert(guid)) {
+                return false;
+            }
+            *of_subnet += 1;
+            true
+        };
+        let mut best: Vec<_> = self
+            .by_worth()
+            .filter(|(address, host)| fit(*address, host) && apart(*address, host))
+            .map(|(address, _)| address)
+            .take(n.saturating_mul(MIXED))
+            .collect();
+        best.shuffle(rng);
+        best.truncate(n);
+        best
+    }
+
+    /// All addresses, the best first.
+    fn by_worth(&self) -> impl Iterator<Item = (SocketAddr, &Host)> {
+        let host = |(_, address): &(Worth, SocketAddr)| Some((*address, self.hosts.get(address)?));
+        self.order.iter().rev().filter_map(host)
+    }
+
+    fn put(&mut self, address: SocketAddr, host: Host, limits: &Limits) {
+        if let Some(old) = self.hosts.insert(address, host) {
+            self.order.remove(&(old.worth(), address));
+        }
+        self.order.insert((host.worth(), address));
+        while self.hosts.len() > limits.hosts {
+            let Some((_, least)) = self.order.pop_first() else {
+                break;
+            };
+            self.hosts.remove(&least);
+        }
+    }
+
+    fn change(&mut self, address: SocketAddr, limits: &Limits, with: impl FnOnce(&mut Host)) {
+        if let Some(mut host) = self.hosts.get(&address).copied() {
+            with(&mut host);
+            self.put(address, host, limits);
+        }
+    }
+
+    fn forget(&mut self, address: SocketAddr) {
+        if let Some(host) = self.hosts.remove(&address) {
+            self.order.remove(&(host.worth(), address));
+        }
+    }
+
+    /// Lifts the marks that are over.
+    fn expire(&mut self, now: Instant) {
+        while let Some((_, address)) = self.marks.pop_front_if(|(until, _)| *until <= now) {
+            self.bad.remove(&address);
+        }
+    }
+
+    fn pause(&self, failures: u8, public: Duration, limits: &Limits) -> Duration {
+        match self.ground {
+            Ground::Public => public,
+            Ground::Private => limits
+                .private_retry
+                .times(1 << failures.min(16))
+                .min(limits.private_retry_most),
+        }
+    }
+}
+
+/// Whole seconds on the driver's clock.
+fn seconds(now: Instant) -> i64 {
+    i64::try_from(now.as_micros() / 1_000_000).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;
