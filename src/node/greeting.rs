@@ -22,7 +22,7 @@ pub(super) fn headers(core: &Core, remote: IpAddr) -> Headers {
         query_routing: Some(Version { major: 0, minor: 2 }),
         // Leaves say what follows too: others judge by it whether they are modern (protocol §2.4).
         ultrapeer_query_routing: true,
-        dynamic_querying: true,
+        dynamic_querying: !ultrapeer || settings.dynamic.is_some(),
         ext_probes: ultrapeer,
         listen: (!listen.ip().is_unspecified()).then_some(listen),
         remote_ip: Some(remote),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::dynamic_query::{self, Asker, Candidate};
 use super::flood::{self, Onward};
-use super::neighbour::{self, Neighbour, Role};
+use super::neighbour::{Neighbour, Role};
 use super::output::{Output, Recipients};
 use super::query_routing::LookedUp;
 use super::routes::Seen;
@@ -16,10 +16,11 @@ use crate::wire::query_hit::{QueryHit, Record, Trailer};
 use crate::wire::{Descriptor, Guid, Header, Kind};
 
 impl Servent {
+    /// Takes a query from a neighbour in this place.
     pub(super) fn query(
         &mut self,
         now: Instant,
-        link: Link,
+        (link, role): (Link, Role),
         header: &Header,
         payload: &Bytes,
         around: &mut Surroundings<'_>,
@@ -29,13 +30,6 @@ impl Servent {
         if payload.len() > settings.limits.query_bytes {
             return Err(Drop::TooLarge);
         }
-        let Some(neighbour) = neighbour::find(&mut self.neighbours, link) else {
-            return Err(Drop::UnknownLink);
-        };
-        if neighbour.congested {
-            return Err(Drop::Congested);
-        }
-        let role = neighbour.offer.role;
         let seen = self.routes.note(
             now,
             header.guid,

@@ -202,7 +202,11 @@ impl Servent {
         neighbour.unanswered = 0;
         neighbour.received = neighbour.received.wrapping_add(1);
         let done = match header.kind {
-            Kind::Query => self.query(now, link, header, payload, around),
+            Kind::Query if neighbour.congested => Err(Drop::Congested),
+            Kind::Query => {
+                let from = (link, neighbour.offer.role);
+                self.query(now, from, header, payload, around)
+            }
             Kind::QueryHit => self.query_hit(now, link, header, payload, around),
             Kind::Ping => self.answer_ping(link, header, around),
             Kind::Pong => Pong::decode(payload).map(drop).map_err(|_| Drop::Malformed),
