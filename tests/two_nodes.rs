@@ -200,6 +200,18 @@ fn a_home_has_one_process_and_keeps_the_servent() {
 }
 
 #[test]
+fn a_share_that_holds_the_home_is_refused() {
+    let shared = common::directory();
+    let home = shared.path().join("home");
+    let error = block_on(builder().home(&home).share(shared.path()).start()).unwrap_err();
+    assert!(error.to_string().contains("holds the home"), "{error}");
+    // Hidden directories are never looked into.
+    let home = shared.path().join(".hidden").join("home");
+    let node = block_on(builder().home(home).share(shared.path()).start()).unwrap();
+    stop(&[node]);
+}
+
+#[test]
 fn a_goodbye_is_said_at_the_end() {
     let node = block_on(builder().start()).unwrap();
     let mut probe = common::Probe::neighbour(node.address());

@@ -318,7 +318,7 @@ fn prepare(
     let admitted = shares
         .iter()
         .map(|(path, forced)| library::admit(path, *forced));
-    let shares = admitted.collect::<Result<_, _>>()?;
+    let shares: Vec<PathBuf> = admitted.collect::<Result<_, _>>()?;
     let at = |path: &Path| {
         let path = path.to_owned();
         move |cause| Error::Home { path, cause }
@@ -333,6 +333,7 @@ fn prepare(
         }
     };
     create_private(&home).map_err(at(&home))?;
+    keep_apart(&home, &shares)?;
     let opened = Store::open(&home)?;
     if let Some(notice) = opened.notice {
         log::warn!("{notice}");
@@ -356,6 +357,28 @@ fn prepare(
         identity,
         temporary,
     })
+}
+
+/// Refuses to share the home with all that is private in it. What is hidden is not shared anyway.
+fn keep_apart(home: &Path, shares: &[PathBuf]) -> Result<(), Error> {
+    let at = |cause| Error::Home {
+        path: home.to_owned(),
+        cause,
+    };
+    let home = home.canonicalize().map_err(at)?;
+    let open = |inside: &Path| {
+        let hidden =
+            |part: std::path::Component<'_>| part.as_os_str().as_encoded_bytes().starts_with(b".");
+        !inside.components().any(hidden)
+    };
+    let holds = |share: &&PathBuf| home.strip_prefix(share).is_ok_and(open);
+    match shares.iter().find(holds) {
+        Some(share) => Err(Error::HomeShared {
+            share: share.clone(),
+            home,
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Makes a directory that only its owner may look into.

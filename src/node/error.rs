@@ -19,6 +19,19 @@ pub enum Error {
         #[source]
         cause: io::Error,
     },
+    /// A shared directory holds the home.
+    #[error(
+        "{} holds the home of this servent, {}, with its keys: share a directory beside it, or \
+         choose another --home",
+        share.display(),
+        home.display()
+    )]
+    HomeShared {
+        /// The shared directory.
+        share: PathBuf,
+        /// The home.
+        home: PathBuf,
+    },
     /// The store refused.
     #[error(transparent)]
     Store(#[from] crate::store::Error),
