@@ -24,7 +24,7 @@ pub use story::{FetchTold, SearchTold, Story};
 
 use self::plan::{Placed, Quest};
 use crate::node::{self, Node};
-use crate::overlay::Profile;
+use crate::overlay::{Profile, Settings};
 use crate::runtime;
 use crate::topology::{self, Graph, Spec};
 use crate::wire::Guid;
@@ -75,6 +75,16 @@ pub enum Error {
     /// The graph falls apart.
     #[error("the topology {0} is not connected: some servents could reach nobody")]
     Apart(Spec),
+    /// A servent would have too many neighbours.
+    #[error("the topology {spec} gives one servent {hub} neighbours, where {most} are the limit")]
+    Hub {
+        /// The topology.
+        spec: Spec,
+        /// The most neighbours in it.
+        hub: usize,
+        /// The limit.
+        most: usize,
+    },
     /// What is to be shared cannot be read.
     #[error("cannot share {}: {cause}", path.display())]
     Share {
@@ -174,7 +184,7 @@ impl Devnet {
                 try_join_all(some.iter().map(|number| {
                     let home = directory.0.join(format!("servent-{number}"));
                     Node::builder()
-                        .share(home.join("shared"))
+                        .share_forced(home.join("shared"))
                         .home(home)
                         .listen(SocketAddrV4::new(addresses.of(*number), 0))
                         .profile(RULES)
@@ -273,6 +283,15 @@ fn lay_out(plan: &Plan) -> Result<(Spec, Graph), Error> {
             nodes: graph.nodes(),
             wanted,
         });
+    }
+    let most = Settings::new(RULES).limits.neighbours;
+    if let Some(hub) = graph
+        .iter()
+        .map(|node| graph.degree(node))
+        .max()
+        .filter(|hub| *hub > most)
+    {
+        return Err(Error::Hub { spec, hub, most });
     }
     if !plan::is_connected(&graph) {
         return Err(Error::Apart(spec));

@@ -119,9 +119,9 @@ pub(super) async fn tell(devnet: &Devnet) -> Story {
         }
     }
     let after = Totals::settled(devnet.nodes()).await;
-    story.messages = after.sent - before.sent;
-    story.duplicates = after.duplicates - before.duplicates;
-    story.bytes = after.bytes - before.bytes;
+    story.messages = after.sent.saturating_sub(before.sent);
+    story.duplicates = after.duplicates.saturating_sub(before.duplicates);
+    story.bytes = after.bytes.saturating_sub(before.bytes);
     story.took = started.elapsed();
     story
 }

@@ -236,6 +236,7 @@ impl Builder {
             sniffer,
             policy,
             opening: AtomicU64::new(0),
+            serving: AtomicU64::new(0),
             why: Mutex::new(None),
             peers: self.peers.clone(),
             stop: Stop::new(),

@@ -1,6 +1,6 @@
 //! The servent and its links under one lock: what readers put in, and where outputs go.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
@@ -59,7 +59,9 @@ pub(super) struct Core {
     rng: StdRng,
     origin: Instant,
     next_link: u32,
-    private: bool,
+    pub(super) private: bool,
+    /// The end is near.
+    parting: bool,
     /// Reused from call to call.
     outputs: Vec<Output>,
 }
@@ -93,14 +95,15 @@ impl Core {
             origin: Instant::now(),
             next_link: 0,
             private,
+            parting: false,
             outputs: Vec::new(),
         }
     }
 
     /// Takes a new link. `None`: there is no place for it, and its outbox says so.
     pub(super) fn connect(&mut self, neighbour: &Arc<Neighbour>, offer: Offer) -> Option<Link> {
-        if !self.settle_twin(neighbour) {
-            neighbour.outbox.finish(None);
+        if self.parting || !self.settle_twin(neighbour) {
+            neighbour.outbox.finish(self.parting.then(farewell));
             return None;
         }
         let link = Link(self.next_link);
@@ -200,14 +203,23 @@ impl Core {
         !over.is_empty()
     }
 
-    /// Says goodbye to everybody.
-    pub(super) fn part(&mut self) {
-        for (_, neighbour) in &self.links {
-            neighbour.outbox.finish(Some(Bye {
-                code: 200,
-                message: "Shutting down".to_owned(),
-            }));
+    /// A neighbour at `from` sees us at `seen`; what nobody could reach is not believed.
+    pub(super) fn hear_own_address(&mut self, from: IpAddr, seen: Ipv4Addr) {
+        let private = self.private || is_private(from);
+        if is_reachable(SocketAddr::from((seen, 1)), private) {
+            self.advertised.hear(from, seen);
+            let ip = self.advertised.ip();
+            self.settings.address.set_ip(ip);
         }
+    }
+
+    /// Says goodbye to everybody, takes nobody any more and ends every search.
+    pub(super) fn part(&mut self) {
+        self.parting = true;
+        for (_, neighbour) in &self.links {
+            neighbour.outbox.finish(Some(farewell()));
+        }
+        self.searches.finish_all();
     }
 
     fn neighbour(&self, link: Link) -> Option<&Arc<Neighbour>> {
@@ -340,5 +352,13 @@ impl Core {
     fn now(&self) -> Moment {
         let micros = u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX);
         Moment::from_micros(0) + Duration::from_micros(micros)
+    }
+}
+
+/// What is said at the end.
+fn farewell() -> Bye {
+    Bye {
+        code: 200,
+        message: "Shutting down".to_owned(),
     }
 }

@@ -327,7 +327,10 @@ impl Node {
         let some = |found: &Vec<Found>| !found.is_empty();
         self.0.when(&self.0.found, LOOK_FOR, holders, some).await;
         runtime::sleep(SETTLE).await;
-        for found in holders().unwrap_or_default() {
+        let mut found = holders().unwrap_or_default();
+        // Those who lie about the size are fewer.
+        found.sort_by_key(|found| std::cmp::Reverse(found.sources.len()));
+        for found in found {
             if *wanted.size.get_or_insert(found.size) == found.size {
                 wanted.name.get_or_insert(found.name);
                 wanted.sources.extend(found.sources);
@@ -336,6 +339,7 @@ impl Node {
         let mut core = self.0.core();
         for id in ids {
             core.cancel(id);
+            core.searches.forget(id);
         }
     }
 

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::core::Core;
+use super::core::{Core, Neighbour};
+use super::ground::is_private;
 use crate::overlay::{Offer, Role};
 use crate::wire::Guid;
 use crate::wire::handshake::{Greeting, Headers, Version};
@@ -60,7 +61,14 @@ pub(super) struct Refusal {
 }
 
 /// Whether the servent behind `greeting` may become a neighbour.
-pub(super) fn judge(core: &Core, greeting: &Greeting) -> Result<(), Refusal> {
+pub(super) fn judge(core: &Core, greeting: &Greeting, remote: IpAddr) -> Result<(), Refusal> {
+    let same = |known: &Neighbour| known.address.ip() == remote;
+    if !core.private && !is_private(remote) && core.links.iter().any(|(_, known)| same(known)) {
+        return Err(Refusal {
+            code: 409,
+            reason: "Already connected to this address",
+        });
+    }
     if let Some(guid) = servent(greeting) {
         if guid == core.servent.guid() {
             return Err(Refusal {

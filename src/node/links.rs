@@ -33,6 +33,10 @@ const SILENCE: Duration = Duration::from_secs(180);
 const STALL: Duration = Duration::from_secs(60);
 /// Time in which a goodbye may still be read.
 const LINGER: Duration = Duration::from_secs(2);
+/// How long a link stands that was worth the while.
+const STOOD: Duration = Duration::from_secs(30);
+/// Connections that speak HTTP at once.
+const SERVING: u64 = 512;
 /// Pauses between attempts to reach a servent that the user named.
 const REDIAL: [u64; 6] = [1, 2, 5, 10, 30, 60];
 /// Connections that have not yet said what they want.
@@ -58,21 +62,30 @@ pub(super) async fn accept(node: Node, listener: Listener) {
 /// Learns what a connection wants and gives it to whom it concerns.
 async fn open(node: Node, stream: Stream, from: SocketAddr) {
     let opening = node.0.sniffer.sniff(stream).await;
+    if let Ok(Opening::Gnutella(stream)) = opening {
+        welcome(node, stream, from).await;
+        return;
+    }
     node.0.opening.fetch_sub(1, Ordering::Relaxed);
     match opening {
-        Ok(Opening::Gnutella(stream)) => welcome(node, stream, from).await,
         Ok(Opening::Http(stream)) => {
+            let serving = Arc::clone(&node.0);
+            if serving.serving.fetch_add(1, Ordering::Relaxed) >= SERVING {
+                serving.serving.fetch_sub(1, Ordering::Relaxed);
+                return;
+            }
             let stopped = node.0.stop.stopped();
             let uploads = Arc::clone(&node.0.uploads);
             drop(node);
-            let serving = http::serve(stream, move |request| {
+            let answering = http::serve(stream, move |request| {
                 let uploads = Arc::clone(&uploads);
                 async move { uploads.respond(from, request).await }
             });
-            future::select(serving.boxed(), stopped).await;
+            future::select(answering.boxed(), stopped).await;
+            serving.serving.fetch_sub(1, Ordering::Relaxed);
         }
         // Nothing of ours asked for it: no PUSH was sent.
-        Ok(Opening::Giv { .. }) | Ok(Opening::Other) => {}
+        Ok(_) => {}
         Err(error) => log::debug!("{from} said nothing sensible: {error}"),
     }
 }
@@ -84,11 +97,13 @@ async fn welcome(node: Node, stream: Rewind<Stream>, from: SocketAddr) {
         let core = inner.core();
         let ours = greeting::headers(&core, from.ip());
         judgement(
-            greeting::judge(&core, &Greeting::from_headers(&block.headers)),
+            greeting::judge(&core, &Greeting::from_headers(&block.headers), from.ip()),
             ours,
         )
     };
-    match handshake::respond(stream, &inner.policy, judge).await {
+    let shaken = handshake::respond(stream, &inner.policy, judge).await;
+    inner.opening.fetch_sub(1, Ordering::Relaxed);
+    match shaken {
         Ok(shaken) => {
             let theirs = Greeting::from_headers(&shaken.headers);
             node.live(shaken, from, Direction::Incoming, &theirs, || {})
@@ -114,7 +129,10 @@ impl Node {
         let ours = greeting::headers(&self.0.core(), address.ip());
         let judge = |block: &Block| {
             let theirs = Greeting::from_headers(&block.headers);
-            judgement(greeting::judge(&self.0.core(), &theirs), Headers::new())
+            judgement(
+                greeting::judge(&self.0.core(), &theirs, address.ip()),
+                Headers::new(),
+            )
         };
         let stream = Rewind::new(Bytes::new(), Stream::from(stream));
         let shaken = handshake::initiate(stream, ours, &self.0.policy, judge)
@@ -144,21 +162,33 @@ impl Node {
     pub(super) async fn keep(self, address: SocketAddr) {
         let mut stopped = self.0.stop.stopped();
         let mut pauses = REDIAL.iter();
+        let mut linked: Option<Instant> = None;
+        let mut pause = Duration::ZERO;
         loop {
             let changed = self.0.links_changed.next();
             let wait = if self.is_linked(address) {
-                pauses = REDIAL.iter();
+                linked.get_or_insert_with(Instant::now);
                 changed.boxed()
-            } else if let Err(error) = self.connect(address).await {
-                log::info!("{error}");
-                self.0.set_why(error.to_string());
-                let pause = pauses.next().unwrap_or(&REDIAL[REDIAL.len() - 1]);
-                runtime::sleep(Duration::from_secs(*pause)).boxed()
             } else {
-                future::ready(()).boxed()
+                if linked.take().is_some_and(|since| since.elapsed() >= STOOD) {
+                    pauses = REDIAL.iter();
+                }
+                let node = &self;
+                async move {
+                    runtime::sleep(pause).await;
+                    if let Err(error) = node.connect(address).await {
+                        log::info!("{error}");
+                        node.0.set_why(error.to_string());
+                    }
+                }
+                .boxed()
             };
             if let Either::Right(_) = future::select(wait, &mut stopped).await {
                 return;
+            }
+            if linked.is_none() {
+                let next = pauses.next().unwrap_or(&REDIAL[REDIAL.len() - 1]);
+                pause = Duration::from_secs(*next);
             }
         }
     }
@@ -205,14 +235,12 @@ impl Node {
         });
         let link = {
             let mut core = inner.core();
-            if let Some(IpAddr::V4(seen)) =
-                theirs.remote_ip.or_else(|| local.map(|local| local.ip()))
-            {
-                core.advertised.hear(address.ip(), seen);
-                let ip = core.advertised.ip();
-                core.settings.address.set_ip(ip);
+            let link = core.connect(&neighbour, greeting::offer(theirs));
+            let seen = theirs.remote_ip.or_else(|| local.map(|local| local.ip()));
+            if let (Some(_), Some(IpAddr::V4(seen))) = (link, seen) {
+                core.hear_own_address(address.ip(), seen);
             }
-            core.connect(&neighbour, greeting::offer(theirs))
+            link
         };
         if link.is_some() {
             log::info!("{address} is a neighbour: {}", neighbour.agent);

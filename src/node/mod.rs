@@ -26,6 +26,7 @@ mod searches;
 pub mod state;
 mod stop;
 
+use std::cell::Cell;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -64,6 +65,8 @@ use crate::wire::Guid;
 const TICK: Duration = Duration::from_millis(250);
 /// How often the shared directories are looked through again.
 const RESCAN: Duration = Duration::from_secs(60 * 60);
+/// How often neighbours hear of files that a long scan has hashed so far.
+const RETELL: Duration = Duration::from_secs(60);
 /// How long a stop waits for goodbyes to be read.
 const PARTING: Duration = Duration::from_secs(3);
 
@@ -87,6 +90,8 @@ struct Inner {
     policy: Policy,
     /// Connections that have not yet said what they want.
     opening: AtomicU64,
+    /// Connections that speak HTTP.
+    serving: AtomicU64,
     /// Why the last attempt to reach a servent failed.
     why: Mutex<Option<String>>,
     peers: Vec<SocketAddr>,
@@ -221,6 +226,9 @@ impl Node {
     /// Waits until everything in the shared directories can be found.
     pub async fn shared(&self) {
         let settled = || {
+            if self.0.stop.is_stopped() {
+                return Some(true);
+            }
             let known =
                 |share: &ShareState| matches!(share.state, Stage::Ready | Stage::Unreadable);
             Some(self.0.library.shares().iter().all(known))
@@ -234,13 +242,15 @@ impl Node {
 
     /// Ends the node: says goodbye to its neighbours and gives its home back.
     pub async fn stop(&self) {
+        self.0.stop.stop();
         self.0.core().part();
+        self.0.found.notify();
         let gone = || Some(self.0.core().links.is_empty());
         self.0
             .when(&self.0.links_changed, PARTING, gone, |gone| *gone)
             .await;
         self.0.library.stop();
-        self.0.stop.stop();
+        self.0.shared_changed.notify();
         let temporary = self.0.temporary.lock();
         let temporary = temporary.unwrap_or_else(PoisonError::into_inner).take();
         runtime::spawn_blocking(move || drop(temporary)).await;
@@ -273,7 +283,14 @@ impl Node {
             let scanning = {
                 let node = self.clone();
                 runtime::spawn_blocking(move || {
-                    node.0.library.scan(&|_| node.0.shared_changed.notify());
+                    let told = Cell::new(Instant::now());
+                    node.0.library.scan(&|_| {
+                        node.0.shared_changed.notify();
+                        if told.get().elapsed() >= RETELL {
+                            node.0.core().share_anew();
+                            told.set(Instant::now());
+                        }
+                    });
                     node.0.core().share_anew();
                     node.0.shared_changed.notify();
                 })

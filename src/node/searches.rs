@@ -71,7 +71,7 @@ struct Entry {
 /// What makes two results the same content.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Content {
-    Hashed(Sha1),
+    Hashed(Sha1, u64),
     Named(String, u64),
 }
 
@@ -102,7 +102,12 @@ impl Searches {
             results: Vec::new(),
         };
         while self.table.len() >= self.limits.searches.max(1) {
-            self.table.pop_first();
+            let over = |entry: &&Entry| entry.state.state == SearchPhase::Finished;
+            let oldest = self.table.values().find(over).map(|entry| entry.state.id);
+            match oldest {
+                Some(id) => self.table.remove(&id),
+                None => self.table.pop_first().map(|(_, entry)| entry),
+            };
         }
         let ends = now + self.limits.life;
         self.table.insert(
@@ -190,6 +195,19 @@ impl Searches {
         was == SearchPhase::Searching
     }
 
+    /// Ends all searches.
+    pub(super) fn finish_all(&mut self) {
+        let all: Vec<SearchId> = self.table.keys().copied().map(SearchId).collect();
+        for id in all {
+            self.finish(id);
+        }
+    }
+
+    /// Forgets a search and what it found.
+    pub(super) fn forget(&mut self, id: SearchId) {
+        self.table.remove(&id.0);
+    }
+
     pub(super) fn state(&self, id: u64) -> Option<&SearchState> {
         self.table.get(&id).map(|entry| &entry.state)
     }
@@ -223,10 +241,11 @@ impl Entry {
         last_number: &mut u64,
     ) -> bool {
         let (sha1, tiger_root) = (record.sha1(), record.tiger_root());
-        let content = sha1.map_or_else(
-            || Content::Named(record.name.clone(), record.size),
-            Content::Hashed,
-        );
+        let content = match sha1 {
+            // Whoever lies about the size must not stand in the way of those who do not.
+            Some(sha1) => Content::Hashed(sha1, record.size),
+            None => Content::Named(record.name.clone(), record.size),
+        };
         let results = &mut self.state.results;
         let place = match self.places.get(&content) {
             Some(place) => *place,
@@ -247,12 +266,8 @@ impl Entry {
             }
         };
         let found = &mut results[place];
-        // The same content has one size; a hit that says otherwise lies.
         let known = |old: &Source| old.address == source.address && old.servent == source.servent;
-        if found.size != record.size
-            || found.sources.len() >= limits.sources
-            || found.sources.iter().any(known)
-        {
+        if found.sources.len() >= limits.sources || found.sources.iter().any(known) {
             return false;
         }
         found.hops = found.hops.min(source.hops);
@@ -325,8 +340,8 @@ mod tests {
             "said twice"
         );
         assert!(
-            !take(&mut searches, id, hit(3, 1, &[("song.ogg", 10, 7)]), 1),
-            "another size"
+            take(&mut searches, id, hit(3, 1, &[("song.ogg", 10, 7)]), 1),
+            "another size is another content"
         );
         let state = searches.state(1).unwrap();
         let seen: Vec<_> = state
@@ -334,9 +349,9 @@ mod tests {
             .iter()
             .map(|f| (f.number, f.hops, f.sources.len()))
             .collect();
-        assert_eq!(seen, [(1, 2, 2), (2, 2, 1)]);
+        assert_eq!(seen, [(1, 2, 2), (2, 2, 1), (3, 1, 1)]);
         assert_eq!(searches.numbered(2).unwrap().name, "song.txt");
-        assert_eq!(searches.holders(Sha1::from_bytes([7; 20])).count(), 1);
+        assert_eq!(searches.holders(Sha1::from_bytes([7; 20])).count(), 2);
     }
 
     #[test]

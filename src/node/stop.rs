@@ -33,6 +33,13 @@ impl Stop {
             .take();
     }
 
+    pub(super) fn is_stopped(&self) -> bool {
+        self.sender
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_none()
+    }
+
     pub(super) fn stopped(&self) -> Stopped {
         self.receiver.clone()
     }

@@ -26,6 +26,9 @@ impl Servent {
         around: &mut Surroundings<'_>,
     ) -> Result<(), Drop> {
         let settings = around.settings;
+        if role == Role::Leaf && settings.role == Role::Ultrapeer && header.hops > 0 {
+            return Err(Drop::LeafRelayed);
+        }
         let onward = flood::query(header, settings.profile)?;
         if payload.len() > settings.limits.query_bytes {
             return Err(Drop::TooLarge);
@@ -46,6 +49,8 @@ impl Servent {
         match (settings.role, role) {
             // A leaf relays nothing.
             (Role::Leaf, _) => Ok(()),
+            // However far it wanted to go the first time.
+            (Role::Ultrapeer, Role::Leaf) if seen != Seen::First => Ok(()),
             (Role::Ultrapeer, Role::Leaf) => self.ask_for(now, link, header, payload, around),
             (Role::Ultrapeer, Role::Ultrapeer) => {
                 let first = seen == Seen::First;
@@ -75,6 +80,10 @@ impl Servent {
         };
         let query = Query::decode(payload).map_err(|_| Drop::Malformed)?;
         let looked_up = LookedUp::new(&query);
+        if looked_up.is_empty() && !query.asks_for_newest() {
+            // No word of it could be routed (protocol §7.7).
+            return Ok(());
+        }
         if first {
             let leaves = routing.leaves_for(&looked_up, Some(link));
             self.spare(leaves.len(), Role::Leaf, around);
@@ -104,9 +113,6 @@ impl Servent {
         payload: &Bytes,
         around: &mut Surroundings<'_>,
     ) -> Result<(), Drop> {
-        if header.hops > 0 {
-            return Err(Drop::LeafRelayed);
-        }
         let query = Query::decode(payload).map_err(|_| Drop::Malformed)?;
         let asker = Asker::Leaf {
             link,
@@ -228,6 +234,19 @@ impl Servent {
                 let to = Recipients::One(link);
                 around.out.push(Output::Send { to, descriptor });
             }
+        }
+    }
+
+    /// Ends a dynamic query of our own, if it still runs.
+    pub(super) fn stop_asking(&mut self, guid: Guid, around: &mut Surroundings<'_>) {
+        if let (Some(queries), Some(settings)) = (&mut self.dynamic, &around.settings.dynamic) {
+            let mut inside = dynamic_query::Around {
+                settings,
+                policy: &dynamic_query::Standard,
+                outcomes: &mut around.stats.dynamic,
+                out: &mut Vec::new(),
+            };
+            queries.cancel(guid, &mut inside);
         }
     }
 

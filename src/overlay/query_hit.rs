@@ -9,6 +9,9 @@ use super::{Instant, Link, Servent, Surroundings, dynamic_query, flood, neighbou
 use crate::wire::query_hit::{QueryHit, servent_of};
 use crate::wire::{Guid, Header};
 
+/// The fewest bytes of a result: index, size, and two NULs (protocol §5.2).
+const LEAST_RECORD: usize = 10;
+
 impl Servent {
     pub(super) fn query_hit(
         &mut self,
@@ -31,11 +34,12 @@ impl Servent {
             .routes
             .way_back(now, header.guid, &settings.limits, settings.secret)
             .ok_or(Drop::NoRoute)?;
-        self.count_hits(now, header.guid, payload, around);
         if back == Link::OWN {
             let searches = self.searches.as_ref().ok_or(Drop::NoRoute)?;
             let search = searches.of(header.guid).ok_or(Drop::NoRoute)?;
             let hit = QueryHit::decode(payload).map_err(|_| Drop::Malformed)?;
+            let results = u32::try_from(hit.results.len()).unwrap_or(u32::MAX);
+            self.count_hits(now, header.guid, results, around);
             around.out.push(Output::Hit {
                 search,
                 hit: Box::new(hit),
@@ -43,6 +47,10 @@ impl Servent {
                 link,
             });
             return Ok(());
+        }
+        if settings.role == Role::Leaf {
+            // A leaf relays nothing, whoever sent it this.
+            return Err(Drop::NoRoute);
         }
         let Some(asker) = neighbour::find(&mut self.neighbours, back).filter(|_| back != link)
         else {
@@ -54,6 +62,10 @@ impl Servent {
             return Err(Drop::TtlExhausted);
         }
         around.stats.routed += 1;
+        // What it claims, as far as its size can hold it.
+        let claimed = u32::from(payload.first().copied().unwrap_or(0));
+        let most = u32::try_from(payload.len() / LEAST_RECORD).unwrap_or(u32::MAX);
+        self.count_hits(now, header.guid, claimed.min(most), around);
         around.out.push(Output::Forward {
             to: Recipients::One(back),
             ttl,
@@ -62,12 +74,12 @@ impl Servent {
         Ok(())
     }
 
-    /// Tells a dynamic query how many results came for it: the first byte of a hit.
+    /// Tells a dynamic query how many results came for it.
     fn count_hits(
         &mut self,
         now: Instant,
         guid: Guid,
-        payload: &Bytes,
+        results: u32,
         around: &mut Surroundings<'_>,
     ) {
         let (Some(queries), Some(settings)) = (&mut self.dynamic, &around.settings.dynamic) else {
@@ -79,7 +91,6 @@ impl Servent {
             outcomes: &mut around.stats.dynamic,
             out: &mut Vec::new(),
         };
-        let results = payload.first().map_or(0, |count| u32::from(*count));
         queries.hits(now, guid, results, &mut inside);
     }
 }

@@ -51,9 +51,10 @@ impl Searches {
         query
     }
 
-    /// Ends a search: its late hits are dropped.
-    pub(super) fn cancel(&mut self, id: SearchId) {
-        self.0.retain(|search| search.id != id);
+    /// Ends a search, and gives the GUID it asked with: its late hits are dropped.
+    pub(super) fn cancel(&mut self, id: SearchId) -> Option<Guid> {
+        let place = self.0.iter().position(|search| search.id == id)?;
+        Some(self.0.remove(place).query.header.guid)
     }
 
     /// The search that asked with this GUID.

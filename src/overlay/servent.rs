@@ -71,8 +71,9 @@ impl Servent {
             }
             Input::Search { id, query, ttl } => self.search(now, id, query, ttl, around),
             Input::Cancel { id } => {
-                if let Some(searches) = &mut self.searches {
-                    searches.cancel(id);
+                let searches = self.searches.as_mut();
+                if let Some(guid) = searches.and_then(|searches| searches.cancel(id)) {
+                    self.stop_asking(guid, around);
                 }
             }
             Input::LibraryChanged => self.route_anew(now, around),

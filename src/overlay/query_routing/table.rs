@@ -25,7 +25,7 @@ impl Table {
     pub const USUAL_BITS: u8 = 16;
 
     /// The most bits of a slot that ultrapeers take from each other.
-    const MAX_SHARED_BITS: u8 = 17;
+    pub(super) const MAX_SHARED_BITS: u8 = 17;
 
     /// Tables of no more slots are the sign for no words at all.
     const TINY_BITS: u8 = 3;
@@ -38,7 +38,8 @@ impl Table {
     }
 
     /// What the hashes of words and URNs make. It grows from the usual size while more than one
-    /// slot in twenty is present.
+    /// slot in twenty is present, up to what ultrapeers take: telling it whole must fit into a
+    /// neighbour's send queue.
     pub(super) fn of_products(mut products: Vec<u32>) -> Self {
         products.sort_unstable();
         let mut bits = Self::USUAL_BITS;
@@ -48,7 +49,7 @@ impl Table {
                 .map(|&product| slot(product, bits))
                 .collect();
             slots.dedup();
-            if slots.len() * 20 <= 1 << bits || bits == Self::MAX_BITS {
+            if slots.len() * 20 <= 1 << bits || bits == Self::MAX_SHARED_BITS {
                 return Self::new(bits, Slots::from_sorted(bits, &slots));
             }
             bits += 1;
@@ -194,7 +195,7 @@ mod tests {
         assert_eq!(Table::of_products(products(3_276)).bits(), 16);
         let larger = Table::of_products(products(3_400));
         assert_eq!((larger.bits(), larger.present()), (17, 3_400));
-        assert_eq!(Table::of_products(products(300_000)).bits(), 21);
+        assert_eq!(Table::of_products(products(300_000)).bits(), 17);
         assert_eq!(Table::of_products(Vec::new()), Table::empty(16));
     }
 

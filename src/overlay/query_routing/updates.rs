@@ -128,8 +128,13 @@ mod tests {
             state
         });
         let table = Table::of_products(products.collect());
-        assert_eq!(table.bits(), Table::MAX_BITS);
+        assert_eq!(table.bits(), Table::MAX_SHARED_BITS);
         let updates = updates(None, &table);
+        let bytes: usize = updates
+            .iter()
+            .map(|update| update.encode().len() + 23)
+            .sum();
+        assert!(bytes < crate::overlay::limits::Limits::default().queue_bytes);
         assert!(updates.len() <= 256);
         for update in updates {
             assert!(update.encode().len() <= 4_200);
