@@ -91,10 +91,26 @@ pub(super) fn put_area(
     texts: &[String],
     extensions: &Extensions,
 ) {
-    let urns = urns.iter().map(Urn::to_string);
-    let texts = texts.iter().filter(|text| is_plain(text)).cloned();
+    let texts: Vec<&str> = texts
+        .iter()
+        .map(String::as_str)
+        .filter(|text| is_plain(text))
+        .collect();
     let start = out.len();
-    for string in urns.chain(texts) {
+    put_strings(out, urns, &texts, extensions);
+    // Together with what follows it, a letter such as "é" may pass for the start of a block.
+    let blurred = |text: &&str| text.as_bytes().contains(&MAGIC);
+    if texts.iter().any(blurred) && holds_false_block(&out[start..], texts.len() + urns.len()) {
+        out.truncate(start);
+        let texts: Vec<&str> = texts.into_iter().filter(|text| !blurred(text)).collect();
+        put_strings(out, urns, &texts, extensions);
+    }
+}
+
+fn put_strings(out: &mut BytesMut, urns: &[Urn], texts: &[&str], extensions: &Extensions) {
+    let start = out.len();
+    let urns: Vec<String> = urns.iter().map(Urn::to_string).collect();
+    for string in urns.iter().map(String::as_str).chain(texts.iter().copied()) {
         if out.len() > start {
             out.put_u8(SEPARATOR);
         }
@@ -104,6 +120,20 @@ pub(super) fn put_area(
         out.put_u8(SEPARATOR);
     }
     extensions.put(out, Zeros::Avoided);
+}
+
+/// Whether one of the first `strings` of an area would be cut where a block seems to begin.
+fn holds_false_block(area: &[u8], strings: usize) -> bool {
+    let mut rest = area;
+    for _ in 0..strings {
+        let end = rest.iter().position(|&byte| is_separator(byte));
+        let end = end.unwrap_or(rest.len());
+        if cut_before_ggep(rest, end) < end {
+            return true;
+        }
+        rest = rest.get(end + 1..).unwrap_or(&[]);
+    }
+    false
 }
 
 /// Writes text and its NUL. A NUL inside it would end it early and is left out.
@@ -129,12 +159,43 @@ fn is_urn(string: &[u8]) -> bool {
     begins(b"urn:") || (string.len() < 4 && b"urn"[..].get(..string.len()).is_some_and(begins))
 }
 
-/// Whether a string of metadata comes back as it was written.
+/// Whether a string of metadata can stand in an area.
 fn is_plain(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let magic = bytes.iter().position(|&byte| byte == MAGIC);
-    !bytes.is_empty()
+    bytes.first().is_some_and(|&byte| byte != MAGIC)
         && !is_urn(bytes)
         && !bytes.iter().any(|&byte| is_separator(byte))
-        && magic.is_none_or(|at| at > 0 && !begins_block(&bytes[at..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::ggep::Id;
+
+    fn reread(texts: &[&str], extensions: &Extensions) -> Area {
+        let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+        let mut out = BytesMut::new();
+        put_area(&mut out, &[], &texts, extensions);
+        Area::decode(&out.freeze(), 0, &mut Inflation::new()).unwrap()
+    }
+
+    #[test]
+    fn letters_that_look_like_the_start_of_a_block_are_kept_where_nothing_follows_to_make_one() {
+        let mut extensions = Extensions::new();
+        extensions.push(Id::LF, vec![0, 0, 0, 1]);
+        let area = reread(&["Café", "Müller"], &extensions);
+        assert_eq!(area.texts, ["Café", "Müller"]);
+        assert_eq!(area.extensions, extensions);
+    }
+
+    #[test]
+    fn text_that_makes_a_block_of_what_follows_is_left_out() {
+        let mut extensions = Extensions::new();
+        extensions.push(Id::LF, vec![0, 0, 0, 1]);
+        // "Ç" is 0xC3 and flags for an id of seven letters; "H" is a length of eight, which
+        // reaches into the true block.
+        let area = reread(&["192 kbps", "!ÇHHHHHHHHq\\\n"], &extensions);
+        assert_eq!(area.texts, ["192 kbps"]);
+        assert_eq!(area.extensions, extensions);
+    }
 }
