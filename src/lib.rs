@@ -15,6 +15,8 @@
 pub mod api;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
+pub mod config;
 #[cfg(feature = "node")]
 pub mod devnet;
 pub mod library;

@@ -437,3 +437,24 @@ fn without_a_daemon_the_commands_say_so() {
         assert_eq!((error.lines().count(), output.stdout.len()), (1, 0));
     }
 }
+
+#[test]
+fn settings_are_shown_with_their_origin_and_mistakes_with_their_line() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path().to_str().unwrap();
+    let file = Path::new(home).join("filbert.toml");
+    let path = output(&["--home", home, "config", "path"]);
+    assert_eq!(text(&path.stdout).trim_end(), file.to_str().unwrap());
+    std::fs::write(&file, "[limits]\nleaves = 40\n").unwrap();
+    let shown = output(&["--home", home, "config", "show", "--origin", "--json"]);
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let leaves = serde_json::json!({"name": "limits.leaves", "value": "40", "origin": "file"});
+    assert!(shown.as_array().unwrap().contains(&leaves), "{shown}");
+    std::fs::write(&file, "[limits]\nleafs = 40\n").unwrap();
+    for command in [&["config", "check"][..], &["run"]] {
+        let refused = output(&[&["--home", home], command].concat());
+        assert_eq!(refused.status.code(), Some(2), "{command:?}");
+        let said = text(&refused.stderr);
+        assert!(said.contains("line 2") && said.contains("leafs"), "{said}");
+    }
+}

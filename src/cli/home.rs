@@ -8,20 +8,32 @@ use etcetera::BaseStrategy;
 
 use super::exit::{Exit, Failure};
 use crate::api::Access;
+use crate::config;
 
-/// The home that was named, or the one of this user, as an absolute path.
-pub(super) fn resolve(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
-    let home = match named.filter(|home| !home.as_os_str().is_empty()) {
-        Some(home) => home,
-        None => etcetera::choose_base_strategy()
-            .map_err(|error| {
-                let message = format!("no place for the daemon's state ({error}): use --home DIR");
-                Failure::new(Exit::Error, message)
-            })?
-            .data_dir()
-            .join("filbert"),
-    };
-    absolute(&home)
+/// Where the daemon's things are.
+#[derive(Debug)]
+pub(super) struct Places {
+    /// Its state.
+    pub(super) home: PathBuf,
+    /// The user's settings.
+    pub(super) settings: PathBuf,
+}
+
+/// The places of the home that was named, or of this user, as absolute paths.
+pub(super) fn resolve(named: Option<PathBuf>) -> Result<Places, Failure> {
+    if let Some(home) = named.filter(|home| !home.as_os_str().is_empty()) {
+        let home = absolute(&home)?;
+        let settings = home.join(config::NAME);
+        return Ok(Places { home, settings });
+    }
+    let strategy = etcetera::choose_base_strategy().map_err(|error| {
+        let message = format!("no place for the daemon's state ({error}): use --home DIR");
+        Failure::new(Exit::Error, message)
+    })?;
+    Ok(Places {
+        home: absolute(&strategy.data_dir().join("filbert"))?,
+        settings: absolute(&strategy.config_dir().join("filbert").join(config::NAME))?,
+    })
 }
 
 /// `path` as seen from the root.

@@ -4,6 +4,7 @@
 //! short-lived servent and speak to that in the same way (`session`). The only room that names
 //! the argument parser. Data goes to stdout, everything else to stderr.
 
+mod config;
 mod connect;
 mod decode;
 mod devnet;
@@ -101,6 +102,9 @@ enum Command {
     Share(share::Command),
     /// Make a servent a neighbour of the daemon
     Connect(connect::Arguments),
+    /// Look at the settings
+    #[command(subcommand)]
+    Config(config::Command),
     /// Print the hashes of files
     Hash(hash::Arguments),
     /// Print magnet links of files
@@ -113,6 +117,8 @@ enum Command {
 #[derive(Debug)]
 struct Context {
     home: PathBuf,
+    /// The file with the user's settings.
+    settings: PathBuf,
     api: Option<SocketAddr>,
     json: bool,
     quiet: bool,
@@ -151,8 +157,10 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(Cli { globals, command }: Cli) -> Result<Exit, Failure> {
+    let home::Places { home, settings } = home::resolve(globals.home)?;
     let context = Context {
-        home: home::resolve(globals.home)?,
+        home,
+        settings,
         api: globals.api,
         json: globals.json,
         quiet: globals.quiet,
@@ -170,6 +178,7 @@ fn dispatch(Cli { globals, command }: Cli) -> Result<Exit, Failure> {
         Command::Stop => until_interrupted(stop::run(context)),
         Command::Share(share::Command::Ls) => until_interrupted(share::list(context)),
         Command::Connect(arguments) => until_interrupted(connect::run(context, arguments)),
+        Command::Config(command) => config::run(context, &command),
         Command::Hash(arguments) => hash::run(context, &arguments),
         Command::Magnet(arguments) => magnet::run(context, &arguments),
         Command::Decode(arguments) => decode::run(&arguments),

@@ -10,6 +10,7 @@ use super::exit::{Exit, Failure};
 use super::home::absolute;
 use super::session::Joining;
 use crate::api::Node;
+use crate::config::Config;
 #[cfg(feature = "tls")]
 use crate::node::Encryption;
 use crate::node::Profile;
@@ -103,10 +104,14 @@ async fn start(context: &Context, arguments: Arguments) -> Result<Node, Failure>
         #[cfg(feature = "tls")]
         tls,
     } = arguments;
-    let mut builder = Node::builder().home(&context.home).profile(match profile {
-        Rules::Public => Profile::PUBLIC,
-        Rules::Classic => Profile::CLASSIC,
-    });
+    let Config { limits } = Config::load(&context.settings)?;
+    let mut builder = Node::builder()
+        .home(&context.home)
+        .limits(limits)
+        .profile(match profile {
+            Rules::Public => Profile::PUBLIC,
+            Rules::Classic => Profile::CLASSIC,
+        });
     builder = builder.role(match mode {
         Mode::Ultrapeer => Role::Ultrapeer,
         Mode::Leaf => Role::Leaf,

@@ -52,6 +52,7 @@ pub struct Builder {
     #[cfg(feature = "tls")]
     encryption: Option<Encryption>,
     search_limits: SearchLimits,
+    limits: overlay::limits::Limits,
 }
 
 impl Builder {
@@ -69,6 +70,7 @@ impl Builder {
             #[cfg(feature = "tls")]
             encryption: None,
             search_limits: SearchLimits::default(),
+            limits: overlay::limits::Limits::default(),
         }
     }
 
@@ -148,6 +150,12 @@ impl Builder {
         self
     }
 
+    /// The caps of the servent; without it the defaults.
+    pub fn limits(mut self, limits: overlay::limits::Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Starts the node: opens its home, listens, and begins to hash what it shares.
     ///
     /// # Errors
@@ -190,6 +198,7 @@ impl Builder {
                     ..dynamic_query::Settings::default()
                 }),
             secret: rand::rng().random(),
+            limits: self.limits,
             ..Settings::new(self.profile)
         };
         let compress = self.compress.unwrap_or(!private);

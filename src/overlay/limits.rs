@@ -1,9 +1,13 @@
 //! Every cap of the overlay in one place, with the source of its default.
 
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
 use super::time::Duration;
 
 /// The caps of one servent. Each is reached by what strangers send; none grows with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Most neighbours at once that are ultrapeers; of a leaf, see [`ultrapeers`](Self::ultrapeers).
     pub neighbours: usize,
@@ -139,6 +143,50 @@ pub struct Limits {
     pub old_ping_interval: Duration,
     /// Fewest neighbours that a refresh of the pong cache asks (protocol §3.3).
     pub refresh_least: usize,
+}
+
+/// A cap beyond what the protocol or this program can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{name} is {given}, but {least} to {most} is possible")]
+pub struct OutOfBounds {
+    /// The cap.
+    pub name: &'static str,
+    /// Its value.
+    pub given: u64,
+    /// The smallest possible.
+    pub least: u64,
+    /// The largest possible.
+    pub most: u64,
+}
+
+impl Limits {
+    /// Checks the caps that have bounds of their own.
+    ///
+    /// # Errors
+    /// The first that is out of its bounds.
+    pub fn check(&self) -> Result<(), OutOfBounds> {
+        let given = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+        for (name, given, least, most) in [
+            ("table_slots", self.table_slots.into(), 1 << 13, 1 << 21),
+            ("query_bytes", given(self.query_bytes), 64, 256),
+            ("hit_bytes", given(self.hit_bytes), 4_096, 16_384),
+            ("results_per_hit", given(self.results_per_hit), 1, 10),
+            ("results_per_query", given(self.results_per_query), 1, 255),
+            ("queue_bytes", given(self.queue_bytes), 65_536, 1 << 30),
+            ("routes", given(self.routes), 1_000, 1 << 26),
+            ("searches", given(self.searches), 1, 10_000),
+        ] {
+            if !(least..=most).contains(&given) {
+                return Err(OutOfBounds {
+                    name,
+                    given,
+                    least,
+                    most,
+                });
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Default for Limits {

@@ -5,12 +5,17 @@
 
 use std::ops::{Add, Sub};
 
+use serde::{Deserialize, Serialize};
+
 /// A moment: microseconds since the driver's origin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(u64);
 
-/// A span of time in microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A span of time in microseconds; in settings it is written in seconds.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(into = "f64", try_from = "f64")]
 pub struct Duration(u64);
 
 impl Instant {
@@ -68,6 +73,36 @@ impl Duration {
     #[must_use]
     pub const fn times(self, factor: u64) -> Self {
         Self(self.0.saturating_mul(factor))
+    }
+}
+
+impl From<Duration> for f64 {
+    /// In seconds.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "exact for spans up to 285 years"
+    )]
+    fn from(span: Duration) -> Self {
+        span.0 as Self / 1e6
+    }
+}
+
+impl TryFrom<f64> for Duration {
+    type Error = &'static str;
+
+    /// From seconds, to the microsecond.
+    fn try_from(seconds: f64) -> Result<Self, Self::Error> {
+        /// A century.
+        const LONGEST: f64 = 3.2e9;
+        if !(0.0..=LONGEST).contains(&seconds) {
+            return Err("a time is a number of seconds, not negative and at most 3200000000");
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "within the bounds just checked"
+        )]
+        Ok(Self((seconds * 1e6).round() as u64))
     }
 }
 

@@ -32,10 +32,12 @@ pub(crate) const ARROWS: &[(&str, &[&str])] = &[
             "api", "library", "node", "overlay", "runtime", "topology", "wire",
         ],
     ),
+    ("config", &["overlay"]),
     (
         "cli",
         &[
             "api",
+            "config",
             "devnet",
             "library::hash",
             "node",
@@ -70,6 +72,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("axum", &["src/web/"]),
     ("tower_service", &["src/web/"]),
     ("clap", &["src/cli/", "sim/src/"]),
+    ("toml", &["src/config", "sim/src/"]),
     ("smol", &[]),
     ("tokio", &[]),
 ];
