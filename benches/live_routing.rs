@@ -2,12 +2,18 @@
 //! neighbours behind it get each of them; descriptors in and out a CPU second of the servent's
 //! own process.
 //!
+//! The sender keeps so many queries on their way that the servent is never idle, and no more than
+//! its queues hold, so that nothing is dropped and every copy counts.
+//!
 //! `cargo bench --bench live_routing [-- QUERIES]`
+
+mod servent;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use filbert::wire::query::Query;
@@ -15,34 +21,55 @@ use filbert::wire::{Descriptor, Guid, HEADER_LEN, Header, Kind};
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 
+use servent::Servent;
+
 /// Neighbours that the queries go to.
 const BEHIND: usize = 3;
+/// Queries on their way at once.
+const WINDOW: usize = 20_000;
+/// Queries written at once.
+const BATCH: usize = 200;
 
 fn main() {
     let queries = std::env::args()
         .skip(1)
         .find_map(|argument| argument.parse().ok())
         .unwrap_or(1_000_000_usize);
-    let home = tempfile::tempdir().expect("a temporary directory");
-    let (mut servent, address) = start(home.path());
-    let mut sender = link(address);
-    let sinks: Vec<TcpStream> = (0..BEHIND).map(|_| link(address)).collect();
+    // Room for what is on its way, and no cap on what one neighbour asks.
+    let servent = Servent::start("[limits]\nqueue_bytes = 8388608\n", &[]);
+    let mut sender = link(servent.address);
+    let sinks: Vec<TcpStream> = (0..BEHIND).map(|_| link(servent.address)).collect();
 
     let payload = Query::keywords("linux iso").expect("two words").encode();
     let size = HEADER_LEN + payload.len();
-    let before = cpu_seconds(servent.id());
+    let before = servent.cpu_seconds();
     let start = Instant::now();
+    let arrived: Vec<_> = (0..BEHIND).map(|_| Arc::new(AtomicUsize::new(0))).collect();
     let readers: Vec<_> = sinks
         .into_iter()
-        .map(|sink| std::thread::spawn(move || count(sink, queries, size)))
+        .zip(&arrived)
+        .map(|(sink, arrived)| {
+            let arrived = Arc::clone(arrived);
+            std::thread::spawn(move || count(sink, queries, size, &arrived))
+        })
         .collect();
     let mut rng = Pcg64Mcg::seed_from_u64(1);
-    let mut batch = Vec::with_capacity(size * 200);
+    let mut batch = Vec::with_capacity(size * BATCH);
+    let mut stuck = None;
     for number in 1..=queries {
         batch.extend_from_slice(&encode(&mut rng, &payload));
-        if number % 200 == 0 || number == queries {
+        if number % BATCH == 0 || number == queries {
             sender.write_all(&batch).expect("the servent reads");
             batch.clear();
+            while number > WINDOW + slowest(&arrived) {
+                let since = *stuck.get_or_insert_with(Instant::now);
+                if since.elapsed() > Duration::from_secs(3) {
+                    // Some were dropped: then the window never opens again.
+                    break;
+                }
+                std::thread::sleep(Duration::from_micros(50));
+            }
+            stuck = stuck.filter(|_| number > WINDOW + slowest(&arrived));
         }
     }
     let out: usize = readers
@@ -50,63 +77,29 @@ fn main() {
         .map(|reader| reader.join().expect("a reader"))
         .sum();
     let (cpu, seconds) = (
-        cpu_seconds(servent.id()) - before,
+        servent.cpu_seconds() - before,
         start.elapsed().as_secs_f64(),
     );
-    servent.kill().expect("it runs");
-    servent.wait().expect("it runs");
     let routed = (queries + out) as f64;
     println!("queries in {queries}, out {out} of {}", queries * BEHIND);
-    println!("{seconds:.2} s, {cpu:.2} CPU s of the servent");
+    let resident = servent.resident();
+    println!(
+        "{seconds:.2} s, {cpu:.2} CPU s of the servent, {resident:.0} MiB resident at the end"
+    );
     println!("{:.0} descriptors in and out a CPU second", routed / cpu);
     println!("{:.0} queries a CPU second", queries as f64 / cpu);
 }
 
-/// Starts a servent in a process of its own.
-fn start(home: &std::path::Path) -> (Child, SocketAddr) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_filbert"))
-        .args([
-            "run",
-            "--listen",
-            "127.0.0.1:0",
-            "--api",
-            "127.0.0.1:0",
-            "--home",
-        ])
-        .arg(home)
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the servent starts");
-    let mut said = String::new();
-    let mut stderr = child.stderr.take().expect("piped");
-    let mut byte = [0];
-    while !said.ends_with('\n') {
-        assert_eq!(
-            stderr.read(&mut byte).expect("it speaks"),
-            1,
-            "it ended: {said}"
-        );
-        said.push(char::from(byte[0]));
-    }
-    // Nobody may block it by not reading.
-    std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
-    let address = said
-        .split("listening on ")
-        .nth(1)
-        .and_then(|rest| rest.split(',').next());
-    (
-        child,
-        address
-            .and_then(|text| text.parse().ok())
-            .expect("it says where it listens"),
-    )
+fn slowest(arrived: &[Arc<AtomicUsize>]) -> usize {
+    let counts = arrived.iter().map(|count| count.load(Ordering::Relaxed));
+    counts.min().unwrap_or(0)
 }
 
 /// A neighbour of the servent.
 fn link(to: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(to).expect("it listens");
     let hello = b"GNUTELLA CONNECT/0.6\r\nUser-Agent: bench/1\r\nX-Ultrapeer: True\r\n\
-        X-Max-TTL: 4\r\n\r\n";
+        X-Dynamic-Querying: 0.1\r\nX-Max-TTL: 4\r\n\r\n";
     stream.write_all(hello).expect("it reads");
     let mut answer = Vec::new();
     let mut byte = [0];
@@ -133,8 +126,8 @@ fn encode(rng: &mut Pcg64Mcg, payload: &Bytes) -> Bytes {
 }
 
 /// Counts queries until all have come, or nothing comes any more.
-fn count(mut stream: TcpStream, wanted: usize, size: usize) -> usize {
-    let quiet = Some(std::time::Duration::from_secs(3));
+fn count(mut stream: TcpStream, wanted: usize, size: usize, arrived: &AtomicUsize) -> usize {
+    let quiet = Some(Duration::from_secs(5));
     stream.set_read_timeout(quiet).expect("a socket");
     let (mut bytes, mut read) = (0, vec![0; 1 << 18]);
     // The handshake ping is a header more.
@@ -143,21 +136,7 @@ fn count(mut stream: TcpStream, wanted: usize, size: usize) -> usize {
             Ok(0) | Err(_) => break,
             Ok(length) => bytes += length,
         }
+        arrived.store(bytes / size, Ordering::Relaxed);
     }
     bytes / size
-}
-
-/// User and system time of a process, in seconds.
-fn cpu_seconds(process: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("it runs");
-    let fields: Vec<&str> = stat
-        .rsplit(')')
-        .next()
-        .expect("a name")
-        .split_whitespace()
-        .collect();
-    let ticks: u64 =
-        fields[11].parse::<u64>().expect("utime") + fields[12].parse::<u64>().expect("stime");
-    // Linux counts them in hundredths everywhere.
-    ticks as f64 / 100.0
 }

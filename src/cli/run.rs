@@ -34,6 +34,9 @@ pub(super) struct Arguments {
     /// The place in the overlay
     #[arg(long, value_enum, default_value_t = Mode::Ultrapeer)]
     mode: Mode,
+    /// Whether links are compressed where the other side can; on private ground not, else they are
+    #[arg(long, value_name = "YES", value_parser = clap::builder::BoolishValueParser::new())]
+    compress: Option<bool>,
     /// Whether links are encrypted; on private ground off, else offer unless said
     #[cfg(feature = "tls")]
     #[arg(long, value_enum)]
@@ -101,6 +104,7 @@ async fn start(context: &Context, arguments: Arguments) -> Result<Node, Failure>
         downloads,
         profile,
         mode,
+        compress,
         #[cfg(feature = "tls")]
         tls,
     } = arguments;
@@ -116,6 +120,9 @@ async fn start(context: &Context, arguments: Arguments) -> Result<Node, Failure>
         Mode::Ultrapeer => Role::Ultrapeer,
         Mode::Leaf => Role::Leaf,
     });
+    if let Some(compress) = compress {
+        builder = builder.compress(compress);
+    }
     #[cfg(feature = "tls")]
     if let Some(tls) = tls {
         builder = builder.encrypt(match tls {
