@@ -6,6 +6,8 @@
 
 use bytes::Bytes;
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+use filbert::net::deflate::Inflate;
+use filbert::runtime::block_on;
 use filbert::wire::bye::Bye;
 use filbert::wire::frame::FrameDecoder;
 use filbert::wire::ggep::Extensions;
@@ -16,6 +18,8 @@ use filbert::wire::push::Push;
 use filbert::wire::query::Query;
 use filbert::wire::query_hit::{QueryHit, Received, Record, Trailer, flaw, servent_of};
 use filbert::wire::{Descriptor, Guid, Kind};
+use futures::AsyncReadExt;
+use futures::io::Cursor;
 use serde_json::{Value, json};
 
 const PINGS_PONGS: &str = include_str!("data/vectors/pings_pongs.json");
@@ -23,6 +27,7 @@ const QUERIES: &str = include_str!("data/vectors/queries.json");
 const HITS: &str = include_str!("data/vectors/hits.json");
 const PUSHES_BYES: &str = include_str!("data/vectors/pushes_byes.json");
 const HANDSHAKES: &str = include_str!("data/vectors/handshakes.json");
+const STREAMS: &str = include_str!("data/vectors/streams.json");
 
 /// One captured message.
 struct Case {
@@ -304,4 +309,38 @@ fn hashes_are_the_same_in_every_form() {
         (text.sha1(), text.tiger_root()),
         (digest.sha1(), digest.tiger_root())
     );
+}
+
+#[test]
+fn a_captured_compressed_stream_is_its_messages() {
+    let case = case(STREAMS, "gtkg/up_to_up/upup.deflate_stream_start");
+    let mut stream = Inflate::new(Cursor::new(case.bytes));
+    let mut plain = Vec::new();
+    // The capture stops within a message.
+    let _cut = block_on(stream.read_to_end(&mut plain));
+    let mut decoder = FrameDecoder::new();
+    decoder.buffer().extend_from_slice(&plain);
+    for message in case.expect["descriptors"].as_array().unwrap() {
+        let descriptor = decoder.next().unwrap().unwrap();
+        assert_eq!(HEXLOWER.encode(&descriptor.encode().unwrap()), *message);
+    }
+}
+
+#[test]
+fn a_captured_message_of_a_type_without_meaning_is_passed_over() {
+    let case = case(STREAMS, "bun/leaf_to_up/leaf.hsep");
+    let descriptor = descriptor(&case);
+    assert_eq!(descriptor.header.kind, Kind::Other(0xcd));
+    let payload = HEXLOWER.encode(&descriptor.payload);
+    assert_eq!(payload, case.expect["payload"]);
+}
+
+/// Flags in the upper half of the length mean something only to who announced them, as we do not.
+#[test]
+fn captured_header_flags_are_an_impossible_length() {
+    let case = case(STREAMS, "bun/leaf_to_up/leaf.ping_hdrflags");
+    let mut decoder = FrameDecoder::new();
+    decoder.buffer().extend_from_slice(&case.bytes);
+    let refused = decoder.next().unwrap_err();
+    assert_eq!(json!(refused.length), case.expect["length"]);
 }

@@ -1,0 +1,182 @@
+//! Conversations captured with servents in use, gtk-gnutella 1.2.3 and GnutellaBun 1.2, played
+//! again to a live node over real sockets: where the captured servent answered, so does the node,
+//! with the same kind of answer within two seconds, and neither side closes.
+//!
+//! A file in `data/replay` is one conversation. The node has the place that the capture tells: in
+//! files named `…_to_us` it stands where the captured servent stood and hears what that one was
+//! asked; in files named `…_itself` it hears what that one said. Only what no replay can keep was
+//! changed: addresses (`{peer}`, `{port}`), the node's own GUID (`{servent}`), and hashes, which
+//! are those of the files here, whose contents are their names. In place of the full routing table
+//! that the capturing leaf told, which this servent refuses, stands one that a leaf of the same
+//! vendor told.
+
+mod common;
+#[path = "replay/peer.rs"]
+mod peer;
+
+use std::time::Duration;
+
+use common::{builder, directory, until, write};
+use data_encoding::HEXLOWER;
+use filbert::node::state::Role;
+use filbert::node::{Builder, Node};
+use filbert::runtime::block_on;
+use filbert::wire::Kind;
+use peer::{Answer, Peer};
+use serde::Deserialize;
+
+/// How long an answer may take.
+const SOON: Duration = Duration::from_secs(2);
+
+/// A conversation, as it lies in a file.
+#[derive(Deserialize)]
+struct Conversation {
+    /// The place of the node: `ultrapeer` or `leaf`.
+    node: String,
+    /// Who opens the link: `peer` or `node`.
+    dials: String,
+    /// The peer's first header block.
+    hello: Vec<String>,
+    /// The block with which a peer that dialled ends the handshake.
+    last: Option<Vec<String>>,
+    /// Names of the files that the node shares.
+    shared: Vec<String>,
+    /// Names of the files that a leaf of the node shares.
+    leaf: Vec<String>,
+    /// What the node says unasked.
+    greets: Vec<String>,
+    steps: Vec<Step>,
+}
+
+/// One message of the captured servent or of who asked it.
+#[derive(Deserialize)]
+struct Step {
+    name: String,
+    /// The message in hex.
+    say: String,
+    /// What came back in the capture; nothing where nothing came.
+    answer: Option<String>,
+}
+
+fn bytes(hex: &str, peer: u16, node: &Node) -> Vec<u8> {
+    let hex = hex
+        .replace("{port}", &HEXLOWER.encode(&peer.to_le_bytes()))
+        .replace("{servent}", &node.guid().to_string());
+    HEXLOWER.decode(hex.as_bytes()).unwrap()
+}
+
+/// A node that shares files of these names.
+fn sharing(builder: Builder, names: &[String]) -> (Node, tempfile::TempDir) {
+    let shared = directory();
+    for name in names {
+        write(shared.path(), name, name.as_bytes());
+    }
+    let node = block_on(builder.share(shared.path()).start()).unwrap();
+    block_on(node.shared());
+    (node, shared)
+}
+
+fn replay(file: &str) {
+    let conversation: Conversation = serde_json::from_str(file).unwrap();
+    let listener = peer::listen();
+    let here = listener.local_addr().unwrap();
+    let role = match conversation.node.as_str() {
+        "leaf" => Role::Leaf,
+        _ => Role::Ultrapeer,
+    };
+    let mut settings = builder().role(role).compress(true);
+    if conversation.dials == "node" {
+        settings = settings.peer(here);
+    }
+    let (node, _shared) = sharing(settings, &conversation.shared);
+    let leaf = (!conversation.leaf.is_empty()).then(|| {
+        let settings = builder().role(Role::Leaf).peer(node.address());
+        let leaf = sharing(settings, &conversation.leaf);
+        let told = || node.counters().stats.received_of(Kind::RouteTableUpdate);
+        until("the leaf told its table", || told() >= 2);
+        leaf
+    });
+    let mut peer = match conversation.dials.as_str() {
+        "node" => Peer::accept(&listener, &conversation.hello),
+        _ => Peer::dial(
+            node.address(),
+            here,
+            &conversation.hello,
+            &conversation.last.unwrap(),
+        ),
+    };
+    let mut answered = Vec::new();
+    for greeting in &conversation.greets {
+        answered.push(peer.expect(&Answer::parse(greeting), None, SOON, "the handshake"));
+    }
+    for step in &conversation.steps {
+        let message = bytes(&step.say, here.port(), &node);
+        peer.say(&message);
+        answered.push(match step.answer.as_deref() {
+            Some("giv") => peer::giv(&listener, &node, SOON),
+            Some(answer) => peer.expect(&Answer::parse(answer), Some(&message), SOON, &step.name),
+            None => Ok(()),
+        });
+    }
+    // Neither side closed.
+    peer.alive(SOON);
+    let missing: Vec<_> = answered.into_iter().filter_map(Result::err).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+    assert_eq!(node.peers().len(), 1 + usize::from(leaf.is_some()));
+    if let Some((leaf, _)) = leaf {
+        block_on(leaf.stop());
+    }
+    block_on(node.stop());
+}
+
+#[test]
+fn a_leaf_asks_what_it_asked_gtk_gnutella() {
+    replay(include_str!("data/replay/gtkg_leaf_to_us.json"));
+}
+
+#[test]
+fn gtk_gnutella_is_a_leaf_of_ours() {
+    replay(include_str!("data/replay/gtkg_leaf_itself.json"));
+}
+
+#[test]
+fn an_ultrapeer_asks_what_it_asked_a_gtk_gnutella_leaf() {
+    replay(include_str!("data/replay/gtkg_ultrapeer_to_us.json"));
+}
+
+#[test]
+fn gtk_gnutella_takes_us_as_its_leaf() {
+    replay(include_str!("data/replay/gtkg_ultrapeer_itself.json"));
+}
+
+#[test]
+fn an_ultrapeer_asks_what_it_asked_gtk_gnutella() {
+    replay(include_str!("data/replay/gtkg_ultrapeer_beside_us.json"));
+}
+
+#[test]
+fn gtk_gnutella_is_an_ultrapeer_beside_us() {
+    replay(include_str!(
+        "data/replay/gtkg_ultrapeer_itself_beside_us.json"
+    ));
+}
+
+#[test]
+fn a_leaf_asks_what_it_asked_gnutella_bun() {
+    replay(include_str!("data/replay/bun_leaf_to_us.json"));
+}
+
+#[test]
+fn gnutella_bun_is_a_leaf_of_ours() {
+    replay(include_str!("data/replay/bun_leaf_itself.json"));
+}
+
+#[test]
+fn an_ultrapeer_asks_what_it_asked_a_gnutella_bun_leaf() {
+    replay(include_str!("data/replay/bun_ultrapeer_to_us.json"));
+}
+
+#[test]
+fn gnutella_bun_takes_us_as_its_leaf() {
+    replay(include_str!("data/replay/bun_ultrapeer_itself.json"));
+}
