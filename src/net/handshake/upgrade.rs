@@ -1,7 +1,14 @@
 //! Going over to TLS behind the last block (protocol §14.3).
 
+use std::time::Duration;
+
 use super::{HandshakeError, Policy};
 use crate::net::{Rewind, Stream};
+use crate::runtime;
+
+/// How long the side that dialled waits behind its last block. gtk-gnutella 1.2.3 closes the link
+/// when all of TLS's handshake is done before it waits for it, as between fast hosts close by.
+const BREATH: Duration = Duration::from_millis(200);
 
 /// Goes over to TLS, as the side that dialled.
 pub(super) async fn connect(
@@ -12,6 +19,7 @@ pub(super) async fn connect(
     match (stream, policy.tls.ends()) {
         (Stream::Plain(stream), Some(ends)) => {
             let stream = Rewind::new(front, stream);
+            runtime::sleep(BREATH).await;
             let connecting = ends.connector.connect(stream, policy.limit);
             Ok(connecting.await.map_err(HandshakeError::Tls)?.into())
         }
@@ -39,7 +47,6 @@ mod tests {
     use std::cell::Cell;
     use std::ops::ControlFlow;
     use std::task::{Context, Poll};
-    use std::time::Duration;
 
     use futures::future::join;
 
