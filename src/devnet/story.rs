@@ -225,7 +225,9 @@ impl Totals {
         for counters in nodes.iter().map(Node::counters) {
             totals.sent += counters.queries_sent;
             totals.received += counters.stats.received_of(Kind::Query);
-            totals.duplicates += counters.stats.dropped(Drop::Duplicate);
+            for copy in [Drop::Duplicate, Drop::OwnQuery] {
+                totals.duplicates += counters.stats.dropped(copy);
+            }
             totals.bytes += counters.bytes_sent;
         }
         totals

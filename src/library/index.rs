@@ -42,6 +42,8 @@ pub struct Index {
     entries: Vec<Option<Entry>>,
     numbers: BTreeMap<PathBuf, u32>,
     contents: BTreeSet<(Sha1, u32)>,
+    /// By time of change, in milliseconds since 1970.
+    ages: BTreeSet<(i64, u32)>,
     words: WordTable,
     files: usize,
     bytes: u64,
@@ -70,6 +72,7 @@ impl Index {
         self.files += 1;
         self.bytes += file.size;
         self.contents.insert((file.sha1, number));
+        self.ages.insert((file.modified_ms, number));
         let canonical = canonical(&file.name).into_boxed_str();
         for word in words(&canonical) {
             self.words.insert(word, number);
@@ -107,16 +110,31 @@ impl Index {
         self.entries.iter().flatten().map(|entry| &entry.file)
     }
 
-    /// The files that match a query, at most `limit`: those of the contents it names, or, if it
-    /// names none, those whose names have its words (protocol §4.5).
+    /// The files that match a query, at most `limit`: the newest if it asks for those, those of
+    /// the contents it names, or, if it names none, those whose names have its words and that are
+    /// of a kind it wants (protocol §4.5).
     #[must_use]
     pub fn search(&self, query: &Query, limit: usize) -> Vec<&SharedFile> {
+        let wanted = |file: &SharedFile| query.media().is_none_or(|media| media.takes(&file.name));
+        if query.asks_for_newest() {
+            return self
+                .newest()
+                .filter(|file| wanted(file))
+                .take(limit)
+                .collect();
+        }
         if query.wanted().next().is_some() {
             let wanted: BTreeSet<Sha1> = query.sha1s().collect();
             let files = wanted.into_iter().flat_map(|sha1| self.with_content(sha1));
             return files.take(limit).collect();
         }
-        self.named(query.search_text(), limit)
+        self.named(query.search_text(), wanted, limit)
+    }
+
+    /// Every file, the one that changed last first.
+    pub fn newest(&self) -> impl Iterator<Item = &SharedFile> {
+        let numbers = self.ages.iter().rev().map(|&(_, number)| number);
+        numbers.filter_map(|number| self.by_index(number))
     }
 
     /// How much is shared.
@@ -140,7 +158,12 @@ impl Index {
         self.files == 0
     }
 
-    fn named(&self, text: &str, limit: usize) -> Vec<&SharedFile> {
+    fn named(
+        &self,
+        text: &str,
+        takes: impl Fn(&SharedFile) -> bool,
+        limit: usize,
+    ) -> Vec<&SharedFile> {
         let text = canonical(text);
         let mut wanted = Wanted::all_in(&text);
         let Some(rarest) = self.rarest(&wanted) else {
@@ -156,6 +179,7 @@ impl Index {
             }
             if let Some(entry) = self.entry(number)
                 && wanted.iter().all(|word| word.is_in(&entry.canonical))
+                && takes(&entry.file)
             {
                 found.insert(number, &entry.file);
             }
@@ -205,6 +229,7 @@ impl Index {
         self.files -= 1;
         self.bytes -= file.size;
         self.contents.remove(&(file.sha1, number));
+        self.ages.remove(&(file.modified_ms, number));
         for word in words(&canonical) {
             self.words.remove(word, number);
         }
@@ -240,13 +265,12 @@ impl SharedFile {
     /// The file as a query hit tells of it.
     #[must_use]
     pub fn record(&self) -> Record {
-        Record::new(
-            self.index,
-            self.size,
-            self.name.clone(),
-            Some(self.sha1),
-            Some(self.tiger_root),
-        )
+        let (sha1, tiger_root) = (Some(self.sha1), Some(self.tiger_root));
+        let record = Record::new(self.index, self.size, self.name.clone(), sha1, tiger_root);
+        match u64::try_from(self.modified_ms / 1000) {
+            Ok(seconds @ 1..) => record.with_created(seconds),
+            _ => record,
+        }
     }
 }
 
@@ -287,6 +311,7 @@ impl<'a> Wanted<'a> {
 mod tests {
     use proptest::prelude::*;
 
+    use crate::wire::query::Media;
     use crate::wire::urn::Urn;
 
     use super::*;
@@ -369,6 +394,33 @@ mod tests {
             .extend([Urn::Sha1(sha1(1)), Urn::Sha1(sha1(2))]);
         assert_eq!(index.search(&several, 9).len(), 3);
         assert_eq!(index.search(&several, 2).len(), 2);
+    }
+
+    #[test]
+    fn the_newest_come_first_and_kinds_are_kept_apart() {
+        let mut index = Index::new();
+        for (name, modified_ms) in [("old.ogg", 1_000), ("new.ogg", 9_000), ("mid.txt", 5_000)] {
+            index.insert(SharedFile {
+                modified_ms,
+                ..file(name, 1)
+            });
+        }
+        let found = |query: &Query, limit| {
+            let found = index.search(query, limit);
+            let names = found.into_iter().map(|file| file.name.clone());
+            names.collect::<Vec<_>>()
+        };
+        let newest = Query::for_newest();
+        assert_eq!(found(&newest, 2), ["new.ogg", "mid.txt"]);
+        let sound = newest.with_media(Media::AUDIO);
+        assert_eq!(found(&sound, 9), ["new.ogg", "old.ogg"]);
+        let named = Query::keywords("ogg").unwrap();
+        assert_eq!(found(&named.clone().with_media(Media::AUDIO), 9).len(), 2);
+        assert_eq!(found(&named.with_media(Media::VIDEO), 9), [""; 0]);
+        let record = index.by_index(2).unwrap().record();
+        assert_eq!(record.created(), Some(9));
+        index.remove(Path::new("/shared/new.ogg"));
+        assert_eq!(index.newest().count(), 2);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::net::listener::Listener;
 use crate::net::sniff::Sniffer;
 #[cfg(feature = "tls")]
 use crate::net::tls::{Acceptor, Ends, Identity};
-use crate::overlay::{self, Profile, Settings, dynamic_query};
+use crate::overlay::{self, Ground, Profile, Settings, dynamic_query};
 use crate::runtime;
 use crate::store::Store;
 use crate::transfer::upload::{self, Uploads};
@@ -190,6 +190,11 @@ impl Builder {
         let settings = Settings {
             address,
             role: self.role,
+            ground: match private {
+                true => Ground::Private,
+                false => Ground::Public,
+            },
+            strict: true,
             dynamic: self
                 .dynamic
                 .unwrap_or(!private)
@@ -198,6 +203,7 @@ impl Builder {
                     ..dynamic_query::Settings::default()
                 }),
             secret: rand::rng().random(),
+            tls: cfg!(feature = "tls"),
             limits: self.limits,
             ..Settings::new(self.profile)
         };

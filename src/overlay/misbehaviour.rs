@@ -15,7 +15,7 @@ impl Servent {
         let limits = &around.settings.limits;
         match why {
             Drop::Duplicate => neighbour.duplicates = neighbour.duplicates.wrapping_add(1),
-            Drop::Ignored | Drop::Congested | Drop::RouteLost => {}
+            Drop::Ignored | Drop::Congested | Drop::RouteLost | Drop::OwnQuery => {}
             _ => neighbour.bad = neighbour.bad.wrapping_add(1),
         }
         match why {

@@ -11,12 +11,14 @@
 //! 3. after a batch the driver reads [`Servent::deadline`] and hands in [`Input::Tick`] then.
 //!
 //! The servent dispatches; each rule has its own file: [`flood`] (TTL and hops), [`routes`]
-//! (duplicates and the way back), `query` and `query_hit` (who gets them), `keepalive` (who fell
+//! (duplicates and the way back), `query` and `query_hit` (who gets them),
+//! `query_rules` (what may be asked), `answer` (what we have), `keepalive` (who fell
 //! silent), `misbehaviour` (when it is enough), [`flow`] (the send queue of a link), [`role`]
 //! (ultrapeer or leaf), [`slots`] (how many neighbours, and whom), [`host_cache`] (whom to dial),
 //! [`pong_cache`] (what a ping is answered with), [`limits`] (every cap). [`dynamic_query`]
 //! decides how a search spends its budget. It knows `wire` only.
 
+mod answer;
 pub mod catalogue;
 pub mod dynamic_query;
 pub mod flood;
@@ -33,6 +35,7 @@ pub mod pong_cache;
 mod query;
 mod query_hit;
 pub mod query_routing;
+mod query_rules;
 pub mod role;
 pub mod routes;
 mod routing;

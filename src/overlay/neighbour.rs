@@ -61,6 +61,16 @@ pub struct Offer {
     pub degree: Option<u16>,
 }
 
+impl Offer {
+    /// The TTL with which a query of `hops` goes to it, where others get it with `ttl`: no query
+    /// is to go further than it said that it takes.
+    #[must_use]
+    pub(super) fn takes(&self, ttl: u8, hops: u8) -> u8 {
+        let most = self.max_ttl.map_or(ttl, |most| most.saturating_sub(hops));
+        ttl.min(most.max(1))
+    }
+}
+
 impl Neighbour {
     /// A neighbour whose link opened in second `now`.
     #[must_use]

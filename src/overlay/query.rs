@@ -1,4 +1,4 @@
-//! QUERY: whom it goes to, and what we answer (protocol §1.6, §4, §5.4).
+//! QUERY: whether it is taken, and whom it goes to (protocol §1.6, §4.2, §7.7).
 
 use bytes::Bytes;
 
@@ -7,12 +7,13 @@ use super::flood::{self, Onward};
 use super::neighbour::{Neighbour, Role};
 use super::output::{Output, Recipients};
 use super::query_routing::LookedUp;
+use super::query_rules::{self, Verdict};
 use super::routes::Seen;
-use super::settings::{Settings, VENDOR};
+use super::settings::Settings;
 use super::stats::Drop;
 use super::{Instant, Link, Servent, Surroundings};
-use crate::wire::query::Query;
-use crate::wire::query_hit::{QueryHit, Record, Trailer};
+use crate::wire::ggep::Id;
+use crate::wire::query::{Query, QueryFlags};
 use crate::wire::{Descriptor, Guid, Header, Kind};
 
 impl Servent {
@@ -33,29 +34,84 @@ impl Servent {
         if payload.len() > settings.limits.query_bytes {
             return Err(Drop::TooLarge);
         }
-        let seen = self.routes.note(
-            now,
-            header.guid,
-            link,
-            onward.ttl,
-            &settings.limits,
-            settings.secret,
-        );
+        let seen = self.note_query(now, header.guid, payload, link, onward.ttl, settings);
         match seen {
-            Seen::First => self.answer(link, header, onward, payload, around)?,
+            Seen::First => {}
             Seen::Raised if settings.profile.raise => around.stats.drop(Drop::Duplicate),
             Seen::Raised | Seen::Again => return Err(Drop::Duplicate),
+            Seen::Own => return Err(Drop::OwnQuery),
+        }
+        let first = seen == Seen::First;
+        // Where nobody needs to know what is asked, the header decides alone.
+        let unread = !settings.strict && self.routing.is_none() && around.catalogue.is_empty();
+        if unread && (settings.role, role) == (Role::Ultrapeer, Role::Ultrapeer) {
+            self.flood_blindly(link, onward, around);
+            return Ok(());
+        }
+        let query = Query::read(payload).map_err(|_| Drop::Malformed)?;
+        let mut verdict = Verdict {
+            onward,
+            answered: true,
+        };
+        if settings.strict {
+            check_return_address(header.guid, &query, settings)?;
+            verdict = query_rules::judge(&query, onward, settings.profile)?;
+        }
+        let Verdict { onward, answered } = verdict;
+        if first && answered {
+            self.answer(link, header.guid, onward, &query, around);
         }
         match (settings.role, role) {
             // A leaf relays nothing.
-            (Role::Leaf, _) => Ok(()),
+            (Role::Leaf, _) => {}
             // However far it wanted to go the first time.
-            (Role::Ultrapeer, Role::Leaf) if seen != Seen::First => Ok(()),
-            (Role::Ultrapeer, Role::Leaf) => self.ask_for(now, link, header, payload, around),
-            (Role::Ultrapeer, Role::Ultrapeer) => {
-                let first = seen == Seen::First;
-                self.flood(link, onward, payload, first, around)
+            (Role::Ultrapeer, Role::Leaf) if !first => {}
+            (Role::Ultrapeer, Role::Leaf) => {
+                let asker = Asker::Leaf {
+                    link,
+                    guides: false,
+                };
+                self.spend(now, header.guid, &query, payload, asker, around);
             }
+            (Role::Ultrapeer, Role::Ultrapeer) => {
+                self.flood(link, onward, &query, first, around);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes where a query came from, and says whether it came before. A query with a return
+    /// address in its GUID is also known without it, since another ultrapeer may have put its own
+    /// there (protocol §1.5).
+    fn note_query(
+        &mut self,
+        now: Instant,
+        guid: Guid,
+        payload: &Bytes,
+        link: Link,
+        ttl: u8,
+        settings: &Settings,
+    ) -> Seen {
+        let mut note = |guid| {
+            let (limits, secret) = (&settings.limits, settings.secret);
+            self.routes.note(now, guid, link, ttl, limits, secret)
+        };
+        let seen = note(guid);
+        if !settings.strict || !has_return_address(payload) {
+            return seen;
+        }
+        match (seen, note(guid.without_return_address())) {
+            (Seen::First, bare) => bare,
+            (seen, _) => seen,
+        }
+    }
+
+    /// Passes on a query to all others while its TTL lasts.
+    fn flood_blindly(&self, link: Link, onward: Onward, around: &mut Surroundings<'_>) {
+        let Onward { ttl, hops } = onward;
+        if ttl > 0 && self.neighbours.len() > 1 {
+            let to = Recipients::AllBut(link);
+            around.out.push(Output::Forward { to, ttl, hops });
         }
     }
 
@@ -66,60 +122,65 @@ impl Servent {
         &self,
         link: Link,
         onward: Onward,
-        payload: &Bytes,
+        query: &Query,
         first: bool,
         around: &mut Surroundings<'_>,
-    ) -> Result<(), Drop> {
+    ) {
         let Onward { ttl, hops } = onward;
+        let others = self.ultrapeers().filter(|neighbour| neighbour.link != link);
         let Some(routing) = &self.routing else {
-            if ttl > 0 && self.neighbours.len() > 1 {
-                let to = Recipients::AllBut(link);
-                around.out.push(Output::Forward { to, ttl, hops });
+            if self.takes_all(ttl, hops) {
+                self.flood_blindly(link, onward, around);
+            } else {
+                let to = others.map(|neighbour| (neighbour.link, neighbour.offer.takes(ttl, hops)));
+                forward(to.collect(), hops, around);
             }
-            return Ok(());
+            return;
         };
-        let query = Query::decode(payload).map_err(|_| Drop::Malformed)?;
-        let looked_up = LookedUp::new(&query);
-        if looked_up.is_empty() && !query.asks_for_newest() {
+        let looked_up = LookedUp::new(query);
+        let newest = query.asks_for_newest();
+        if looked_up.is_empty() && !newest {
             // No word of it could be routed (protocol §7.7).
-            return Ok(());
+            return;
         }
         if first {
-            let leaves = routing.leaves_for(&looked_up, Some(link));
+            let leaves = self.leaves_for(query, &looked_up, Some(link));
             self.spare(leaves.len(), Role::Leaf, around);
-            forward(leaves, ttl.max(1), hops, around);
+            let to = leaves.into_iter().map(|leaf| (leaf, ttl.max(1)));
+            forward(to.collect(), hops, around);
         }
         let mut spared = 0;
-        let others = self.ultrapeers().filter(|neighbour| neighbour.link != link);
         let concerned = others.filter(|neighbour| {
-            let table = routing.ultrapeer_matches(neighbour.link, &looked_up);
-            let takes = ttl > 1 || (ttl == 1 && table != Some(false));
+            let table = || routing.ultrapeer_matches(neighbour.link, &looked_up);
+            let takes = ttl > 1 || (ttl == 1 && (newest || table() != Some(false)));
             spared += u64::from(ttl == 1 && !takes);
             takes
         });
-        let links: Vec<Link> = concerned.map(|neighbour| neighbour.link).collect();
+        let to = concerned.map(|neighbour| (neighbour.link, neighbour.offer.takes(ttl, hops)));
+        let to = to.collect();
         around.stats.spared += spared;
-        forward(links, ttl, hops, around);
-        Ok(())
+        forward(to, hops, around);
     }
 
-    /// Takes over the query of a leaf: its TTL means nothing, we decide how far it goes
-    /// (protocol §8.4).
-    fn ask_for(
-        &mut self,
-        now: Instant,
-        link: Link,
-        header: &Header,
-        payload: &Bytes,
-        around: &mut Surroundings<'_>,
-    ) -> Result<(), Drop> {
-        let query = Query::decode(payload).map_err(|_| Drop::Malformed)?;
-        let asker = Asker::Leaf {
-            link,
-            guides: false,
-        };
-        self.spend(now, header.guid, &query, payload, asker, around);
-        Ok(())
+    /// Whether every neighbour takes a query of these header bytes as it is.
+    fn takes_all(&self, ttl: u8, hops: u8) -> bool {
+        let mut offers = self.neighbours.iter().map(|neighbour| neighbour.offer);
+        offers.all(|offer| offer.role == Role::Ultrapeer && offer.takes(ttl, hops) == ttl)
+    }
+
+    /// The leaves that a query goes to, but for the one it came from: those whose tables it
+    /// matches; all of them when it asks for the newest files, of which tables say nothing.
+    fn leaves_for(&self, query: &Query, looked_up: &LookedUp, from: Option<Link>) -> Vec<Link> {
+        if query.asks_for_newest() {
+            let leaves = self
+                .neighbours
+                .iter()
+                .filter(|neighbour| neighbour.offer.role == Role::Leaf);
+            let links = leaves.map(|neighbour| neighbour.link);
+            return links.filter(|link| Some(*link) != from).collect();
+        }
+        let routing = self.routing.as_ref();
+        routing.map_or_else(Vec::new, |routing| routing.leaves_for(looked_up, from))
     }
 
     /// Begins a search from here, for us or for a leaf: our own leaves first, then ultrapeers one
@@ -146,16 +207,12 @@ impl Servent {
             hops,
         };
         let looked_up = LookedUp::new(query);
-        let leaves = self
-            .routing
-            .as_ref()
-            .map(|routing| routing.leaves_for(&looked_up, from));
-        let leaves = leaves.unwrap_or_default();
+        let leaves = self.leaves_for(query, &looked_up, from);
         self.spare(leaves.len(), Role::Leaf, around);
         let asked = leaves.len();
         send(leaves, header(1), payload, around);
         match &settings.dynamic {
-            Some(dynamic) => {
+            Some(dynamic) if !query.asks_for_newest() => {
                 let demand = dynamic.demand(asker, query.sha1s().next().is_some());
                 let mut out = Vec::new();
                 let mut inside = dynamic_query::Around {
@@ -168,10 +225,16 @@ impl Servent {
                 queries.start(now, guid, payload.clone(), demand, asked, &mut inside);
                 self.go_on(now, around);
             }
-            None => {
+            _ => {
                 let ttl = settings.profile.max_ttl.saturating_sub(hops).max(1);
-                let links = self.ultrapeers().map(|neighbour| neighbour.link).collect();
-                send(links, header(ttl), payload, around);
+                let onward = Onward { ttl, hops };
+                let verdict = query_rules::judge(query, onward, settings.profile);
+                let ttl = verdict.map_or(ttl, |verdict| verdict.onward.ttl).max(1);
+                let takes = |neighbour: &Neighbour| neighbour.offer.takes(ttl, hops);
+                let to = self.ultrapeers().map(|one| (one.link, takes(one)));
+                for (ttl, links) in by_ttl(to.collect()) {
+                    send(links, header(ttl), payload, around);
+                }
             }
         }
     }
@@ -266,63 +329,43 @@ impl Servent {
             .count();
         around.stats.spared += all.saturating_sub(asked) as u64;
     }
-
-    /// Answers a query from what we share.
-    fn answer(
-        &self,
-        link: Link,
-        header: &Header,
-        onward: Onward,
-        payload: &Bytes,
-        around: &mut Surroundings<'_>,
-    ) -> Result<(), Drop> {
-        if around.catalogue.is_empty() {
-            return Ok(());
-        }
-        let settings = around.settings;
-        let query = Query::decode(payload).map_err(|_| Drop::Malformed)?;
-        let records = around
-            .catalogue
-            .answer(&query, settings.limits.results_per_query);
-        if records.is_empty() {
-            return Ok(());
-        }
-        around.stats.answered += 1;
-        let header = Header {
-            guid: header.guid,
-            kind: Kind::QueryHit,
-            ttl: onward.hops.saturating_add(2),
-            hops: 0,
-        };
-        for results in batches(records, settings) {
-            let hit = QueryHit {
-                port: settings.address.port(),
-                ip: *settings.address.ip(),
-                speed: settings.speed,
-                results,
-                trailer: Some(Trailer {
-                    vendor: VENDOR,
-                    push: Some(false),
-                    ..Trailer::default()
-                }),
-                servent: self.guid,
-            };
-            let descriptor = Descriptor {
-                header,
-                payload: hit.encode(),
-            };
-            around.out.push(Output::Send {
-                to: Recipients::One(link),
-                descriptor,
-            });
-        }
-        Ok(())
-    }
 }
 
-/// Passes on the query just received to these, if there are any.
-fn forward(links: Vec<Link>, ttl: u8, hops: u8, around: &mut Surroundings<'_>) {
-    if !links.is_empty() {
+/// Whether a query, by its flags, has a return address in its GUID (protocol §4.1, §13.1).
+fn has_return_address(payload: &[u8]) -> bool {
+    let word = payload.first_chunk().map(|word| u16::from_be_bytes(*word));
+    let flags = word.and_then(QueryFlags::from_word);
+    flags.is_some_and(QueryFlags::out_of_band)
+}
+
+/// Refuses a query whose answers would go where nobody listens, or to us.
+fn check_return_address(guid: Guid, query: &Query, settings: &Settings) -> Result<(), Drop> {
+    if !query.flags.out_of_band() {
+        return Ok(());
+    }
+    let address = guid.return_address();
+    // It stands elsewhere, and is an IPv6 one.
+    if address.ip().octets() == [127, 0, 0, 0] && query.extensions.get(Id::IPV6).is_some() {
+        return Ok(());
+    }
+    if !settings.ground.admits(address.into()) || address == settings.address {
+        return Err(Drop::BadReturnAddress);
+    }
+    Ok(())
+}
+
+/// Those who take a query with the same TTL, together.
+fn by_ttl(mut to: Vec<(Link, u8)>) -> Vec<(u8, Vec<Link>)> {
+    to.sort_by_key(|(_, ttl)| *ttl);
+    let alike = to.chunk_by(|one, other| one.1 == other.1);
+    alike
+        .map(|alike| (alike[0].1, alike.iter().map(|(link, _)| *link).collect()))
+        .collect()
+}
+
+/// Passes on the query just received to these, each with its TTL.
+fn forward(to: Vec<(Link, u8)>, hops: u8, around: &mut Surroundings<'_>) {
+    for (ttl, links) in by_ttl(to) {
         let to = Recipients::Some(links.into());
         around.out.push(Output::Forward { to, ttl, hops });
     }
@@ -338,28 +381,4 @@ fn send(links: Vec<Link>, header: Header, payload: &Bytes, around: &mut Surround
         };
         around.out.push(Output::Send { to, descriptor });
     }
-}
-
-/// Cuts results into hits of at most so many records and about so many bytes (protocol §5.4).
-fn batches(records: Vec<Record>, settings: &Settings) -> Vec<Vec<Record>> {
-    let limits = &settings.limits;
-    let mut batches: Vec<Vec<Record>> = Vec::new();
-    let mut bytes = usize::MAX;
-    for record in records {
-        let length = record.encoded_len();
-        match batches.last_mut() {
-            Some(batch)
-                if batch.len() < limits.results_per_hit
-                    && bytes + length <= limits.hit_target_bytes =>
-            {
-                bytes += length;
-                batch.push(record);
-            }
-            _ => {
-                bytes = length;
-                batches.push(vec![record]);
-            }
-        }
-    }
-    batches
 }

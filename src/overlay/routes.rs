@@ -18,6 +18,8 @@ pub enum Seen {
     Raised,
     /// Before.
     Again,
+    /// It is one of ours.
+    Own,
 }
 
 /// Where each GUID came from first.
@@ -140,7 +142,9 @@ impl Slot {
     };
 
     fn raise(&mut self, ttl: u8) -> Seen {
-        if ttl > self.ttl {
+        if self.link == Link::OWN.0 {
+            Seen::Own
+        } else if ttl > self.ttl {
             self.ttl = ttl;
             Seen::Raised
         } else {

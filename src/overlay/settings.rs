@@ -3,9 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::dynamic_query;
+use super::ground::Ground;
 use super::limits::Limits;
 use super::neighbour::Role;
 use super::time::Duration;
+use crate::wire::address::Reach;
 
 /// Our vendor code (protocol §5.3).
 pub const VENDOR: [u8; 4] = *b"FILB";
@@ -21,6 +23,17 @@ pub struct Settings {
     pub speed: u32,
     /// The place of this servent.
     pub role: Role,
+    /// The ground it stands on.
+    pub ground: Ground,
+    /// Whether nobody can connect to it.
+    pub firewalled: bool,
+    /// Whether it takes encrypted connections.
+    pub tls: bool,
+    /// Who hands on pushes to it; hits tell the first four.
+    pub push_proxies: Vec<Reach>,
+    /// Whether what neighbours ask and answer is held to the rules of today's servents (protocol
+    /// §4.2, §17); otherwise the header alone decides, as in a bare flood.
+    pub strict: bool,
     /// How an ultrapeer carries a search from neighbour to neighbour; `None`: it floods at once.
     pub dynamic: Option<dynamic_query::Settings>,
     /// When a silent neighbour is asked whether it lives; `None`: never.
@@ -33,7 +46,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Settings with the defaults of `profile`, no address and no secret.
+    /// Settings with the defaults of `profile`, no address and no secret, and
+    /// [`strict`](Self::strict) off.
     #[must_use]
     pub fn new(profile: Profile) -> Self {
         Self {
@@ -41,6 +55,11 @@ impl Settings {
             address: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0),
             speed: 0,
             role: Role::Ultrapeer,
+            ground: Ground::Public,
+            firewalled: false,
+            tls: false,
+            push_proxies: Vec::new(),
+            strict: false,
             dynamic: None,
             keepalive: Some(Keepalive::default()),
             limits: Limits::default(),

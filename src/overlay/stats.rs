@@ -47,11 +47,23 @@ pub enum Drop {
     Throttled,
     /// A pong about nobody who could be reached, or about ourselves.
     Unusable,
+    /// A query of our own that came back.
+    OwnQuery,
+    /// A query of less than two characters, for no content.
+    TooShort,
+    /// A query that nearly everybody could answer, from afar.
+    TooGeneral,
+    /// A query for one letter and an extension.
+    Greedy,
+    /// A query for a list of all files.
+    Browse,
+    /// A query whose answers would go out of band to nobody, or to ourselves.
+    BadReturnAddress,
 }
 
 impl Drop {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 25] = [
         Self::Duplicate,
         Self::UnknownLink,
         Self::UnknownKind,
@@ -71,6 +83,12 @@ impl Drop {
         Self::BadTable,
         Self::Throttled,
         Self::Unusable,
+        Self::OwnQuery,
+        Self::TooShort,
+        Self::TooGeneral,
+        Self::Greedy,
+        Self::Browse,
+        Self::BadReturnAddress,
     ];
 
     /// The name of the reason in metrics.
@@ -96,6 +114,12 @@ impl Drop {
             Self::BadTable => "bad_table",
             Self::Throttled => "throttled",
             Self::Unusable => "unusable",
+            Self::OwnQuery => "own_query",
+            Self::TooShort => "too_short",
+            Self::TooGeneral => "too_general",
+            Self::Greedy => "greedy",
+            Self::Browse => "browse",
+            Self::BadReturnAddress => "bad_return_address",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The 16-byte identifier of a descriptor or of a servent (protocol §1.4).
 
 use std::fmt;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::str::FromStr;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
@@ -30,6 +31,22 @@ impl Guid {
         bytes[8] = 0xff;
         bytes[15] = 0;
         Self(bytes)
+    }
+
+    /// Where answers to a query of this identifier are wanted, if they are wanted out of band
+    /// (protocol §13.1).
+    #[must_use]
+    pub const fn return_address(&self) -> SocketAddrV4 {
+        let [a, b, c, d, .., low, high, _] = self.0;
+        SocketAddrV4::new(Ipv4Addr::new(a, b, c, d), u16::from_le_bytes([low, high]))
+    }
+
+    /// The identifier with zeros in place of the return address.
+    #[must_use]
+    pub const fn without_return_address(mut self) -> Self {
+        let [a, b, c, d, .., low, high, _] = &mut self.0;
+        (*a, *b, *c, *d, *low, *high) = (0, 0, 0, 0, 0, 0);
+        self
     }
 
     /// The bytes in wire order.
@@ -84,6 +101,14 @@ mod tests {
     fn random_guids_carry_the_modern_marks() {
         let guid = Guid::random(&mut Pcg64Mcg::seed_from_u64(1));
         assert_eq!((guid.as_bytes()[8], guid.as_bytes()[15]), (0xff, 0));
+    }
+
+    #[test]
+    fn a_return_address_is_read_and_taken_out() {
+        let guid: Guid = "c000020aa1a2a3a4ffa5a6a7a8ca1800".parse().unwrap();
+        assert_eq!(guid.return_address(), "192.0.2.10:6346".parse().unwrap());
+        let bare: Guid = "00000000a1a2a3a4ffa5a6a7a8000000".parse().unwrap();
+        assert_eq!(guid.without_return_address(), bare);
     }
 
     #[test]

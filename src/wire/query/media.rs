@@ -53,12 +53,85 @@ impl Media {
         Self(self.0 | other.0)
     }
 
+    /// The kinds that a file of this name is of, by its extension; none where that says nothing.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        let (_, extension) = name.rsplit_once('.')?;
+        let extension = extension.to_ascii_lowercase();
+        let of = |(_, extensions): &&(Self, &[&str])| extensions.contains(&&*extension);
+        EXTENSIONS.iter().find(of).map(|(media, _)| *media)
+    }
+
+    /// The kind called so in [`NAMES`](Self::NAMES).
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let found = Self::NAMES.iter().find(|(_, known)| *known == name);
+        found.map(|(media, _)| *media)
+    }
+
+    /// Whether a file of this name is of one of these kinds.
+    #[must_use]
+    pub fn takes(self, name: &str) -> bool {
+        Self::of_name(name).is_some_and(|media| self.0 & media.0 != 0)
+    }
+
     /// Whether all of `other` is wanted.
     #[must_use]
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 }
+
+/// By which extension, in lower case, a file is known to be of which kinds.
+const EXTENSIONS: &[(Media, &[&str])] = &[
+    (
+        Media::AUDIO,
+        &[
+            "aac", "aif", "aiff", "ape", "au", "flac", "it", "m4a", "m4b", "mid", "midi", "mka",
+            "mod", "mp2", "mp3", "mpc", "oga", "ogg", "opus", "ra", "s3m", "spx", "wav", "wma",
+            "wv", "xm",
+        ],
+    ),
+    (
+        Media::VIDEO,
+        &[
+            "3gp", "asf", "avi", "divx", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpe", "mpeg",
+            "mpg", "ogm", "ogv", "qt", "rm", "rmvb", "swf", "ts", "vob", "webm", "wmv",
+        ],
+    ),
+    (
+        Media::DOCUMENT,
+        &[
+            "azw3", "cbr", "cbz", "chm", "csv", "djvu", "doc", "docx", "epub", "fb2", "htm",
+            "html", "lit", "md", "mobi", "nfo", "odp", "ods", "odt", "pdf", "ppt", "pptx", "ps",
+            "rtf", "tex", "txt", "xls", "xlsx", "xml",
+        ],
+    ),
+    (
+        Media::IMAGE,
+        &[
+            "avif", "bmp", "gif", "heic", "ico", "jpe", "jpeg", "jpg", "pcx", "png", "psd", "svg",
+            "tga", "tif", "tiff", "webp", "xcf",
+        ],
+    ),
+    // Archives may hold programs of either sort.
+    (
+        Media::WINDOWS_PROGRAM.and(Media::UNIX_PROGRAM),
+        &["7z", "img", "iso", "jar", "rar", "zip"],
+    ),
+    (
+        Media::WINDOWS_PROGRAM,
+        &["bat", "cab", "com", "dll", "exe", "msi"],
+    ),
+    (
+        Media::UNIX_PROGRAM,
+        &[
+            "apk", "bin", "bz2", "deb", "dmg", "gz", "hqx", "pkg", "rpm", "run", "sh", "sit",
+            "tar", "tbz2", "tgz", "txz", "xz", "z", "zst",
+        ],
+    ),
+    (Media::TORRENT, &["torrent"]),
+];
 
 #[cfg(test)]
 mod tests {
@@ -71,5 +144,17 @@ mod tests {
         assert_eq!(Media::from_data(&[0x80, 0x01]), Some(media));
         assert_eq!(Media::from_data(&[]), None);
         assert_eq!(Media::from_data(&[1; 9]), None);
+    }
+
+    #[test]
+    fn a_name_tells_its_kind() {
+        assert_eq!(Media::of_name("Song.MP3"), Some(Media::AUDIO));
+        assert!(Media::UNIX_PROGRAM.takes("linux.iso") && Media::WINDOWS_PROGRAM.takes("x.zip"));
+        assert!(Media::AUDIO.and(Media::VIDEO).takes("film.mkv"));
+        assert!(!Media::AUDIO.takes("film.mkv") && !Media::AUDIO.takes("mp3"));
+        assert_eq!(Media::of_name("README"), None);
+        for (media, name) in Media::NAMES {
+            assert_eq!(Media::named(name), Some(media));
+        }
     }
 }

@@ -97,13 +97,25 @@ impl Query {
         }
     }
 
-    /// Reads a query.
+    /// Reads a query that asks for something.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), and when it [asks for nothing](Self::asks_nothing): what today's
+    /// servents drop without a word (protocol §17.2).
+    pub fn decode(payload: &Bytes) -> Result<Self, Error> {
+        let query = Self::read(payload)?;
+        if query.asks_nothing() {
+            return Err(Error::new(2, "query for nothing"));
+        }
+        Ok(query)
+    }
+
+    /// Reads a query, whatever it asks for.
     ///
     /// # Errors
     /// When the payload is above [`MAX_PAYLOAD`], has no NUL, bad UTF-8, an empty flags word, a
-    /// broken GGEP block, a URN or digest that does not parse, or asks for nothing: what today's
-    /// servents drop without a word (protocol §17.2).
-    pub fn decode(payload: &Bytes) -> Result<Self, Error> {
+    /// broken GGEP block, or a URN or digest that does not parse.
+    pub fn read(payload: &Bytes) -> Result<Self, Error> {
         if payload.len() > MAX_PAYLOAD {
             return Err(Error::new(MAX_PAYLOAD, "query above 256 bytes"));
         }
@@ -131,16 +143,12 @@ impl Query {
                 "query for a digest cut short",
             ));
         }
-        let query = Self {
+        Ok(Self {
             flags,
             text,
             urns,
             extensions,
-        };
-        if query.asks_nothing() {
-            return Err(Error::new(2, "query for nothing"));
-        }
-        Ok(query)
+        })
     }
 
     /// The payload.
@@ -248,7 +256,10 @@ impl Query {
         feature == Some(NEWEST) || self.text.eq_ignore_ascii_case(NEWEST_TEXT)
     }
 
-    fn asks_nothing(&self) -> bool {
+    /// Whether it asks for nothing: neither a content nor the newest files, and by less than two
+    /// characters of text (protocol §4.2).
+    #[must_use]
+    pub fn asks_nothing(&self) -> bool {
         self.wanted().next().is_none()
             && !self.asks_for_newest()
             && self.search_text().chars().nth(1).is_none()
