@@ -128,7 +128,7 @@ impl From<state::Status> for Status {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             role: status.role.into(),
-            network: None,
+            network: status.network,
             listen: status.listen,
             connected: status.ultrapeers + status.leaves > 0,
             why: status.why,
@@ -194,6 +194,7 @@ mod tests {
     fn a_status_has_the_shape_of_the_contract() {
         let status = Status::from(state::Status {
             role: state::Role::Ultrapeer,
+            network: None,
             listen: ([127, 0, 0, 1], 6346).into(),
             why: None,
             ultrapeers: 2,

@@ -15,6 +15,7 @@ mod hash;
 mod home;
 mod logger;
 mod magnet;
+mod network;
 mod output;
 mod peers;
 mod progress;

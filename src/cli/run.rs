@@ -131,6 +131,9 @@ async fn start(context: &Context, arguments: Arguments) -> Result<Node, Failure>
             Tls::Require => Encryption::Require,
         });
     }
+    if let Some(network) = joining.belonging.resolve().await? {
+        builder = builder.network(network);
+    }
     for share in shares {
         builder = builder.share(absolute(&share)?);
     }

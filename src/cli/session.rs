@@ -9,6 +9,7 @@ use clap::Args;
 use super::Context;
 use super::exit::{Exit, Failure};
 use super::home::TemporaryHome;
+use super::network::Belonging;
 use crate::api::client::Client;
 use crate::api::{Code, Node, Status};
 use crate::node::state::Role;
@@ -27,6 +28,8 @@ pub(super) struct Joining {
     /// Where to listen for other servents
     #[arg(long, env = "FILBERT_LISTEN", value_name = "ADDR")]
     pub(super) listen: Option<SocketAddrV4>,
+    #[command(flatten)]
+    pub(super) belonging: Belonging,
 }
 
 impl Joining {
@@ -37,6 +40,20 @@ impl Joining {
             addresses.push(resolve(peer).await?);
         }
         Ok(addresses)
+    }
+
+    /// Whether a daemon is where the user wants to be.
+    fn agrees(&self, daemon: &Status) -> Result<(), Failure> {
+        let wanted = self.belonging.network.as_deref();
+        if wanted.is_none() || wanted == daemon.network.as_deref() {
+            return Ok(());
+        }
+        let message = match &daemon.network {
+            Some(other) => format!("the daemon belongs to the network \"{other}\""),
+            None => "the daemon belongs to no network with a name".to_owned(),
+        };
+        let message = format!("{message}: name another --home, or stop it with `filbert stop`");
+        Err(Failure::new(Exit::Usage, message))
     }
 }
 
@@ -82,11 +99,12 @@ impl Session {
     ) -> Result<Self, Failure> {
         let peers = joining.resolve().await?;
         let daemon = match Client::find(&context.home, context.api) {
-            Ok(client) => client.status().await.map(|_| client),
+            Ok(client) => client.status().await.map(|status| (client, status)),
             Err(error) => Err(error),
         };
         match daemon {
-            Ok(client) => {
+            Ok((client, status)) => {
+                joining.agrees(&status)?;
                 for peer in peers {
                     if let Err(error) = client.connect(peer).await {
                         context.tell(&format!("filbert: {error}"));
@@ -119,10 +137,14 @@ impl Session {
         let home = TemporaryHome::create().map_err(|error| failed(&error))?;
         // The usual port is left to the daemon.
         let anywhere = SocketAddrV4::new(std::net::Ipv4Addr::UNSPECIFIED, 0);
+        let network = joining.belonging.resolve().await?;
         let mut builder = Node::builder()
             .role(Role::Leaf)
             .home(home.path())
             .listen(joining.listen.unwrap_or(anywhere));
+        if let Some(network) = network {
+            builder = builder.network(network);
+        }
         for peer in peers {
             builder = builder.peer(*peer);
         }

@@ -20,9 +20,11 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
         (false, Some(why)) => format!("none: {}", output::plain(why)),
         (false, None) => "none".to_owned(),
     };
+    let network = status.network.unwrap_or_else(|| "public".to_owned());
     let lines = [
         ("version", status.version),
         ("role", role(status.role).to_owned()),
+        ("network", network),
         ("listening", status.listen.to_string()),
         ("neighbours", neighbours),
         (

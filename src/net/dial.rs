@@ -33,6 +33,15 @@ pub enum Error {
     Tls(io::Error),
 }
 
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Connect(error) => error,
+            Error::Tls(ref cause) => Self::new(cause.kind(), error),
+        }
+    }
+}
+
 /// Opens a connection to the servent at `to`, from the address `from` when one is given, each
 /// attempt within `limit`.
 ///

@@ -7,7 +7,8 @@
 //! - [`link`]: the read and the write loop of a link to a neighbour; [`deflate`] compresses it;
 //! - [`http`]: HTTP both ways over any stream, the only place that names the HTTP library;
 //! - [`udp`]: the socket without connections, behind the limits of [`rate`];
-//! - [`beacon`]: finding servents on the local network; [`proof`]: keeping to a private overlay.
+//! - [`beacon`]: finding servents on the local network;
+//! - [`network`]: keeping to one overlay; [`proof`]: proving its secret.
 //!
 //! Knows `runtime` and `wire` only; what arrives is handed on as values. A peer that dribbles,
 //! floods or falls silent costs its own connection, a bounded buffer and a bounded time.
@@ -20,6 +21,7 @@ pub mod handshake;
 pub mod http;
 pub mod link;
 pub mod listener;
+pub mod network;
 #[cfg(feature = "tls")]
 pub mod proof;
 pub mod rate;

@@ -1,35 +1,22 @@
-//! Proving that one belongs to a private overlay, without showing the secret.
+//! Proving a secret on one connection without showing it.
 //!
-//! The *name* of an overlay is no secret: it travels as `X-Network` in the first block of each
-//! side, and whoever names another one is refused before anything is given out. The *secret* never
-//! travels. Each side sends in `X-Network-Proof` a MAC over key material that only the two ends of
-//! this one TLS session share (RFC 5705, under a label of our own), so a proof is worth nothing
-//! anywhere else: not in another session, where it could be replayed, nor to a man in the middle,
-//! who has one session with each side and no key common to both. The sides use different labels,
-//! so that a proof cannot be reflected.
+//! The proof is a MAC over key material that only the two ends of one TLS session share (RFC 5705,
+//! under a label of our own), so it is worth nothing anywhere else: not in another session, where
+//! it could be replayed, nor to a man in the middle, who has one session with each side and no key
+//! common to both. The sides use different labels, so that a proof cannot be reflected. TLS 1.3 is
+//! required, whose exported keys need no conditions.
 //!
-//! Hence TLS must be there before the first block: private overlays with a secret dial with
-//! [`Tls::Require`](super::handshake::Tls::Require) and an upgrade within the handshake is too
-//! late. TLS 1.3 is required, whose exported keys need no conditions.
-//!
-//! The initiator proves first, to whoever answers; who has no secret can then try guesses at home.
-//! So the key is derived slowly, and a secret should still be long and random.
+//! The side that dialled proves first, to whoever answers; who has no secret can then try guesses
+//! at home. So the key is derived slowly, and a secret should still be long and random.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroU32;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use ring::{hmac, pbkdf2};
-use thiserror::Error;
 
+use super::network::End;
 use super::{Stream, tls};
-use crate::wire::handshake::Headers;
-
-/// The header that names the overlay.
-pub const NETWORK: &str = "X-Network";
-/// The header that proves the secret.
-pub const PROOF: &str = "X-Network-Proof";
 
 /// What the key material is exported for.
 const LABEL: &[u8] = b"EXPORTER-filbert-private-overlay";
@@ -37,28 +24,11 @@ const LABEL: &[u8] = b"EXPORTER-filbert-private-overlay";
 /// Rounds of key derivation: some hundredths of a second, once a start.
 const ROUNDS: NonZeroU32 = NonZeroU32::new(100_000).expect("not zero");
 
-/// Which end of the TLS session proves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// The one that dialled.
-    Client,
-    /// The one that was dialled.
-    Server,
-}
-
-impl Role {
-    const fn label(self) -> &'static [u8] {
-        match self {
-            Self::Client => b"filbert proof of the client",
-            Self::Server => b"filbert proof of the server",
-        }
-    }
-
-    const fn other(self) -> Self {
-        match self {
-            Self::Client => Self::Server,
-            Self::Server => Self::Client,
-        }
+/// What the proof of an end begins with.
+const fn label(end: End) -> &'static [u8] {
+    match end {
+        End::Asking => b"filbert proof of the client",
+        End::Answering => b"filbert proof of the server",
     }
 }
 
@@ -105,107 +75,24 @@ impl fmt::Debug for Exported {
     }
 }
 
-/// Proof that the side `role` of a session knows the secret, in hexadecimal digits.
+/// Proof that `end` of a session knows the secret, in hexadecimal digits.
 #[must_use]
-pub fn proof(secret: &Secret, exported: &Exported, role: Role) -> String {
-    let mac = hmac::sign(&secret.0, &message(exported, role));
+pub fn proof(secret: &Secret, exported: &Exported, end: End) -> String {
+    let mac = hmac::sign(&secret.0, &message(exported, end));
     HEXLOWER_PERMISSIVE.encode(mac.as_ref())
 }
 
-/// Whether `given` proves that the side `role` of a session knows the secret. Takes as long for
-/// every wrong one.
+/// Whether `given` proves that `end` of a session knows the secret. Takes as long for every wrong
+/// one.
 #[must_use]
-pub fn verify(secret: &Secret, exported: &Exported, role: Role, given: &str) -> bool {
+pub fn verify(secret: &Secret, exported: &Exported, end: End, given: &str) -> bool {
     HEXLOWER_PERMISSIVE
         .decode(given.as_bytes())
-        .is_ok_and(|mac| hmac::verify(&secret.0, &message(exported, role), &mac).is_ok())
+        .is_ok_and(|mac| hmac::verify(&secret.0, &message(exported, end), &mac).is_ok())
 }
 
-fn message(exported: &Exported, role: Role) -> Vec<u8> {
-    [role.label(), &exported.0].concat()
-}
-
-/// Why a servent is not let into an overlay.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum Stranger {
-    /// It is in another overlay, or in none.
-    #[error("it belongs to another network")]
-    Elsewhere,
-    /// It could not prove the secret on this connection.
-    #[error("it did not prove the secret of the network")]
-    Unproven,
-}
-
-/// The overlay that a servent belongs to.
-#[derive(Clone, Debug)]
-pub struct Network {
-    name: String,
-    secret: Option<Secret>,
-}
-
-impl Network {
-    /// The overlay `name`, kept to those who know `secret` when there is one.
-    #[must_use]
-    pub fn new(name: &str, secret: Option<&str>) -> Self {
-        Self {
-            name: name.to_owned(),
-            secret: secret.map(|secret| Secret::new(name, secret)),
-        }
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Whether there is a secret to it, and so no link without TLS from the first byte.
-    #[must_use]
-    pub const fn is_private(&self) -> bool {
-        self.secret.is_some()
-    }
-
-    /// Says in `headers`, as the side `role` of a connection, to which overlay one belongs.
-    /// `exported` is what the connection gave before the handshake.
-    pub fn present(&self, exported: Option<&Exported>, role: Role, headers: &mut Headers) {
-        headers.set(NETWORK, &self.name);
-        if let (Some(secret), Some(exported)) = (&self.secret, exported) {
-            headers.set(PROOF, proof(secret, exported, role));
-        }
-    }
-
-    /// Whether the other side of a connection, on which we are the side `role`, belongs to this
-    /// overlay, going by its block.
-    ///
-    /// # Errors
-    /// When it does not; it should be told no more than that.
-    pub fn check(
-        &self,
-        exported: Option<&Exported>,
-        role: Role,
-        headers: &Headers,
-    ) -> Result<(), Stranger> {
-        if named(headers).as_deref() != Some(self.name.as_str()) {
-            return Err(Stranger::Elsewhere);
-        }
-        let Some(secret) = &self.secret else {
-            return Ok(());
-        };
-        let proven = exported
-            .zip(headers.get(PROOF))
-            .is_some_and(|(exported, given)| verify(secret, exported, role.other(), &given));
-        if proven {
-            Ok(())
-        } else {
-            Err(Stranger::Unproven)
-        }
-    }
-}
-
-/// The overlay that a block names; one who is in none must not be taken into any.
-#[must_use]
-pub fn named(headers: &Headers) -> Option<Cow<'_, str>> {
-    headers.get(NETWORK)
+fn message(exported: &Exported, end: End) -> Vec<u8> {
+    [label(end), &exported.0].concat()
 }
 
 #[cfg(test)]
@@ -217,13 +104,20 @@ mod tests {
 
     use super::*;
     use crate::net::handshake::{self, HandshakeError, Judgement, Policy, Shaken, Tls};
+    use crate::net::network::{Network, PROOF, Side, Stranger};
     use crate::net::testing::pair;
     use crate::net::tls::{Ends, Identity};
     use crate::runtime::block_on;
+    use crate::wire::handshake::Headers;
 
-    static CLUB: LazyLock<Network> = LazyLock::new(|| Network::new("club", Some("open sesame")));
+    fn network(name: &str, secret: &str) -> Network {
+        let network = Network::new(name).unwrap();
+        network.with_secret(secret).unwrap()
+    }
+
+    static CLUB: LazyLock<Network> = LazyLock::new(|| network("club", "open sesame"));
     /// Another one with the same secret.
-    static PUB: LazyLock<Network> = LazyLock::new(|| Network::new("pub", Some("open sesame")));
+    static PUB: LazyLock<Network> = LazyLock::new(|| network("pub", "open sesame"));
 
     const LIMIT: Duration = Duration::from_secs(10);
 
@@ -239,96 +133,83 @@ mod tests {
         (here.unwrap(), there.unwrap())
     }
 
-    async fn exported() -> (Exported, Exported) {
+    async fn sides() -> (Side, Side) {
         let (here, there) = session().await;
-        let of = |stream| Exported::of(stream).unwrap();
-        (of(&here), of(&there))
+        (
+            Side::of(&here, End::Asking),
+            Side::of(&there, End::Answering),
+        )
     }
 
-    fn says(network: &Network, exported: Option<&Exported>, role: Role) -> Headers {
-        let mut headers = Headers::new();
-        network.present(exported, role, &mut headers);
-        headers
+    fn says(network: &Network, side: &Side) -> Headers {
+        network.headers(side).into_iter().collect()
     }
 
     #[test]
     fn both_ends_of_a_session_prove_the_secret_to_each_other() {
         block_on(async {
-            let secret = CLUB.secret.clone().unwrap();
-            let (here, there) = exported().await;
-            for role in [Role::Client, Role::Server] {
-                let given = proof(&secret, &here, role);
+            let secret = Secret::new("club", "open sesame");
+            let (here, there) = session().await;
+            let (here, there) = (Exported::of(&here).unwrap(), Exported::of(&there).unwrap());
+            for end in [End::Asking, End::Answering] {
+                let given = proof(&secret, &here, end);
                 assert!(!given.contains("sesame"));
-                assert!(verify(&secret, &there, role, &given));
-                assert!(verify(&secret, &there, role, &given.to_uppercase()));
-                assert!(!verify(&secret, &there, role.other(), &given), "reflected");
-                assert!(!verify(&secret, &there, role, &given[..62]));
+                assert!(verify(&secret, &there, end, &given));
+                assert!(verify(&secret, &there, end, &given.to_uppercase()));
+                assert!(!verify(&secret, &there, end.other(), &given), "reflected");
+                assert!(!verify(&secret, &there, end, &given[..62]));
             }
-            assert!(!verify(&secret, &there, Role::Client, ""));
+            assert!(!verify(&secret, &there, End::Asking, ""));
         });
     }
 
     #[test]
     fn a_proof_replayed_in_another_session_fails() {
         block_on(async {
-            let secret = CLUB.secret.clone().unwrap();
-            let (first, _) = exported().await;
-            let (_, second) = exported().await;
-            let heard = proof(&secret, &first, Role::Client);
-            assert!(!verify(&secret, &second, Role::Client, &heard));
+            let ((first, _), (_, second)) = (sides().await, sides().await);
+            let heard = says(&CLUB, &first);
+            assert_eq!(
+                second.check_block(Some(&CLUB), &heard),
+                Err(Stranger::Unproven)
+            );
         });
     }
 
     #[test]
     fn a_man_in_the_middle_with_two_sessions_fails() {
         block_on(async {
-            let club = CLUB.clone();
             // A dials M, which dials B and passes on what each of the two says.
-            let (a, m_to_a) = exported().await;
-            let (m_to_b, b) = exported().await;
-            let from_a = says(&club, Some(&a), Role::Client);
-            let from_b = says(&club, Some(&b), Role::Server);
-            let (a, b) = (Some(&a), Some(&b));
-            assert_eq!(
-                club.check(b, Role::Server, &from_a),
-                Err(Stranger::Unproven)
-            );
-            assert_eq!(
-                club.check(a, Role::Client, &from_b),
-                Err(Stranger::Unproven)
-            );
+            let ((a, m_to_a), (m_to_b, b)) = (sides().await, sides().await);
+            let (from_a, from_b) = (says(&CLUB, &a), says(&CLUB, &b));
+            for (side, heard) in [(&b, &from_a), (&a, &from_b)] {
+                assert_eq!(
+                    side.check_block(Some(&CLUB), heard),
+                    Err(Stranger::Unproven)
+                );
+            }
             // The same blocks do prove it to the direct other end, so it is the session that counts.
-            assert_eq!(club.check(Some(&m_to_a), Role::Server, &from_a), Ok(()));
-            assert_eq!(club.check(Some(&m_to_b), Role::Client, &from_b), Ok(()));
+            assert_eq!(m_to_a.check_block(Some(&CLUB), &from_a), Ok(()));
+            assert_eq!(m_to_b.check_block(Some(&CLUB), &from_b), Ok(()));
         });
     }
 
     #[test]
     fn a_wrong_secret_or_network_fails() {
         block_on(async {
-            let club = CLUB.clone();
-            let (here, there) = exported().await;
-            let (here, there) = (Some(&here), Some(&there));
+            let (here, there) = sides().await;
             for (other, expected) in [
-                (
-                    Network::new("club", Some("open barley")),
-                    Stranger::Unproven,
-                ),
-                (Network::new("club", None), Stranger::Unproven),
+                (network("club", "open barley"), Stranger::Unproven),
+                (Network::new("club").unwrap(), Stranger::Unproven),
                 (PUB.clone(), Stranger::Elsewhere),
             ] {
-                let said = says(&other, here, Role::Client);
-                assert_eq!(club.check(there, Role::Server, &said), Err(expected));
+                let said = says(&other, &here);
+                assert_eq!(there.check_block(Some(&CLUB), &said), Err(expected));
             }
-            assert_eq!(
-                club.check(there, Role::Server, &Headers::new()),
-                Err(Stranger::Elsewhere)
-            );
             // The name is part of the key: one secret for two overlays opens only one.
-            let mut said = says(&PUB.clone(), here, Role::Client);
-            said.set(NETWORK, "club");
+            let mut said = says(&PUB, &here);
+            said.set(crate::net::network::NETWORK, "club");
             assert_eq!(
-                club.check(there, Role::Server, &said),
+                there.check_block(Some(&CLUB), &said),
                 Err(Stranger::Unproven)
             );
         });
@@ -338,17 +219,13 @@ mod tests {
     fn plain_tcp_cannot_prove() {
         block_on(async {
             let (here, _there) = pair().await;
-            let exported = Exported::of(&here.into());
-            assert!(exported.is_none());
-            let club = CLUB.clone();
-            let said = says(&club, None, Role::Client);
+            let side = Side::of(&here.into(), End::Answering);
+            let said = says(&CLUB, &side);
             assert!(!said.contains(PROOF));
             assert_eq!(
-                club.check(None, Role::Server, &said),
+                side.check_block(Some(&CLUB), &said),
                 Err(Stranger::Unproven)
             );
-            let open = Network::new("club", None);
-            assert_eq!(open.check(None, Role::Server, &said), Ok(()));
         });
     }
 
@@ -361,31 +238,28 @@ mod tests {
         Result<Shaken, HandshakeError>,
     ) {
         let (asking, answering) = session().await;
-        let (asker, answerer) = (Exported::of(&asking), Exported::of(&answering));
+        let asker = Side::of(&asking, End::Asking);
+        let answerer = Side::of(&answering, End::Answering);
         let policy = Policy {
             tls: Tls::Off,
             ..Policy::default()
         };
-        let judge =
-            |network: &Network, exported: Option<&Exported>, role, said: &Headers| match network
-                .check(exported, role, said)
-            {
-                Ok(()) => Judgement::Accept(says(network, exported, role)),
-                Err(stranger) => Judgement::Refuse {
-                    code: 403,
-                    reason: stranger.to_string(),
-                    headers: Headers::new(),
-                },
-            };
+        let judge = |network: &Network, side: &Side, said: &Headers| match side
+            .check_block(Some(network), said)
+        {
+            Ok(()) => Judgement::Accept(says(network, side)),
+            Err(stranger) => Judgement::Refuse {
+                code: 403,
+                reason: stranger.to_string(),
+                headers: Headers::new(),
+            },
+        };
         join(
-            handshake::initiate(
-                asking.into(),
-                says(here, asker.as_ref(), Role::Client),
-                &policy,
-                |block| judge(here, asker.as_ref(), Role::Client, &block.headers),
-            ),
+            handshake::initiate(asking.into(), says(here, &asker), &policy, |block| {
+                judge(here, &asker, &block.headers)
+            }),
             handshake::respond(answering.into(), &policy, |block| {
-                judge(there, answerer.as_ref(), Role::Server, &block.headers)
+                judge(there, &answerer, &block.headers)
             }),
         )
         .await
@@ -394,12 +268,10 @@ mod tests {
     #[test]
     fn the_handshake_carries_it_and_tells_a_stranger_nothing() {
         block_on(async {
-            let club = CLUB.clone();
-            let (asked, answered) = shake(&club, &club).await;
+            let (asked, answered) = shake(&CLUB, &CLUB).await;
             asked.unwrap();
             answered.unwrap();
-            let spy = Network::new("club", Some("a guess"));
-            let (asked, answered) = shake(&spy, &club).await;
+            let (asked, answered) = shake(&network("club", "a guess"), &CLUB).await;
             let refused = asked.unwrap_err();
             let HandshakeError::Refused {
                 code: 403, headers, ..

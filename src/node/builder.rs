@@ -21,6 +21,7 @@ use crate::library::{self, Library};
 use crate::net::deflate;
 use crate::net::handshake::{self, Policy};
 use crate::net::listener::Listener;
+use crate::net::network::Network;
 use crate::net::sniff::Sniffer;
 #[cfg(feature = "tls")]
 use crate::net::tls::{Acceptor, Ends, Identity};
@@ -49,6 +50,7 @@ pub struct Builder {
     role: overlay::Role,
     dynamic: Option<bool>,
     compress: Option<bool>,
+    network: Option<Network>,
     #[cfg(feature = "tls")]
     encryption: Option<Encryption>,
     search_limits: SearchLimits,
@@ -67,6 +69,7 @@ impl Builder {
             role: overlay::Role::Ultrapeer,
             dynamic: None,
             compress: None,
+            network: None,
             #[cfg(feature = "tls")]
             encryption: None,
             search_limits: SearchLimits::default(),
@@ -142,6 +145,13 @@ impl Builder {
         self
     }
 
+    /// The overlay to keep to; without it, the public network. Servents of others are refused.
+    /// The overlay is private ground wherever it is, and with a secret all of it is encrypted.
+    pub fn network(mut self, network: Network) -> Self {
+        self.network = Some(network);
+        self
+    }
+
     /// Whether links are encrypted; without it they are where the other side can, except on
     /// private ground.
     #[cfg(feature = "tls")]
@@ -186,7 +196,8 @@ impl Builder {
             runtime::spawn_blocking(move || store.remember_port(address.port())).await?;
         }
         let ip = *address.ip();
-        let private = is_private(IpAddr::V4(ip));
+        let sheltered = is_private(IpAddr::V4(ip));
+        let private = sheltered || self.network.is_some();
         let settings = Settings {
             address,
             role: self.role,
@@ -207,14 +218,18 @@ impl Builder {
             limits: self.limits,
             ..Settings::new(self.profile)
         };
-        let compress = self.compress.unwrap_or(!private);
+        let compress = self.compress.unwrap_or(!sheltered);
         #[cfg(feature = "tls")]
         let (sniffer, tls) = {
-            let encryption = match private {
-                true => Encryption::Off,
-                false => Encryption::Offer,
+            let secret = self.network.as_ref().is_some_and(Network::is_secret);
+            let encryption = match (self.encryption, sheltered) {
+                (None | Some(Encryption::Require), _) if secret => Encryption::Require,
+                _ if secret => return Err(Error::SecretWithoutTls),
+                (Some(encryption), _) => encryption,
+                (None, true) => Encryption::Off,
+                (None, false) => Encryption::Offer,
             };
-            secure(&identity, self.encryption.unwrap_or(encryption))?
+            secure(&identity, encryption)?
         };
         #[cfg(not(feature = "tls"))]
         let (sniffer, tls) = (Sniffer::default(), handshake::Tls::Off);
@@ -250,6 +265,7 @@ impl Builder {
             started: Instant::now(),
             sniffer,
             policy,
+            network: self.network,
             opening: AtomicU64::new(0),
             serving: AtomicU64::new(0),
             why: Mutex::new(None),

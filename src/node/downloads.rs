@@ -270,6 +270,8 @@ impl Node {
             incomplete: self.0.incomplete_directory.clone(),
             target: directory,
             from: self.0.dial_from,
+            tls: self.0.first_tls(),
+            network: self.0.network.clone(),
         };
         self.0.change(id, |entry| {
             entry.state.phase = DownloadPhase::Active;

@@ -51,6 +51,12 @@ pub enum Error {
     #[cfg(feature = "tls")]
     #[error(transparent)]
     Identity(#[from] crate::net::tls::Error),
+    /// TLS that is needed to prove a secret was not to be used.
+    #[cfg(feature = "tls")]
+    #[error(
+        "the network has a secret, which takes TLS on every link: leave out --tls, or require it"
+    )]
+    SecretWithoutTls,
     /// A servent cannot be reached.
     #[error("cannot reach {address}: {why}")]
     Unreachable {

@@ -12,15 +12,17 @@ use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::core::Neighbour;
 use super::error::Error;
+use super::gate::{self, Gate};
 use super::greeting::{self, Refusal};
 use super::outbox::Outbox;
 use super::state::Direction;
 use super::{Inner, Node};
-use crate::net::handshake::{self, Judgement, Shaken};
+use crate::net::handshake::{self, Judgement, Shaken, Tls};
 use crate::net::link::LinkError;
 use crate::net::listener::Listener;
+use crate::net::network::End;
 use crate::net::sniff::Opening;
-use crate::net::{Rewind, Stream, http, link};
+use crate::net::{Rewind, Stream, dial, http, link};
 use crate::runtime;
 use crate::wire::bye::Bye;
 use crate::wire::handshake::{Block, Greeting, Headers};
@@ -76,10 +78,11 @@ async fn open(node: Node, stream: Stream, from: SocketAddr) {
             }
             let stopped = node.0.stop.stopped();
             let uploads = Arc::clone(&node.0.uploads);
+            let gate = Gate::new(node.0.network.as_ref(), stream.get_ref(), End::Answering);
             drop(node);
             let answering = http::serve(stream, move |request| {
-                let uploads = Arc::clone(&uploads);
-                async move { uploads.respond(from, request).await }
+                let (gate, uploads) = (gate.clone(), Arc::clone(&uploads));
+                async move { gate.respond(&uploads, from, request).await }
             });
             future::select(answering.boxed(), stopped).await;
             serving.serving.fetch_sub(1, Ordering::Relaxed);
@@ -93,9 +96,15 @@ async fn open(node: Node, stream: Stream, from: SocketAddr) {
 /// Answers a handshake.
 async fn welcome(node: Node, stream: Rewind<Stream>, from: SocketAddr) {
     let inner = &node.0;
+    let gate = Gate::new(inner.network.as_ref(), stream.get_ref(), End::Answering);
     let judge = |block: &Block| {
+        if let Err(stranger) = gate.check(&block.headers) {
+            inner.met(stranger, from);
+            return gate::refuse(stranger);
+        }
         let core = inner.core();
-        let ours = greeting::headers(&core, from.ip());
+        let mut ours = greeting::headers(&core, from.ip());
+        gate.present(&mut ours);
         judgement(
             greeting::judge(&core, &Greeting::from_headers(&block.headers), from.ip()),
             ours,
@@ -105,7 +114,10 @@ async fn welcome(node: Node, stream: Rewind<Stream>, from: SocketAddr) {
     inner.opening.fetch_sub(1, Ordering::Relaxed);
     match shaken {
         Ok(shaken) => {
-            let theirs = Greeting::from_headers(&shaken.headers);
+            let mut theirs = Greeting::from_headers(&shaken.headers);
+            // Of a network with a name one says it last.
+            let last = Greeting::from_headers(&shaken.last);
+            theirs.listen = theirs.listen.or(last.listen);
             node.live(shaken, from, Direction::Incoming, &theirs, || {})
                 .await;
         }
@@ -119,22 +131,25 @@ impl Node {
     /// # Errors
     /// When it cannot be reached or does not want us.
     pub async fn connect(&self, address: SocketAddr) -> Result<(), Error> {
-        let unreachable = |error: std::io::Error| Error::Unreachable {
+        let unreachable = |error: dial::Error| Error::Unreachable {
             address,
             why: error.to_string(),
         };
-        let stream = runtime::connect(self.0.dial_from, address, CONNECT)
+        let stream = dial::dial(self.0.dial_from, address, CONNECT, &self.0.first_tls())
             .await
             .map_err(unreachable)?;
-        let ours = greeting::headers(&self.0.core(), address.ip());
+        let gate = Gate::new(self.0.network.as_ref(), &stream, End::Asking);
+        let mut ours = greeting::headers(&self.0.core(), address.ip());
+        let last = gate.keep_back(&mut ours);
+        gate.present(&mut ours);
         let judge = |block: &Block| {
+            if let Err(stranger) = gate.check(&block.headers) {
+                return gate::refuse(stranger);
+            }
             let theirs = Greeting::from_headers(&block.headers);
-            judgement(
-                greeting::judge(&self.0.core(), &theirs, address.ip()),
-                Headers::new(),
-            )
+            judgement(greeting::judge(&self.0.core(), &theirs, address.ip()), last)
         };
-        let stream = Rewind::new(Bytes::new(), Stream::from(stream));
+        let stream = Rewind::new(Bytes::new(), stream);
         let shaken = handshake::initiate(stream, ours, &self.0.policy, judge)
             .await
             .map_err(|error| Error::Handshake {
@@ -323,7 +338,15 @@ where
 }
 
 impl Inner {
-    fn set_why(&self, why: String) {
+    /// TLS from the first byte, where the overlay has a secret to prove in it.
+    pub(super) fn first_tls(&self) -> Tls {
+        match &self.network {
+            Some(network) if network.is_secret() => self.policy.tls.clone(),
+            _ => Tls::Off,
+        }
+    }
+
+    pub(super) fn set_why(&self, why: String) {
         *self
             .why
             .lock()

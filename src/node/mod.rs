@@ -6,6 +6,7 @@
 //! the control plane start nodes through the builder only.
 //!
 //! - `builder`: settings to a running node; `links`: the one port, handshakes, neighbours;
+//! - `gate`: who belongs to the overlay at all;
 //! - `core`: the servent and its links under one lock; `outbox`: what waits for a neighbour;
 //! - `searches`, `downloads`: what the user asked for, and how far it is;
 //! - `state`: what a node says of itself.
@@ -15,6 +16,7 @@ mod changes;
 mod core;
 mod downloads;
 mod error;
+mod gate;
 mod greeting;
 mod ground;
 #[cfg(feature = "tls")]
@@ -45,6 +47,7 @@ pub use search::Search;
 pub use searches::{Hit, SearchLimits};
 
 pub use crate::library::{ShareState, Stage};
+pub use crate::net::network::{Network, Unfit};
 pub use crate::overlay::Profile;
 
 use self::builder::Temporary;
@@ -88,6 +91,8 @@ struct Inner {
     started: Instant,
     sniffer: Sniffer,
     policy: Policy,
+    /// The overlay it keeps to; without one, the public network.
+    network: Option<Network>,
     /// Connections that have not yet said what they want.
     opening: AtomicU64,
     /// Connections that speak HTTP.
@@ -184,6 +189,7 @@ impl Node {
         };
         Status {
             role,
+            network: self.0.network.as_ref().map(|own| own.name().to_owned()),
             listen: self.0.address,
             why: (ultrapeers + leaves == 0).then(|| self.0.why()),
             ultrapeers,

@@ -13,6 +13,8 @@ use crate::wire::urn::{Sha1, TigerRoot};
 pub struct Status {
     /// Its place in the overlay.
     pub role: Role,
+    /// The name of the overlay it keeps to; without one, the public network.
+    pub network: Option<String>,
     /// Where it listens.
     pub listen: SocketAddr,
     /// Why it has no neighbour, when it has none.

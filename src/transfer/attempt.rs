@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::download::{Error, Finished, Job, Progress, Settings, Source, run_with};
 use super::scripted::{Reply, Server, part};
 use super::source;
+use crate::net::handshake::Tls;
 use crate::runtime;
 use crate::wire::Guid;
 use crate::wire::urn::Sha1;
@@ -64,6 +65,8 @@ impl Try {
             incomplete: home.path().join("incomplete"),
             target: home.path().join("downloads"),
             from: None,
+            tls: Tls::Off,
+            network: None,
         };
         let events = Mutex::default();
         let settings = quick();

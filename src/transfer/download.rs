@@ -190,6 +190,8 @@ impl<E: Fn(Progress) + Sync> Download<'_, E> {
             size: self.job.size,
             address: source,
             from: self.job.from,
+            tls: &self.job.tls,
+            network: self.job.network.as_ref(),
             settings: self.settings,
         };
         let outcome = ask.fetch(&mut self.writer, self.events).await;

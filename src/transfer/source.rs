@@ -18,8 +18,10 @@ use super::disk;
 use super::download::{Progress, Settings};
 use super::range::ContentRange;
 use super::writer::Writer;
+use crate::net::dial::dial;
+use crate::net::handshake::Tls;
 use crate::net::http::{self, Body, HeaderMap, Incoming, Request, Response, StatusCode};
-use crate::runtime;
+use crate::net::network::{End, Network, Side, Stranger};
 use crate::wire::urn::{Sha1, Urn};
 
 /// Bytes gathered before they go to the disk.
@@ -70,6 +72,9 @@ pub enum Error {
         /// What was expected.
         expected: u64,
     },
+    /// It belongs to another overlay.
+    #[error("{0}")]
+    Stranger(Stranger),
     /// It names another content than the one asked for.
     #[error("it offers other content: {0:?}")]
     WrongContent(String),
@@ -100,6 +105,7 @@ impl Error {
             Self::Refused { .. }
             | Self::WrongRange { .. }
             | Self::WrongSize { .. }
+            | Self::Stranger(_)
             | Self::WrongContent(_)
             | Self::TooMuch
             | Self::WrongBytes => Remedy::Never,
@@ -144,6 +150,8 @@ pub(super) struct Ask<'a> {
     pub(super) size: u64,
     pub(super) address: SocketAddr,
     pub(super) from: Option<IpAddr>,
+    pub(super) tls: &'a Tls,
+    pub(super) network: Option<&'a Network>,
     pub(super) settings: &'a Settings,
 }
 
@@ -154,9 +162,10 @@ impl Ask<'_> {
         writer: &mut Writer,
         events: &(impl Fn(Progress) + Sync),
     ) -> Result<(), Ended> {
-        let stream = runtime::connect(self.from, self.address, self.settings.connect)
+        let stream = dial(self.from, self.address, self.settings.connect, self.tls)
             .await
-            .map_err(Error::Connect)?;
+            .map_err(|error| Error::Connect(error.into()))?;
+        let side = Side::of(&stream, End::Asking);
         let limits = http::Limits {
             head: self.settings.headers,
             stall: self.settings.stall,
@@ -166,9 +175,14 @@ impl Ask<'_> {
             .await
             .map_err(Error::from)?;
         while writer.len() < self.size {
-            let request = self.request(writer.len())?;
+            let mut request = self.request(writer.len())?;
+            if let Some(network) = self.network {
+                network.put(&side, request.headers_mut());
+            }
             let answer = client.send(request).await.map_err(Error::from)?;
             let offer = self.judge(writer.len(), &answer)?;
+            side.check_http(self.network, answer.headers())
+                .map_err(Error::Stranger)?;
             events(Progress::Receiving {
                 source: self.address,
             });

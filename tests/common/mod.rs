@@ -52,7 +52,11 @@ pub(crate) struct Probe {
 impl Probe {
     /// Connects and says nothing.
     pub(crate) fn dial(to: SocketAddr) -> Self {
-        let stream = TcpStream::connect(to).unwrap();
+        Self::over(TcpStream::connect(to).unwrap())
+    }
+
+    /// Over a connection that is there, of either side.
+    pub(crate) fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Self {

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::net::handshake::Tls;
+use crate::net::network::Network;
 use crate::transfer::{disk, source};
 use crate::wire::Guid;
 use crate::wire::urn::Sha1;
@@ -27,6 +29,10 @@ pub struct Job {
     pub target: PathBuf,
     /// The own address to dial from, if it matters.
     pub from: Option<IpAddr>,
+    /// Whether to speak TLS to sources.
+    pub tls: Tls,
+    /// The overlay that sources must belong to; without one, the public network.
+    pub network: Option<Network>,
 }
 
 /// A servent that says it has the file.

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::library::{HashMemory, Hashed};
+use crate::net::handshake::Tls;
 use crate::net::http;
 use crate::transfer::download::{self, Job, Source};
 use crate::wire::Guid;
@@ -436,6 +437,8 @@ fn our_own_download_fetches_it() {
         incomplete: home.path().join("incomplete"),
         target: home.path().to_owned(),
         from: Some([127, 0, 0, 1].into()),
+        tls: Tls::Off,
+        network: None,
     };
     let finished = runtime::block_on(download::run(job, |_| ())).unwrap();
     assert_eq!(finished.path, home.path().join("a b.bin"));
