@@ -11,7 +11,7 @@ use super::exit::{Exit, Failure};
 use super::home::TemporaryHome;
 use crate::api::client::Client;
 use crate::api::{Code, Node, Status};
-use crate::node::state::Role;
+use crate::node::Mode;
 use crate::runtime;
 use crate::web::{self, ControlPlane};
 
@@ -120,7 +120,7 @@ impl Session {
         // The usual port is left to the daemon.
         let anywhere = SocketAddrV4::new(std::net::Ipv4Addr::UNSPECIFIED, 0);
         let mut builder = Node::builder()
-            .role(Role::Leaf)
+            .mode(Mode::Leaf)
             .home(home.path())
             .listen(joining.listen.unwrap_or(anywhere));
         for peer in peers {

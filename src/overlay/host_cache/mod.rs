@@ -310,6 +310,13 @@ impl HostCache {
         self.hosts.get(&address)?.details.servent
     }
 
+    /// Whether the servent at this address is said to take TLS.
+    #[must_use]
+    pub fn takes_tls(&self, address: SocketAddr) -> bool {
+        let host = self.hosts.get(&address);
+        host.is_some_and(|host| host.details.tls)
+    }
+
     fn is_welcome(&mut self, now: Instant, address: SocketAddr) -> bool {
         self.expire(now);
         self.ground.admits(address)

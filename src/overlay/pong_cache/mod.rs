@@ -289,6 +289,13 @@ impl PongCache {
         self.refreshed.map(|last| last + life(situation))
     }
 
+    /// Whether a neighbour reads GGEP.
+    #[must_use]
+    pub fn reads_ggep(&self, link: Link) -> bool {
+        self.place(link)
+            .is_some_and(|place| self.links[place].talker.ggep)
+    }
+
     /// How many pongs are remembered.
     #[must_use]
     pub fn len(&self) -> usize {

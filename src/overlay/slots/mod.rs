@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 pub use self::admission::{Admission, Caller, Refusal, Us};
 use super::Link;
-use super::ground::{Ground, subnet};
+use super::ground::{Ground, is_private, subnet};
 use super::host_cache::Free;
 use super::limits::Limits;
 use super::role::Role;
@@ -155,12 +155,13 @@ impl Slots {
     /// Whether the servent at an address, or called so, is a neighbour or being dialled.
     #[must_use]
     pub fn knows(&self, address: SocketAddr, servent: Option<Guid>) -> bool {
+        let private = self.ground.is_private() || is_private(address.ip());
         self.dialling.contains(&address)
             || servent == Some(self.guid)
             || self.held.iter().any(|held| {
                 held.listen == Some(address)
                     || (servent.is_some() && held.servent == servent)
-                    || (!self.ground.is_private() && held.ip == address.ip())
+                    || (!private && held.ip == address.ip())
             })
     }
 
@@ -219,11 +220,9 @@ impl Slots {
         if servent == Some(self.guid) {
             return Err(Refusal::OURSELVES);
         }
-        let (ip, listen, private) = (
-            caller.address.ip(),
-            caller.listen(),
-            self.ground.is_private(),
-        );
+        let (ip, listen) = (caller.address.ip(), caller.listen());
+        // Behind a private address may be many (protocol §8.3).
+        let private = self.ground.is_private() || is_private(ip);
         let known = self.held.iter().any(|held| {
             (servent.is_some() && held.servent == servent)
                 || (listen.is_some() && held.listen == listen)
