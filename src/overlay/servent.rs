@@ -94,8 +94,8 @@ impl Servent {
         }
     }
 
-    /// When to hand in [`Input::Tick`] next, if ever. Coarse: it changes only with a link or a
-    /// tick, never with a descriptor.
+    /// When to hand in [`Input::Tick`] next, if ever. Coarse: it changes only with a link, a tick
+    /// or a new address, never with a query.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let routing = self.routing.as_ref().and_then(|routing| routing.deadline());
