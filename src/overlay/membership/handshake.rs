@@ -9,7 +9,6 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::Membership;
-use crate::overlay::ground::is_private;
 use crate::overlay::host_cache::{Details, Source};
 use crate::overlay::limits::Limits;
 use crate::overlay::neighbour::{self, Offer};
@@ -52,14 +51,17 @@ impl Servent {
         let settings = around.settings;
         let listen = SocketAddr::V4(settings.address);
         let ultrapeer = self.role == Role::Ultrapeer;
-        let needed = |member: &Membership| {
-            let caller = answer.and_then(|(caller, _)| caller.role());
-            member.slots.needs_ultrapeers(caller, &settings.limits)
+        let needed = |member: &Membership, caller: &Caller<'_>| {
+            let limits = &settings.limits;
+            member.slots.needs_ultrapeers(caller.role(), limits)
         };
         Greeting {
             agent: Some(AGENT.to_owned()),
             ultrapeer: Some(ultrapeer),
-            ultrapeer_needed: ultrapeer.then(|| self.membership().is_none_or(needed)),
+            ultrapeer_needed: answer.filter(|_| ultrapeer).map(|(caller, _)| {
+                self.membership()
+                    .is_none_or(|member| needed(member, caller))
+            }),
             query_routing: Some(Version { major: 0, minor: 2 }),
             // Leaves say what follows too: others judge by it whether they are modern
             // (protocol §2.4).
@@ -228,9 +230,10 @@ impl Membership {
             self.election.hear_need();
         }
         let details = Details::of_greeting(greeting);
+        let teller = self.ground.seen_from(caller.address.ip());
         match caller.listen() {
             // On public ground nobody has tried yet whether it can be reached there.
-            Some(listen) if caller.incoming && !self.ground.is_private() => {
+            Some(listen) if caller.incoming && !teller.is_private() => {
                 self.hosts.hear(now, listen, Source::Pong, details, limits);
             }
             Some(listen) => self.hosts.verified(now, listen, details, limits),
@@ -242,7 +245,7 @@ impl Membership {
         };
         for address in &greeting.try_ultrapeers {
             self.hosts
-                .hear(now, *address, Source::Try, ultrapeer, limits);
+                .hear_from(teller, now, *address, Source::Try, ultrapeer, limits);
         }
         self.stir(now);
     }
@@ -255,9 +258,9 @@ impl Membership {
         around: &mut Surroundings<'_>,
     ) -> Vec<SocketAddr> {
         let asker = (caller.address, caller.listen());
+        let ground = self.ground.seen_from(caller.address.ip());
         let told = |address: &SocketAddr| {
-            let usable = self.ground.admits(*address) || is_private(caller.address.ip());
-            usable && *address != asker.0 && Some(*address) != asker.1
+            ground.admits(*address) && *address != asker.0 && Some(*address) != asker.1
         };
         let neighbours = self.slots.addresses(Role::Ultrapeer);
         let mut tries: Vec<_> = neighbours.filter(told).take(RECOMMENDED).collect();

@@ -117,8 +117,9 @@ impl Membership {
     /// somebody listens there.
     pub fn hear(&mut self, now: Instant, address: SocketAddr, settings: &Settings) {
         let unknown = Details::default();
+        let limits = &settings.limits;
         self.hosts
-            .hear(now, address, Source::Try, unknown, &settings.limits);
+            .hear_from(Ground::Private, now, address, Source::Try, unknown, limits);
         self.due = Some(now);
     }
 

@@ -43,6 +43,9 @@ impl Servent {
                     to: Recipients::One(link),
                     descriptor: pong,
                 }));
+            if answer.throttled {
+                around.stats.drop(Drop::Throttled);
+            }
             if !answer.own {
                 return Ok(());
             }

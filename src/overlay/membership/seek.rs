@@ -86,8 +86,13 @@ impl Servent {
                 member.forget(link);
             }
             member.hosts.begin_anew();
-            // Until then the goodbyes have arrived, and the servents take us back.
-            member.due = Some(now + LOOK);
+            // Until then the goodbyes have arrived, and those who got one take us back.
+            let pause = if self.neighbours.is_empty() {
+                Duration::default()
+            } else {
+                LOOK
+            };
+            member.due = Some(now + pause);
         }
     }
 

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 pub use self::admission::{Admission, Caller, Refusal, Us};
 use super::Link;
-use super::ground::{Ground, is_private, subnet};
+use super::ground::{Ground, subnet};
 use super::host_cache::Free;
 use super::limits::Limits;
 use super::role::Role;
@@ -297,7 +297,7 @@ impl Slots {
     /// Whether this is private ground, or the address a private one: there is taken what there is,
     /// and behind one address may be many (protocol §8.3).
     const fn is_at_home(&self, ip: IpAddr) -> bool {
-        self.ground.is_private() || is_private(ip)
+        self.ground.seen_from(ip).is_private()
     }
 
     /// Whether an ultrapeer is of use to a leaf.
