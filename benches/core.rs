@@ -7,7 +7,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use filbert::overlay::catalogue::Nothing;
 use filbert::overlay::{
-    Input, Instant, Link, Offer, Output, Profile, Servent, Settings, Stats, Surroundings,
+    Input, Instant, Link, Offer, Output, Profile, Role, Servent, Settings, Stats, Surroundings,
 };
 use filbert::wire::frame::FrameDecoder;
 use filbert::wire::query::Query;
@@ -51,7 +51,7 @@ impl Bench {
             ..Settings::new(Profile::CLASSIC)
         };
         let mut bench = Self {
-            servent: Servent::new(Guid::from_bytes([9; 16])),
+            servent: Servent::new(Guid::from_bytes([9; 16]), Role::Ultrapeer),
             settings,
             rng: Pcg64Mcg::seed_from_u64(1),
             stats: Stats::default(),

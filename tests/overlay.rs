@@ -7,8 +7,8 @@ use filbert::overlay::query_routing::TableBuilder;
 use filbert::overlay::settings::Keepalive;
 use filbert::overlay::stats::Drop;
 use filbert::overlay::{
-    Input, Instant, Link, Offer, Output, Profile, Recipients, SearchId, Servent, Settings, Stats,
-    Surroundings,
+    Input, Instant, Link, Offer, Output, Profile, Recipients, Role, SearchId, Servent, Settings,
+    Stats, Surroundings,
 };
 use filbert::wire::bye::Bye;
 use filbert::wire::pong::Pong;
@@ -36,7 +36,7 @@ impl<C: Catalogue> Bench<C> {
             ..Settings::new(profile)
         };
         Self {
-            servent: Servent::new(guid(0xee)),
+            servent: Servent::new(guid(0xee), Role::Ultrapeer),
             settings,
             catalogue,
             rng: Pcg64Mcg::seed_from_u64(7),

@@ -4,8 +4,8 @@ use std::{hint, mem};
 
 use filbert::overlay::catalogue::Nothing;
 use filbert::overlay::{
-    Input, Instant, Link, Offer, Output, Profile, Recipients, SearchId, Servent, Settings, Stats,
-    Surroundings,
+    Input, Instant, Link, Offer, Output, Profile, Recipients, Role, SearchId, Servent, Settings,
+    Stats, Surroundings,
 };
 use filbert::topology::Graph;
 use filbert::wire::frame::FrameDecoder;
@@ -97,7 +97,9 @@ impl<'a> Network<'a> {
         };
         let now = Instant::default();
         for node in graph.iter() {
-            population.servents.push(Servent::new(Guid::random(rng)));
+            population
+                .servents
+                .push(Servent::new(Guid::random(rng), Role::Ultrapeer));
             for (link, _) in (0..).zip(graph.neighbours(node)) {
                 let input = Input::Connected {
                     link: Link(link),
@@ -233,8 +235,11 @@ impl<'a> Network<'a> {
                         rng,
                     );
                 }
-                // Links last as long as the network, and nobody answers.
-                Output::Close { .. } | Output::Hit { .. } => {}
+                // Links last as long as the network, roles too, and nobody answers.
+                Output::Close { .. }
+                | Output::Hit { .. }
+                | Output::Dial { .. }
+                | Output::Role(_) => {}
             }
         }
         self.population.out = out;

@@ -18,7 +18,7 @@ use crate::api::{Download, DownloadPhase, GetRequest, Watch, parse_target};
 use crate::node::Target;
 
 /// How long a node without a neighbour is given to find one before it is asked to fetch.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How long one question about progress may stay open, in milliseconds.
 const WATCH_MS: u64 = 20_000;
 

@@ -13,8 +13,7 @@ use crate::api::Node;
 use crate::config::Config;
 #[cfg(feature = "tls")]
 use crate::node::Encryption;
-use crate::node::Profile;
-use crate::node::state::Role;
+use crate::node::{Mode, Profile};
 use crate::runtime::{self, Interruption};
 use crate::web;
 
@@ -32,8 +31,8 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value_t = Rules::Public)]
     profile: Rules,
     /// The place in the overlay
-    #[arg(long, value_enum, default_value_t = Mode::Ultrapeer)]
-    mode: Mode,
+    #[arg(long, value_enum, default_value_t = Place::Auto)]
+    mode: Place,
     /// Whether links are compressed where the other side can; on private ground not, else they are
     #[arg(long, value_name = "YES", value_parser = clap::builder::BoolishValueParser::new())]
     compress: Option<bool>,
@@ -45,7 +44,9 @@ pub(super) struct Arguments {
 
 /// The place in the overlay.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Mode {
+enum Place {
+    /// What serves the overlay: a leaf where there are ultrapeers, else an ultrapeer
+    Auto,
     /// Relays for others
     Ultrapeer,
     /// Lets ultrapeers relay for it
@@ -116,9 +117,10 @@ async fn start(context: &Context, arguments: Arguments) -> Result<Node, Failure>
             Rules::Public => Profile::PUBLIC,
             Rules::Classic => Profile::CLASSIC,
         });
-    builder = builder.role(match mode {
-        Mode::Ultrapeer => Role::Ultrapeer,
-        Mode::Leaf => Role::Leaf,
+    builder = builder.mode(match mode {
+        Place::Auto => Mode::Auto,
+        Place::Ultrapeer => Mode::Ultrapeer,
+        Place::Leaf => Mode::Leaf,
     });
     if let Some(compress) = compress {
         builder = builder.compress(compress);

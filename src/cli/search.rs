@@ -13,7 +13,7 @@ use super::size;
 use crate::api::{Found, Search, SearchPhase, SearchRequest, Watch};
 
 /// How long a daemon without a neighbour is given to find one.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Args, Debug)]
 pub(super) struct Arguments {

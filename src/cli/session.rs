@@ -12,7 +12,7 @@ use super::home::TemporaryHome;
 use super::network::Belonging;
 use crate::api::client::Client;
 use crate::api::{Code, Node, Status};
-use crate::node::state::Role;
+use crate::node::Mode;
 use crate::runtime;
 use crate::web::{self, ControlPlane};
 
@@ -139,7 +139,7 @@ impl Session {
         let anywhere = SocketAddrV4::new(std::net::Ipv4Addr::UNSPECIFIED, 0);
         let network = joining.belonging.resolve().await?;
         let mut builder = Node::builder()
-            .role(Role::Leaf)
+            .mode(Mode::Leaf)
             .home(home.path())
             .listen(joining.listen.unwrap_or(anywhere));
         if let Some(network) = network {

@@ -23,6 +23,7 @@ pub use plan::FAR;
 pub use story::{FetchTold, SearchTold, Story};
 
 use self::plan::{Placed, Quest};
+use crate::node::state::Role;
 use crate::node::{self, Node};
 use crate::overlay::{Profile, Settings};
 use crate::runtime;
@@ -188,6 +189,7 @@ impl Devnet {
                         .home(home)
                         .listen(SocketAddrV4::new(addresses.of(*number), 0))
                         .profile(RULES)
+                        .role(Role::Ultrapeer)
                         .start()
                 }))
                 .await?,

@@ -25,7 +25,8 @@ use crate::net::network::Network;
 use crate::net::sniff::Sniffer;
 #[cfg(feature = "tls")]
 use crate::net::tls::{Acceptor, Ends, Identity};
-use crate::overlay::{self, Ground, Profile, Settings, dynamic_query};
+use crate::overlay::membership::Wish;
+use crate::overlay::{self, Ground, Mode, Profile, Servent, Settings, dynamic_query};
 use crate::runtime;
 use crate::store::Store;
 use crate::transfer::upload::{self, Uploads};
@@ -47,7 +48,8 @@ pub struct Builder {
     peers: Vec<SocketAddr>,
     downloads: Option<PathBuf>,
     profile: Profile,
-    role: overlay::Role,
+    mode: Mode,
+    seeks: bool,
     dynamic: Option<bool>,
     compress: Option<bool>,
     network: Option<Network>,
@@ -66,7 +68,8 @@ impl Builder {
             peers: Vec::new(),
             downloads: None,
             profile: Profile::PUBLIC,
-            role: overlay::Role::Ultrapeer,
+            mode: Mode::Auto,
+            seeks: true,
             dynamic: None,
             compress: None,
             network: None,
@@ -121,12 +124,21 @@ impl Builder {
         self
     }
 
-    /// The place of the node in the overlay; without it an ultrapeer.
-    pub fn role(mut self, role: Role) -> Self {
-        self.role = match role {
-            Role::Ultrapeer => overlay::Role::Ultrapeer,
-            Role::Leaf => overlay::Role::Leaf,
+    /// What place the node may have in the overlay; without it [`Mode::Auto`], whatever serves
+    /// the overlay. It looks for neighbours by itself.
+    pub const fn mode(mut self, mode: Mode) -> Self {
+        (self.mode, self.seeks) = (mode, true);
+        self
+    }
+
+    /// The one place that the node has in an overlay whose links are made by hand: it keeps to
+    /// those [named](Self::peer), [made](Node::connect) or coming in, and looks for no others.
+    pub const fn role(mut self, role: Role) -> Self {
+        self.mode = match role {
+            Role::Ultrapeer => Mode::Ultrapeer,
+            Role::Leaf => Mode::Leaf,
         };
+        self.seeks = false;
         self
     }
 
@@ -200,7 +212,6 @@ impl Builder {
         let private = sheltered || self.network.is_some();
         let settings = Settings {
             address,
-            role: self.role,
             ground: match private {
                 true => Ground::Private,
                 false => Ground::Public,
@@ -240,8 +251,27 @@ impl Builder {
         };
         let searches = Searches::new(self.search_limits);
         let advertised = Advertised::new(ip);
+        let mut servent = Servent::new(guid, overlay::Role::Leaf);
+        let start = overlay::Instant::default();
+        servent.join(
+            start,
+            Wish {
+                mode: self.mode,
+                ground: if private {
+                    Ground::Private
+                } else {
+                    Ground::Public
+                },
+                seeks: self.seeks,
+            },
+        );
+        if let Some(member) = servent.membership_mut() {
+            for peer in &self.peers {
+                member.keep(start, *peer);
+            }
+        }
         let core = Core::new(
-            guid,
+            servent,
             settings,
             library.index(),
             searches,
@@ -269,7 +299,7 @@ impl Builder {
             opening: AtomicU64::new(0),
             serving: AtomicU64::new(0),
             why: Mutex::new(None),
-            peers: self.peers.clone(),
+            peers: self.peers,
             stop: Stop::new(),
             links_changed: Changes::default(),
             found: Changes::default(),
@@ -281,9 +311,6 @@ impl Builder {
         runtime::spawn_detached(links::accept(node.clone(), listener));
         runtime::spawn_detached(node.clone().keep_time());
         runtime::spawn_detached(node.clone().keep_library());
-        for peer in self.peers {
-            runtime::spawn_detached(node.clone().keep(peer));
-        }
         Ok(node)
     }
 }

@@ -14,9 +14,10 @@ use super::searches::Searches;
 use super::state::{Direction, Role};
 use crate::library::index::Index;
 use crate::overlay::flow::Pressure;
+use crate::overlay::membership::{Meeting, Outcome};
 use crate::overlay::{
-    Duration, Input, Instant as Moment, Link, Offer, Output, Recipients, SearchId, Servent,
-    Settings, Stats, Surroundings,
+    Duration, Input, Instant as Moment, Link, Output, Recipients, SearchId, Servent, Settings,
+    Stats, Surroundings,
 };
 use crate::wire::bye::Bye;
 use crate::wire::query::Query;
@@ -32,8 +33,6 @@ pub(super) struct Neighbour {
     pub(super) direction: Direction,
     pub(super) role: Role,
     pub(super) agent: String,
-    /// Where it listens, when it said so.
-    pub(super) listen: Option<SocketAddr>,
     pub(super) tls: bool,
     /// Both ways.
     pub(super) compressed: bool,
@@ -61,9 +60,28 @@ pub(super) struct Core {
     next_link: u32,
     pub(super) private: bool,
     /// The end is near.
-    parting: bool,
+    pub(super) parting: bool,
+    /// Whom the servent wants to reach, until somebody does.
+    dials: Vec<Dial>,
     /// Reused from call to call.
     outputs: Vec<Output>,
+}
+
+/// A servent to reach.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dial {
+    pub(super) address: SocketAddr,
+    /// Whether it is said to take TLS.
+    pub(super) tls: bool,
+}
+
+/// What was due.
+#[derive(Debug)]
+pub(super) struct Due {
+    /// A search ended.
+    pub(super) ended: bool,
+    /// Servents to reach now.
+    pub(super) dials: Vec<Dial>,
 }
 
 /// What a batch of inputs brought beside descriptors.
@@ -75,7 +93,7 @@ pub(super) struct Effects {
 
 impl Core {
     pub(super) fn new(
-        guid: Guid,
+        servent: Servent,
         settings: Settings,
         index: Arc<RwLock<Index>>,
         searches: Searches,
@@ -83,7 +101,7 @@ impl Core {
         private: bool,
     ) -> Self {
         Self {
-            servent: Servent::new(guid),
+            servent,
             settings,
             stats: Stats::default(),
             searches,
@@ -96,12 +114,17 @@ impl Core {
             next_link: 0,
             private,
             parting: false,
+            dials: Vec::new(),
             outputs: Vec::new(),
         }
     }
 
     /// Takes a new link. `None`: there is no place for it, and its outbox says so.
-    pub(super) fn connect(&mut self, neighbour: &Arc<Neighbour>, offer: Offer) -> Option<Link> {
+    pub(super) fn connect(
+        &mut self,
+        neighbour: &Arc<Neighbour>,
+        meeting: &Meeting<'_>,
+    ) -> Option<Link> {
         if self.parting || !self.settle_twin(neighbour) {
             neighbour.outbox.finish(self.parting.then(farewell));
             return None;
@@ -109,7 +132,7 @@ impl Core {
         let link = Link(self.next_link);
         self.next_link += 1;
         self.links.push((link, Arc::clone(neighbour)));
-        self.handle(Input::Connected { link, offer }, None);
+        self.handle(Input::Joined { link, meeting }, None);
         self.neighbour(link).is_some().then_some(link)
     }
 
@@ -164,6 +187,11 @@ impl Core {
         effects
     }
 
+    /// An attempt to reach a servent is over.
+    pub(super) fn dialled(&mut self, address: SocketAddr, outcome: Outcome<'_>) {
+        self.handle(Input::Dialled { address, outcome }, None);
+    }
+
     /// Asks the overlay.
     pub(super) fn search(&mut self, id: SearchId, query: &Query) {
         self.handle(
@@ -187,8 +215,8 @@ impl Core {
         self.searches.finish(id)
     }
 
-    /// Does what is due by now. Says whether a search ended.
-    pub(super) fn tick(&mut self) -> bool {
+    /// Does what is due by now.
+    pub(super) fn tick(&mut self) -> Due {
         if self
             .servent
             .deadline()
@@ -200,7 +228,14 @@ impl Core {
         for id in &over {
             self.handle(Input::Cancel { id: *id }, None);
         }
-        !over.is_empty()
+        let mut dials = std::mem::take(&mut self.dials);
+        if self.parting {
+            dials.clear();
+        }
+        Due {
+            ended: !over.is_empty(),
+            dials,
+        }
     }
 
     /// A neighbour at `from` sees us at `seen`; what nobody could reach is not believed.
@@ -245,9 +280,21 @@ impl Core {
 
     /// Hands one input in and carries out what comes of it.
     fn handle(&mut self, input: Input<'_>, received: Option<&Descriptor>) -> Effects {
+        self.with(received, |servent, now, around| {
+            servent.handle(now, input, around);
+        })
+        .1
+    }
+
+    /// Lets the servent act and carries out what comes of it.
+    pub(super) fn with<T>(
+        &mut self,
+        received: Option<&Descriptor>,
+        act: impl FnOnce(&mut Servent, Moment, &mut Surroundings<'_>) -> T,
+    ) -> (T, Effects) {
         let now = self.now();
         let mut outputs = std::mem::take(&mut self.outputs);
-        {
+        let done = {
             let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
             let mut around = Surroundings {
                 settings: &self.settings,
@@ -256,14 +303,14 @@ impl Core {
                 stats: &mut self.stats,
                 out: &mut outputs,
             };
-            self.servent.handle(now, input, &mut around);
-        }
+            act(&mut self.servent, now, &mut around)
+        };
         let mut effects = Effects::default();
         for output in outputs.drain(..) {
             effects.found |= self.carry_out(output, received);
         }
         self.outputs = outputs;
-        effects
+        (done, effects)
     }
 
     /// Carries out one output; says whether a search found something.
@@ -296,6 +343,18 @@ impl Core {
                     neighbour.outbox.finish(bye);
                 }
                 self.close(link);
+                false
+            }
+            Output::Dial { address, tls } => {
+                self.dials.push(Dial { address, tls });
+                false
+            }
+            Output::Role(role) => {
+                let reason = self
+                    .servent
+                    .membership()
+                    .map(|member| member.reason().text());
+                log::info!("now {}: {}", role.name(), reason.unwrap_or_default());
                 false
             }
             Output::Hit {

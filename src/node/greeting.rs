@@ -1,105 +1,107 @@
-//! What this servent says of itself in a handshake, and whom it takes (protocol §2.3, §2.5).
+//! Handshakes between the overlay, which knows what to say and whom to take, and the network, which
+//! carries it (protocol §2).
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::core::{Core, Neighbour};
-use super::ground::is_private;
-use crate::overlay::{Offer, Role};
-use crate::wire::Guid;
-use crate::wire::handshake::{Greeting, Headers, Version};
+use super::core::Core;
+use crate::net::handshake::Judgement;
+use crate::overlay::Role;
+use crate::overlay::slots::{Admission, Caller, Refusal};
+use crate::wire::handshake::{Greeting, Headers};
 
-/// How this program calls itself.
-pub(super) const AGENT: &str = concat!("Filbert/", env!("CARGO_PKG_VERSION"));
-
-/// Our headers towards a neighbour at `remote`: only what this servent does.
-pub(super) fn headers(core: &Core, remote: IpAddr) -> Headers {
-    let settings = &core.settings;
-    let listen = SocketAddr::V4(settings.address);
-    let ultrapeer = settings.role == Role::Ultrapeer;
-    let greeting = Greeting {
-        agent: Some(AGENT.to_owned()),
-        ultrapeer: Some(ultrapeer),
-        ultrapeer_needed: ultrapeer.then_some(true),
-        query_routing: Some(Version { major: 0, minor: 2 }),
-        // Leaves say what follows too: others judge by it whether they are modern (protocol §2.4).
-        ultrapeer_query_routing: true,
-        dynamic_querying: !ultrapeer || settings.dynamic.is_some(),
-        ext_probes: ultrapeer,
-        listen: (!listen.ip().is_unspecified()).then_some(listen),
-        remote_ip: Some(remote),
-        max_ttl: Some(settings.profile.max_ttl),
-        degree: u32::try_from(settings.limits.neighbours).ok(),
-        requeries: Some(false),
-        ggep: true,
-        bye: true,
-        tls: cfg!(feature = "tls"),
-        guid: Some(core.servent.guid()),
-        ..Greeting::default()
-    };
-    greeting.to_headers()
+/// How a handshake stands once the other side was judged.
+#[derive(Debug)]
+pub(super) struct Met {
+    /// What the other side said of itself.
+    pub(super) greeting: Greeting,
+    /// What we make of it.
+    pub(super) admission: Admission,
+    /// What we said that we are.
+    pub(super) us: Role,
 }
 
-/// What the overlay makes of a greeting.
-pub(super) fn offer(theirs: &Greeting) -> Offer {
-    let leaf = theirs.ultrapeer == Some(false);
-    Offer {
-        role: if leaf { Role::Leaf } else { Role::Ultrapeer },
-        bye: theirs.bye,
-        // Nobody tells a leaf; an ultrapeer takes the tables of both, if it says so.
-        routing: !leaf && (theirs.query_routing.is_some() || theirs.ultrapeer_query_routing),
-        ext_probes: theirs.ext_probes,
-        max_ttl: theirs.max_ttl,
-        degree: theirs.degree.and_then(|degree| u16::try_from(degree).ok()),
+impl Core {
+    /// Our first block to the servent at `remote`.
+    pub(super) fn greet(&mut self, remote: IpAddr) -> Greeting {
+        self.with(None, |servent, now, around| {
+            servent.greet(now, remote, None, around)
+        })
+        .0
     }
-}
 
-/// Why a servent is not taken as a neighbour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) code: u16,
-    pub(super) reason: &'static str,
-}
-
-/// Whether the servent behind `greeting` may become a neighbour.
-pub(super) fn judge(core: &Core, greeting: &Greeting, remote: IpAddr) -> Result<(), Refusal> {
-    let same = |known: &Neighbour| known.address.ip() == remote;
-    if !core.private && !is_private(remote) && core.links.iter().any(|(_, known)| same(known)) {
-        return Err(Refusal {
-            code: 409,
-            reason: "Already connected to this address",
-        });
-    }
-    if let Some(guid) = servent(greeting) {
-        if guid == core.servent.guid() {
-            return Err(Refusal {
-                code: 409,
-                reason: "This is yourself",
-            });
-        }
-        if core
-            .links
-            .iter()
-            .any(|(_, known)| known.servent == Some(guid))
-        {
-            return Err(Refusal {
-                code: 409,
-                reason: "Already connected",
-            });
-        }
-    }
-    let role = offer(greeting).role;
-    if !core.servent.has_room_for(role, &core.settings) {
-        let reason = match core.settings.role {
-            Role::Leaf if role == Role::Leaf => "Shielded leaf node",
-            Role::Leaf => "Enough ultrapeers",
-            Role::Ultrapeer => "Too many connections",
+    /// Judges the first block of whoever dialled us, and answers it.
+    pub(super) fn welcome(&mut self, address: SocketAddr, greeting: Greeting) -> (Met, Judgement) {
+        let caller = Caller {
+            address,
+            incoming: true,
+            greeting: &greeting,
         };
-        return Err(Refusal { code: 503, reason });
+        let refused = self.parting.then_some(Admission::Refuse(PARTING));
+        let ((admission, ours), _) = self.with(None, |servent, now, around| {
+            let admission = refused.unwrap_or_else(|| servent.meet(now, &caller, around));
+            let answer = Some((&caller, admission));
+            let ours = servent.greet(now, address.ip(), answer, around);
+            (admission, ours)
+        });
+        let met = Met {
+            admission,
+            us: self.servent.role(),
+            greeting,
+        };
+        (met, judgement(admission, ours.to_headers()))
     }
-    Ok(())
+
+    /// Judges the answer of a servent that we dialled, to which we said that we are `us`.
+    pub(super) fn weigh(
+        &mut self,
+        address: SocketAddr,
+        us: Role,
+        greeting: Greeting,
+    ) -> (Met, Judgement) {
+        let caller = Caller {
+            address,
+            incoming: false,
+            greeting: &greeting,
+        };
+        let (admission, _) = self.with(None, |servent, now, around| {
+            servent.meet(now, &caller, around)
+        });
+        let us = match admission {
+            Admission::BecomeLeaf => Role::Leaf,
+            _ => us,
+        };
+        let last = crate::overlay::Servent::last_word(admission);
+        let met = Met {
+            greeting,
+            admission,
+            us,
+        };
+        (met, judgement(admission, last.to_headers()))
+    }
+
+    /// What the other side is in the end, by the last block.
+    pub(super) fn settle(&self, met: &Met, last: &Headers) -> Result<Role, Refusal> {
+        let last = Greeting::from_headers(last);
+        self.servent.settle(met.admission, &last, &self.settings)
+    }
 }
 
-/// Who the other side says it is.
-pub(super) fn servent(greeting: &Greeting) -> Option<Guid> {
-    greeting.guid.filter(|guid| !guid.is_zero())
+/// What is said to those who come while we leave.
+const PARTING: Refusal = Refusal {
+    code: 503,
+    reason: "Shutting down",
+};
+
+fn judgement(admission: Admission, headers: Headers) -> Judgement {
+    match admission {
+        Admission::Take { .. } | Admission::TakeAsLeaf | Admission::BecomeLeaf => {
+            Judgement::Accept(headers)
+        }
+        Admission::Crawl => Judgement::Inform(headers),
+        Admission::Refuse(Refusal { code, reason }) => Judgement::Refuse {
+            code,
+            reason: reason.to_owned(),
+            headers,
+        },
+    }
 }

@@ -10,22 +10,24 @@ use bytes::Bytes;
 use futures::future::{self, Either, FutureExt};
 use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::core::Neighbour;
+use super::core::{Dial, Neighbour};
 use super::error::Error;
 use super::gate::{self, Gate};
-use super::greeting::{self, Refusal};
+use super::greeting::Met;
 use super::outbox::Outbox;
 use super::state::Direction;
 use super::{Inner, Node};
-use crate::net::handshake::{self, Judgement, Shaken, Tls};
+use crate::net::handshake::{self, HandshakeError, Shaken, Tls};
 use crate::net::link::LinkError;
 use crate::net::listener::Listener;
 use crate::net::network::End;
 use crate::net::sniff::Opening;
 use crate::net::{Rewind, Stream, dial, http, link};
+use crate::overlay::membership::{Meeting, Outcome};
+use crate::overlay::slots::{Caller, Refusal};
 use crate::runtime;
 use crate::wire::bye::Bye;
-use crate::wire::handshake::{Block, Greeting, Headers};
+use crate::wire::handshake::{Block, Greeting};
 
 /// Time to reach a servent (protocol §2.2).
 const CONNECT: Duration = Duration::from_secs(10);
@@ -35,12 +37,8 @@ const SILENCE: Duration = Duration::from_secs(180);
 const STALL: Duration = Duration::from_secs(60);
 /// Time in which a goodbye may still be read.
 const LINGER: Duration = Duration::from_secs(2);
-/// How long a link stands that was worth the while.
-const STOOD: Duration = Duration::from_secs(30);
 /// Connections that speak HTTP at once.
 const SERVING: u64 = 512;
-/// Pauses between attempts to reach a servent that the user named.
-const REDIAL: [u64; 6] = [1, 2, 5, 10, 30, 60];
 /// Connections that have not yet said what they want.
 const OPENING: u64 = 256;
 
@@ -97,31 +95,30 @@ async fn open(node: Node, stream: Stream, from: SocketAddr) {
 async fn welcome(node: Node, stream: Rewind<Stream>, from: SocketAddr) {
     let inner = &node.0;
     let gate = Gate::new(inner.network.as_ref(), stream.get_ref(), End::Answering);
+    let mut met = None;
     let judge = |block: &Block| {
         if let Err(stranger) = gate.check(&block.headers) {
             inner.met(stranger, from);
             return gate::refuse(stranger);
         }
-        let core = inner.core();
-        let mut ours = greeting::headers(&core, from.ip());
-        gate.present(&mut ours);
-        judgement(
-            greeting::judge(&core, &Greeting::from_headers(&block.headers), from.ip()),
-            ours,
-        )
+        let greeting = Greeting::from_headers(&block.headers);
+        let (judged, mut judgement) = inner.core().welcome(from, greeting);
+        met = Some(judged);
+        gate.present(judgement.headers_mut());
+        judgement
     };
     let shaken = handshake::respond(stream, &inner.policy, judge).await;
     inner.opening.fetch_sub(1, Ordering::Relaxed);
-    match shaken {
-        Ok(shaken) => {
-            let mut theirs = Greeting::from_headers(&shaken.headers);
+    match (shaken, met) {
+        (Ok(shaken), Some(mut met)) => {
             // Of a network with a name one says it last.
             let last = Greeting::from_headers(&shaken.last);
-            theirs.listen = theirs.listen.or(last.listen);
-            node.live(shaken, from, Direction::Incoming, &theirs, || {})
+            met.greeting.listen = met.greeting.listen.or(last.listen);
+            node.live(shaken, from, Direction::Incoming, &met, || {})
                 .await;
         }
-        Err(error) => log::debug!("no link with {from}: {error}"),
+        (Err(error), _) => log::debug!("no link with {from}: {error}"),
+        (Ok(_), None) => {}
     }
 }
 
@@ -131,32 +128,57 @@ impl Node {
     /// # Errors
     /// When it cannot be reached or does not want us.
     pub async fn connect(&self, address: SocketAddr) -> Result<(), Error> {
-        let unreachable = |error: dial::Error| Error::Unreachable {
+        self.reach(Dial {
             address,
-            why: error.to_string(),
+            tls: false,
+        })
+        .await
+    }
+
+    /// Reaches a servent that the overlay wants for a neighbour.
+    pub(super) async fn dial(self, dial: Dial) {
+        if let Err(error) = self.reach(dial).await {
+            log::info!("{error}");
+            self.0.set_why(error.to_string());
+        }
+    }
+
+    /// Opens a link and tells the overlay what came of it.
+    async fn reach(&self, dial: Dial) -> Result<(), Error> {
+        let address = dial.address;
+        let failed = |why: String| {
+            self.0.core().dialled(address, Outcome::Failed);
+            why
         };
-        let stream = dial::dial(self.0.dial_from, address, CONNECT, &self.0.first_tls())
-            .await
-            .map_err(unreachable)?;
-        let gate = Gate::new(self.0.network.as_ref(), &stream, End::Asking);
-        let mut ours = greeting::headers(&self.0.core(), address.ip());
-        let last = gate.keep_back(&mut ours);
-        gate.present(&mut ours);
-        let judge = |block: &Block| {
-            if let Err(stranger) = gate.check(&block.headers) {
-                return gate::refuse(stranger);
-            }
-            let theirs = Greeting::from_headers(&block.headers);
-            judgement(greeting::judge(&self.0.core(), &theirs, address.ip()), last)
+        let tls = match dial.tls {
+            true => self.0.policy.tls.clone(),
+            false => self.0.first_tls(),
         };
-        let stream = Rewind::new(Bytes::new(), stream);
-        let shaken = handshake::initiate(stream, ours, &self.0.policy, judge)
+        let stream = dial::dial(self.0.dial_from, address, CONNECT, &tls)
             .await
-            .map_err(|error| Error::Handshake {
+            .map_err(|error| Error::Unreachable {
                 address,
-                why: error.to_string(),
+                why: failed(error.to_string()),
             })?;
-        let theirs = Greeting::from_headers(&shaken.headers);
+        let gate = Gate::new(self.0.network.as_ref(), &stream, End::Asking);
+        let (met, shaken) = match self.shake(address, stream, &gate).await {
+            Ok(shaken) => shaken,
+            Err(error) => {
+                let why = error.to_string();
+                let mut core = self.0.core();
+                match error {
+                    HandshakeError::Refused { code, headers, .. } => {
+                        // A stranger knows nobody of our network.
+                        let known = gate.check(&headers).map(|()| headers);
+                        let greeting = &Greeting::from_headers(&known.unwrap_or_default());
+                        core.dialled(address, Outcome::Refused { code, greeting });
+                    }
+                    HandshakeError::Declined { .. } => core.dialled(address, Outcome::Declined),
+                    _ => core.dialled(address, Outcome::Failed),
+                }
+                return Err(Error::Handshake { address, why });
+            }
+        };
         let (up, is_up) = futures::channel::oneshot::channel();
         let node = self.clone();
         runtime::spawn_detached(async move {
@@ -164,56 +186,52 @@ impl Node {
                 // Whoever dialled may have stopped waiting.
                 let _gone = up.send(());
             };
-            node.live(shaken, address, Direction::Outgoing, &theirs, tell)
+            node.live(shaken, address, Direction::Outgoing, &met, tell)
                 .await;
         });
-        is_up.await.map_err(|_| Error::Handshake {
+        let linked = is_up.await;
+        let outcome = match linked {
+            Ok(()) => Outcome::Met,
+            Err(_) => Outcome::Declined,
+        };
+        self.0.core().dialled(address, outcome);
+        linked.map_err(|_| Error::Handshake {
             address,
-            why: "all places for neighbours are taken".to_owned(),
+            why: "it is a neighbour already, or all places are taken".to_owned(),
         })
     }
 
-    /// Keeps a link to a servent that the user named, for as long as the node runs.
-    pub(super) async fn keep(self, address: SocketAddr) {
-        let mut stopped = self.0.stop.stopped();
-        let mut pauses = REDIAL.iter();
-        let mut linked: Option<Instant> = None;
-        let mut pause = Duration::ZERO;
-        loop {
-            let changed = self.0.links_changed.next();
-            let wait = if self.is_linked(address) {
-                linked.get_or_insert_with(Instant::now);
-                changed.boxed()
-            } else {
-                if linked.take().is_some_and(|since| since.elapsed() >= STOOD) {
-                    pauses = REDIAL.iter();
-                }
-                let node = &self;
-                async move {
-                    runtime::sleep(pause).await;
-                    if let Err(error) = node.connect(address).await {
-                        log::info!("{error}");
-                        node.0.set_why(error.to_string());
-                    }
-                }
-                .boxed()
-            };
-            if let Either::Right(_) = future::select(wait, &mut stopped).await {
-                return;
+    /// Shakes hands with the servent that was dialled at `address`.
+    async fn shake(
+        &self,
+        address: SocketAddr,
+        stream: Stream,
+        gate: &Gate,
+    ) -> Result<(Met, Shaken), HandshakeError> {
+        let inner = &self.0;
+        let (mut ours, us) = {
+            let mut core = inner.core();
+            let ours = core.greet(address.ip());
+            (ours.to_headers(), core.servent.role())
+        };
+        let kept_back = gate.keep_back(&mut ours);
+        gate.present(&mut ours);
+        let mut met = None;
+        let judge = |block: &Block| {
+            if let Err(stranger) = gate.check(&block.headers) {
+                return gate::refuse(stranger);
             }
-            if linked.is_none() {
-                let next = pauses.next().unwrap_or(&REDIAL[REDIAL.len() - 1]);
-                pause = Duration::from_secs(*next);
+            let greeting = Greeting::from_headers(&block.headers);
+            let (judged, mut judgement) = inner.core().weigh(address, us, greeting);
+            met = Some(judged);
+            for (name, value) in kept_back.iter() {
+                judgement.headers_mut().set(name, value);
             }
-        }
-    }
-
-    /// Whether the servent that listens at `address` is a neighbour, whoever dialled.
-    fn is_linked(&self, address: SocketAddr) -> bool {
-        let core = self.0.core();
-        core.links
-            .iter()
-            .any(|(_, known)| known.address == address || known.listen == Some(address))
+            judgement
+        };
+        let stream = Rewind::new(Bytes::new(), stream);
+        let shaken = handshake::initiate(stream, ours, &inner.policy, judge).await?;
+        Ok((met.expect("a handshake that succeeds was judged"), shaken))
     }
 
     /// The life of a neighbour, from the end of the handshake to the end of the link.
@@ -222,7 +240,7 @@ impl Node {
         shaken: Shaken,
         address: SocketAddr,
         direction: Direction,
-        theirs: &Greeting,
+        met: &Met,
         up: impl FnOnce(),
     ) {
         let Shaken {
@@ -232,25 +250,46 @@ impl Node {
             tls,
             compressed_in,
             compressed_out,
+            last,
             ..
         } = shaken;
         let inner = &self.0;
+        let theirs = &met.greeting;
+        let settled = inner.core().settle(met, &last);
+        let role = match settled {
+            Ok(role) => role,
+            Err(Refusal { code, reason }) => {
+                log::debug!("no link with {address}: {code} {reason}");
+                return;
+            }
+        };
+        let compressed = compressed_in && compressed_out;
+        let meeting = Meeting {
+            caller: Caller {
+                address,
+                incoming: direction == Direction::Incoming,
+                greeting: theirs,
+            },
+            admission: met.admission,
+            role,
+            us: met.us,
+            compressed,
+        };
         let neighbour = Arc::new(Neighbour {
             address,
             direction,
-            role: greeting::offer(theirs).role.into(),
+            role: role.into(),
             agent: theirs.agent.clone().unwrap_or_default(),
-            listen: theirs.listen,
             tls,
-            compressed: compressed_in && compressed_out,
-            servent: greeting::servent(theirs),
+            compressed,
+            servent: meeting.caller.servent(),
             since: Instant::now(),
             received: AtomicU64::new(0),
             outbox: Outbox::new(inner.core().settings.limits.queue_bytes),
         });
         let link = {
             let mut core = inner.core();
-            let link = core.connect(&neighbour, greeting::offer(theirs));
+            let link = core.connect(&neighbour, &meeting);
             let seen = theirs.remote_ip.or_else(|| local.map(|local| local.ip()));
             if let (Some(_), Some(IpAddr::V4(seen))) = (link, seen) {
                 core.hear_own_address(address.ip(), seen);
@@ -296,18 +335,6 @@ impl Node {
             inner.links_changed.notify();
         }
         drain(&mut reader, &mut writer).await;
-    }
-}
-
-/// An answer to whoever asks for a link.
-fn judgement(judged: Result<(), Refusal>, ours: Headers) -> Judgement {
-    match judged {
-        Ok(()) => Judgement::Accept(ours),
-        Err(Refusal { code, reason }) => Judgement::Refuse {
-            code,
-            reason: reason.to_owned(),
-            headers: ours,
-        },
     }
 }
 

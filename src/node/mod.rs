@@ -48,7 +48,7 @@ pub use searches::{Hit, SearchLimits};
 
 pub use crate::library::{ShareState, Stage};
 pub use crate::net::network::{Network, Unfit};
-pub use crate::overlay::Profile;
+pub use crate::overlay::{Mode, Profile};
 
 use self::builder::Temporary;
 use self::changes::Changes;
@@ -180,7 +180,7 @@ impl Node {
                 .filter(|(_, known)| known.role == Role::Leaf)
                 .count();
             let ultrapeers = core.links.len() - leaves;
-            (core.settings.role.into(), ultrapeers, leaves)
+            (core.servent.role().into(), ultrapeers, leaves)
         };
         let shares = self.0.library.shares();
         let downloads = self.0.downloads();
@@ -276,8 +276,12 @@ impl Node {
             {
                 return;
             }
-            if self.0.core().tick() {
+            let due = self.0.core().tick();
+            if due.ended {
                 self.0.found.notify();
+            }
+            for dial in due.dials {
+                runtime::spawn_detached(self.clone().dial(dial));
             }
         }
     }

@@ -22,6 +22,13 @@ impl Ground {
         matches!(self, Self::Private)
     }
 
+    /// The ground that counts towards somebody at `ip`: private addresses mean something between
+    /// those who meet at one.
+    #[must_use]
+    pub const fn seen_from(self, ip: IpAddr) -> Self {
+        if is_private(ip) { Self::Private } else { self }
+    }
+
     /// Whether somebody could be reached at `address`.
     #[must_use]
     pub const fn admits(self, address: SocketAddr) -> bool {

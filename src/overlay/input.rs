@@ -1,8 +1,11 @@
 //! What happens to a servent.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 
 use super::flow::Pressure;
+use super::membership::{Meeting, Outcome};
 use super::neighbour::Offer;
 use super::{Link, SearchId};
 use crate::wire::Header;
@@ -17,6 +20,21 @@ pub enum Input<'a> {
         link: Link,
         /// What the handshake said.
         offer: Offer,
+    },
+    /// The same, told to a servent that is a member of its overlay.
+    Joined {
+        /// The new link, above every link before it.
+        link: Link,
+        /// The handshake.
+        meeting: &'a Meeting<'a>,
+    },
+    /// What [`Output::Dial`](super::Output::Dial) asked for is over; where it made a link, that
+    /// was told before.
+    Dialled {
+        /// Where the servent listens.
+        address: SocketAddr,
+        /// What came of it.
+        outcome: Outcome<'a>,
     },
     /// A descriptor came over a link.
     Received {

@@ -2,55 +2,18 @@
 
 use rand::Rng;
 
-use super::neighbour::{self, Neighbour};
+use super::flood::Onward;
+use super::neighbour::{self, Neighbour, Role};
 use super::output::{Output, Recipients};
 use super::settings::Keepalive;
-use super::stats::Drop;
 use super::time::Duration;
-use super::{Instant, Link, Servent, Surroundings, flood, misbehaviour};
+use super::{Instant, Link, Servent, Surroundings, misbehaviour};
 use crate::wire::ggep::Extensions;
 use crate::wire::ping::Ping;
-use crate::wire::pong::Pong;
+use crate::wire::pong::{Pong, marked_kibibytes};
 use crate::wire::{Descriptor, Guid, Header, Kind};
 
 impl Servent {
-    /// Every ping is answered with one pong about ourselves; none is passed on (protocol §3.3).
-    pub(super) fn answer_ping(
-        &self,
-        link: Link,
-        header: &Header,
-        around: &mut Surroundings<'_>,
-    ) -> Result<(), Drop> {
-        let onward = match flood::hit(header) {
-            // BearShare's acknowledgement of an alive ping (protocol §3.1).
-            Err(Drop::TtlZero) => return Ok(()),
-            onward => onward?,
-        };
-        let tally = around.catalogue.tally();
-        let pong = Pong {
-            port: around.settings.address.port(),
-            ip: *around.settings.address.ip(),
-            files: tally.files,
-            kibibytes: ultrapeer_kibibytes(tally.kibibytes),
-            extensions: Extensions::default(),
-        };
-        let header = Header {
-            kind: Kind::Pong,
-            ttl: onward.hops,
-            hops: 0,
-            ..*header
-        };
-        let descriptor = Descriptor {
-            header,
-            payload: pong.encode(),
-        };
-        around.out.push(Output::Send {
-            to: Recipients::One(link),
-            descriptor,
-        });
-        Ok(())
-    }
-
     /// Probes the silent and closes what stayed silent.
     pub(super) fn probe_silent(&mut self, now: Instant, around: &mut Surroundings<'_>) {
         let Some(keepalive) = around.settings.keepalive else {
@@ -69,7 +32,7 @@ impl Servent {
             }
             neighbour.unanswered += 1;
             neighbour.pinged = neighbour::second(now);
-            around.out.push(ping(neighbour.link, around.rng));
+            around.out.push(ping(neighbour.link, 1, around.rng));
         }
         self.probe = self
             .neighbours
@@ -85,34 +48,45 @@ fn due(neighbour: &Neighbour, keepalive: Keepalive) -> Instant {
     Instant::from_micros(u64::from(last) * 1_000_000) + keepalive.silence
 }
 
-/// The alive ping: TTL 1, empty (protocol §3.1).
-pub(super) fn ping(link: Link, rng: &mut dyn Rng) -> Output {
+/// An empty ping: with TTL 1 it asks for a sign of life, with more for addresses (protocol §3.1).
+pub(super) fn ping(link: Link, ttl: u8, rng: &mut dyn Rng) -> Output {
     let header = Header {
         guid: Guid::random(rng),
         kind: Kind::Ping,
-        ttl: 1,
+        ttl,
         hops: 0,
     };
-    let payload = Ping {
-        extensions: Extensions::default(),
-    }
-    .encode();
     Output::Send {
         to: Recipients::One(link),
-        descriptor: Descriptor { header, payload },
+        descriptor: Descriptor {
+            header,
+            payload: Ping::default().encode(),
+        },
     }
 }
 
-/// The size field by which old clients tell an ultrapeer: the nearest power of two, at least 8
-/// (protocol §3.2).
-const fn ultrapeer_kibibytes(kibibytes: u32) -> u32 {
-    if kibibytes <= 8 {
-        return 8;
+/// What a servent in this role says of itself to everybody.
+pub(super) fn own_pong(role: Role, around: &Surroundings<'_>) -> Pong {
+    let tally = around.catalogue.tally();
+    let address = around.settings.address;
+    Pong {
+        port: address.port(),
+        ip: *address.ip(),
+        files: tally.files,
+        kibibytes: marked_kibibytes(tally.kibibytes, role == Role::Ultrapeer),
+        extensions: Extensions::default(),
     }
-    let below = 1 << kibibytes.ilog2();
-    if kibibytes - below > below / 2 && below < 1 << 31 {
-        below * 2
-    } else {
-        below
+}
+
+/// A pong as the answer to a ping.
+pub(super) fn answer(ping: &Header, onward: Onward, pong: &Pong) -> Descriptor {
+    Descriptor {
+        header: Header {
+            kind: Kind::Pong,
+            ttl: onward.hops,
+            hops: 0,
+            ..*ping
+        },
+        payload: pong.encode(),
     }
 }

@@ -192,7 +192,7 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            neighbours: 64,
+            neighbours: 32,
             leaves: 300,
             ultrapeers: 4,
             routing_pause: Duration::from_secs(10),

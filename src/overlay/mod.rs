@@ -13,9 +13,10 @@
 //! The servent dispatches; each rule has its own file: [`flood`] (TTL and hops), [`routes`]
 //! (duplicates and the way back), `query` and `query_hit` (who gets them),
 //! `query_rules` (what may be asked), `answer` (what we have), `keepalive` (who fell
-//! silent), `misbehaviour` (when it is enough), [`flow`] (the send queue of a link), [`role`]
+//! silent), `misbehaviour` (when it is enough), [`flow`] (the send queue of a link), [`limits`]
+//! (every cap). A servent that joins an overlay by itself has a [`membership`]: [`role`]
 //! (ultrapeer or leaf), [`slots`] (how many neighbours, and whom), [`host_cache`] (whom to dial),
-//! [`pong_cache`] (what a ping is answered with), [`limits`] (every cap). [`dynamic_query`]
+//! [`pong_cache`] (what a ping is answered with). [`dynamic_query`]
 //! decides how a search spends its budget. It knows `wire` only.
 
 mod answer;
@@ -28,6 +29,7 @@ pub mod host_cache;
 mod input;
 mod keepalive;
 pub mod limits;
+pub mod membership;
 mod misbehaviour;
 pub mod neighbour;
 mod output;
@@ -42,8 +44,6 @@ mod routing;
 mod search;
 mod servent;
 pub mod settings;
-#[cfg(test)]
-mod settling;
 pub mod slots;
 pub mod stats;
 mod surroundings;
@@ -52,6 +52,7 @@ pub mod time;
 pub use catalogue::Catalogue;
 pub use ground::Ground;
 pub use input::Input;
+pub use membership::Membership;
 pub use neighbour::{Offer, Role};
 pub use output::{Output, Recipients};
 pub use role::Mode;

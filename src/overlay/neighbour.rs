@@ -2,6 +2,7 @@
 
 use super::Link;
 use super::time::{Duration, Instant};
+use crate::wire::handshake::Greeting;
 
 /// One neighbour: small, since it is touched with every descriptor.
 #[derive(Clone, Debug)]
@@ -62,6 +63,23 @@ pub struct Offer {
 }
 
 impl Offer {
+    /// What the greeting of a neighbour says that is in this role in the end.
+    #[must_use]
+    pub fn of(greeting: &Greeting, role: Role) -> Self {
+        let routes = greeting.query_routing.is_some() || greeting.ultrapeer_query_routing;
+        Self {
+            role,
+            bye: greeting.bye,
+            // Nobody tells a leaf; an ultrapeer takes the tables of both, if it says so.
+            routing: role == Role::Ultrapeer && routes,
+            ext_probes: greeting.ext_probes,
+            max_ttl: greeting.max_ttl,
+            degree: greeting
+                .degree
+                .and_then(|degree| u16::try_from(degree).ok()),
+        }
+    }
+
     /// The TTL with which a query of `hops` goes to it, where others get it with `ttl`: no query
     /// is to go further than it said that it takes.
     #[must_use]

@@ -1,5 +1,8 @@
 //! What a servent wants done.
 
+use std::net::SocketAddr;
+
+use super::neighbour::Role;
 use super::{Link, SearchId};
 use crate::wire::Descriptor;
 use crate::wire::bye::Bye;
@@ -34,6 +37,16 @@ pub enum Output {
         /// Why, for people.
         why: String,
     },
+    /// Reach the servent at an address, shake hands, and say what came of it with
+    /// [`Input::Dialled`](super::Input::Dialled).
+    Dial {
+        /// Where it listens.
+        address: SocketAddr,
+        /// Whether it is said to take TLS.
+        tls: bool,
+    },
+    /// This servent has another role from now on.
+    Role(Role),
     /// A search of our own was answered.
     Hit {
         /// The search.

@@ -27,7 +27,7 @@ impl Servent {
         around: &mut Surroundings<'_>,
     ) -> Result<(), Drop> {
         let settings = around.settings;
-        if role == Role::Leaf && settings.role == Role::Ultrapeer && header.hops > 0 {
+        if role == Role::Leaf && self.role == Role::Ultrapeer && header.hops > 0 {
             return Err(Drop::LeafRelayed);
         }
         let onward = flood::query(header, settings.profile)?;
@@ -44,7 +44,7 @@ impl Servent {
         let first = seen == Seen::First;
         // Where nobody needs to know what is asked, the header decides alone.
         let unread = !settings.strict && self.routing.is_none() && around.catalogue.is_empty();
-        if unread && (settings.role, role) == (Role::Ultrapeer, Role::Ultrapeer) {
+        if unread && (self.role, role) == (Role::Ultrapeer, Role::Ultrapeer) {
             self.flood_blindly(link, onward, around);
             return Ok(());
         }
@@ -61,7 +61,7 @@ impl Servent {
         if first && answered {
             self.answer(link, header.guid, onward, &query, around);
         }
-        match (settings.role, role) {
+        match (self.role, role) {
             // A leaf relays nothing.
             (Role::Leaf, _) => {}
             // However far it wanted to go the first time.

@@ -48,7 +48,7 @@ impl Servent {
             });
             return Ok(());
         }
-        if settings.role == Role::Leaf {
+        if self.role == Role::Leaf {
             // A leaf relays nothing, whoever sent it this.
             return Err(Drop::NoRoute);
         }

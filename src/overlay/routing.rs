@@ -76,7 +76,7 @@ impl Servent {
             return;
         };
         let offer = neighbour.offer;
-        let leaf = around.settings.role == Role::Leaf;
+        let leaf = self.role == Role::Leaf;
         if offer.role == Role::Leaf || offer.routing || leaf {
             let routing = self.routing.get_or_insert_default();
             if offer.routing {
@@ -114,7 +114,7 @@ impl Servent {
             return Err(Drop::UnknownLink);
         };
         let (role, closing) = (neighbour.offer.role, neighbour.clone());
-        if around.settings.role == Role::Leaf {
+        if self.role == Role::Leaf {
             // Nobody has to tell a leaf (protocol §7.4).
             return Err(Drop::Weird);
         }
@@ -130,7 +130,11 @@ impl Servent {
                 around.stats.tables += 1;
                 if role == Role::Leaf {
                     let changed = routing.leaves.get(link) != Some(&table);
+                    let useful = table.present() > 0;
                     routing.leaves.insert(link, table);
+                    if useful && let Some(member) = &mut self.membership {
+                        member.found_useful(link);
+                    }
                     if changed {
                         routing.schedule(now, around);
                     }
@@ -163,7 +167,7 @@ impl Servent {
             around.catalogue.describe(&mut builder);
             builder.build()
         });
-        let ours = match around.settings.role {
+        let ours = match self.role {
             Role::Leaf => own.clone(),
             Role::Ultrapeer => {
                 let leaves = routing.leaves.iter().map(|(_, table)| table);

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use super::dynamic_query::{self, Asker, DynamicQueries};
 use super::flow::Pressure;
 use super::input::Input;
+use super::membership::Membership;
 use super::neighbour::{self, Neighbour, Offer, Role};
 use super::output::{Output, Recipients};
 use super::routes::Routes;
@@ -15,7 +16,6 @@ use super::settings::Settings;
 use super::stats::Drop;
 use super::{Instant, Link, Surroundings, keepalive};
 use crate::wire::bye::Bye;
-use crate::wire::pong::Pong;
 use crate::wire::query::Query;
 use crate::wire::{Guid, Header, Kind};
 
@@ -23,6 +23,10 @@ use crate::wire::{Guid, Header, Kind};
 #[derive(Debug)]
 pub struct Servent {
     pub(super) guid: Guid,
+    /// Its place, for now.
+    pub(super) role: Role,
+    /// Made when it joins its overlay.
+    pub(super) membership: Option<Box<Membership>>,
     /// By rising link.
     pub(super) neighbours: Vec<Neighbour>,
     pub(super) routes: Routes,
@@ -37,11 +41,13 @@ pub struct Servent {
 }
 
 impl Servent {
-    /// A servent without neighbours.
+    /// A servent without neighbours, in this role until it [joins](Self::join) an overlay.
     #[must_use]
-    pub fn new(guid: Guid) -> Self {
+    pub fn new(guid: Guid, role: Role) -> Self {
         Self {
             guid,
+            role,
+            membership: None,
             neighbours: Vec::new(),
             routes: Routes::default(),
             searches: None,
@@ -63,6 +69,8 @@ impl Servent {
                 self.received(now, link, &header, payload, around);
             }
             Input::Connected { link, offer } => self.connected(now, link, offer, around),
+            Input::Joined { link, meeting } => self.joined(now, link, meeting, around),
+            Input::Dialled { address, outcome } => self.dialled(now, address, outcome, around),
             Input::Closed { link } => self.closed(now, link, around),
             Input::Pressure { link, level } => {
                 if let Some(neighbour) = neighbour::find(&mut self.neighbours, link) {
@@ -81,17 +89,20 @@ impl Servent {
                 self.probe_silent(now, around);
                 self.tell_routes(now, around);
                 self.go_on(now, around);
+                self.look(now, around);
             }
         }
     }
 
-    /// When to hand in [`Input::Tick`] next, if ever. Coarse: it changes only with a link or a
-    /// tick, never with a descriptor.
+    /// When to hand in [`Input::Tick`] next, if ever. Coarse: it changes only with a link, a tick
+    /// or a new address, never with a query.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let routing = self.routing.as_ref().and_then(|routing| routing.deadline());
         let dynamic = self.dynamic.as_ref().and_then(|queries| queries.deadline());
-        [self.probe, routing, dynamic].into_iter().flatten().min()
+        let membership = self.membership().and_then(Membership::deadline);
+        let all = [self.probe, routing, dynamic, membership];
+        all.into_iter().flatten().min()
     }
 
     /// Reads what the next descriptor over `link` will need and changes nothing. A driver of very
@@ -109,13 +120,25 @@ impl Servent {
         self.guid
     }
 
+    /// Its place in the overlay.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
     /// Its neighbours, by rising link.
     #[must_use]
     pub fn neighbours(&self) -> &[Neighbour] {
         &self.neighbours
     }
 
-    fn connected(&mut self, now: Instant, link: Link, offer: Offer, around: &mut Surroundings<'_>) {
+    pub(super) fn connected(
+        &mut self,
+        now: Instant,
+        link: Link,
+        offer: Offer,
+        around: &mut Surroundings<'_>,
+    ) {
         if !self.has_room_for(offer.role, around.settings) {
             let why = "all places for neighbours are taken";
             let bye = offer.bye.then(|| Bye {
@@ -134,7 +157,7 @@ impl Servent {
         self.neighbours
             .push(Neighbour::new(link, offer, neighbour::second(now)));
         if let Some(keepalive) = around.settings.keepalive {
-            around.out.push(keepalive::ping(link, around.rng));
+            around.out.push(keepalive::ping(link, 1, around.rng));
             let due = now + keepalive.silence;
             self.probe = Some(self.probe.map_or(due, |set| set.min(due)));
         }
@@ -152,9 +175,12 @@ impl Servent {
         }
     }
 
-    fn closed(&mut self, now: Instant, link: Link, around: &mut Surroundings<'_>) {
+    pub(super) fn closed(&mut self, now: Instant, link: Link, around: &mut Surroundings<'_>) {
         self.neighbours.retain(|neighbour| neighbour.link != link);
         self.route_without(now, link, around);
+        if let Some(member) = &mut self.membership {
+            member.closed(now, link);
+        }
         if let (Some(queries), Some(settings)) = (&mut self.dynamic, &around.settings.dynamic) {
             let mut inside = dynamic_query::Around {
                 settings,
@@ -170,7 +196,7 @@ impl Servent {
     #[must_use]
     pub fn has_room_for(&self, role: Role, settings: &Settings) -> bool {
         let limits = &settings.limits;
-        let most = match (settings.role, role) {
+        let most = match (self.role, role) {
             (Role::Ultrapeer, Role::Ultrapeer) => limits.neighbours,
             (Role::Ultrapeer, Role::Leaf) => limits.leaves,
             (Role::Leaf, Role::Ultrapeer) => limits.ultrapeers,
@@ -182,7 +208,7 @@ impl Servent {
 
     /// Whether our own searches go from neighbour to neighbour; else they go to all at once.
     fn goes_step_by_step(&self, settings: &Settings) -> bool {
-        settings.role == Role::Ultrapeer && settings.dynamic.is_some()
+        self.role == Role::Ultrapeer && settings.dynamic.is_some()
     }
 
     /// Dispatch only; the order of the checks is that of protocol §1.6.
@@ -209,8 +235,8 @@ impl Servent {
                 self.query(now, from, header, payload, around)
             }
             Kind::QueryHit => self.query_hit(now, link, header, payload, around),
-            Kind::Ping => self.answer_ping(link, header, around),
-            Kind::Pong => Pong::decode(payload).map(drop).map_err(|_| Drop::Malformed),
+            Kind::Ping => self.answer_ping(now, link, header, around),
+            Kind::Pong => self.pong(now, link, header, payload, around),
             Kind::Bye | Kind::RouteTableUpdate | Kind::Vendor { .. } if header.hops > 0 => {
                 Err(Drop::Weird)
             }
@@ -262,8 +288,8 @@ impl Servent {
         let far = ttl.unwrap_or(settings.profile.max_ttl);
         let searches = self.searches.get_or_insert_default();
         let descriptor = searches.begin(now, id, guid, far, query.encode(), &settings.limits);
-        let chooses = settings.role == Role::Ultrapeer
-            && (settings.dynamic.is_some() || self.routing.is_some());
+        let chooses =
+            self.role == Role::Ultrapeer && (settings.dynamic.is_some() || self.routing.is_some());
         // A TTL that the user chose is kept to.
         if chooses && ttl.is_none() {
             let payload = descriptor.payload;

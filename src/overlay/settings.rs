@@ -5,12 +5,22 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use super::dynamic_query;
 use super::ground::Ground;
 use super::limits::Limits;
-use super::neighbour::Role;
 use super::time::Duration;
 use crate::wire::address::Reach;
+use crate::wire::pong::Maker;
 
 /// Our vendor code (protocol §5.3).
 pub const VENDOR: [u8; 4] = *b"FILB";
+
+/// How this program calls itself in handshakes.
+pub const AGENT: &str = concat!("Filbert/", env!("CARGO_PKG_VERSION"));
+
+/// Our maker and version, as pongs tell them.
+pub const MAKER: Maker = Maker {
+    vendor: VENDOR,
+    major: digit(env!("CARGO_PKG_VERSION_MAJOR")),
+    minor: digit(env!("CARGO_PKG_VERSION_MINOR")),
+};
 
 /// Settings of a servent: handed in with every input, so that many servents share them.
 #[derive(Clone, Debug)]
@@ -21,8 +31,6 @@ pub struct Settings {
     pub address: SocketAddrV4,
     /// Upload speed that hits tell, in kbit/s.
     pub speed: u32,
-    /// The place of this servent.
-    pub role: Role,
     /// The ground it stands on.
     pub ground: Ground,
     /// Whether nobody can connect to it.
@@ -54,7 +62,6 @@ impl Settings {
             profile,
             address: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0),
             speed: 0,
-            role: Role::Ultrapeer,
             ground: Ground::Public,
             firewalled: false,
             tls: false,
@@ -66,6 +73,17 @@ impl Settings {
             secret: [0; 2],
         }
     }
+}
+
+/// A number from 0 to 15, all that there is room for.
+const fn digit(text: &str) -> u8 {
+    let mut number = 0;
+    let mut rest = text.as_bytes();
+    while let [digit, more @ ..] = rest {
+        number = number * 10 + (*digit - b'0');
+        rest = more;
+    }
+    if number > 15 { 15 } else { number }
 }
 
 /// Rules of flooding, which changed over the years.

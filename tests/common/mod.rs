@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use filbert::node::state::Role;
 use filbert::node::{Builder, Node};
 use filbert::wire::frame::FrameDecoder;
 use filbert::wire::{Descriptor, Guid, Header, Kind};
@@ -15,8 +16,13 @@ use filbert::wire::{Descriptor, Guid, Header, Kind};
 /// How long anything may take before a test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A node on a free loopback port, with a temporary home.
+/// An ultrapeer on a free loopback port, with a temporary home, whose links are made by hand.
 pub(crate) fn builder() -> Builder {
+    seeker().role(Role::Ultrapeer)
+}
+
+/// A node on a free loopback port that chooses its role and its neighbours.
+pub(crate) fn seeker() -> Builder {
     Node::builder().listen("127.0.0.1:0".parse().unwrap())
 }
 

@@ -119,6 +119,13 @@ pub enum Judgement {
 }
 
 impl Judgement {
+    /// The headers that go with it.
+    pub const fn headers_mut(&mut self) -> &mut Headers {
+        match self {
+            Self::Accept(headers) | Self::Inform(headers) | Self::Refuse { headers, .. } => headers,
+        }
+    }
+
     fn refuse(code: u16, reason: &str) -> Self {
         Self::Refuse {
             code,

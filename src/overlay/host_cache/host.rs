@@ -30,6 +30,8 @@ pub struct Details {
     pub free: Option<Free>,
     /// Its GUID.
     pub servent: Option<Guid>,
+    /// Whether it said that it takes TLS.
+    pub tls: bool,
 }
 
 /// Free places of an ultrapeer, as far as it can say: 255 is that or more.
@@ -102,6 +104,7 @@ impl Details {
             uptime: uptime.map_or(0, |seconds| u32::try_from(seconds).unwrap_or(u32::MAX)),
             free,
             servent: None,
+            tls: pong.accepts_tls(),
         }
     }
 
@@ -111,6 +114,7 @@ impl Details {
         Self {
             ultrapeer: greeting.ultrapeer,
             servent: greeting.guid.filter(|guid| !guid.is_zero()),
+            tls: greeting.tls,
             ..Self::default()
         }
     }
@@ -120,6 +124,7 @@ impl Details {
         self.ultrapeer = news.ultrapeer.or(self.ultrapeer);
         self.free = news.free.or(self.free);
         self.servent = news.servent.or(self.servent);
+        self.tls |= news.tls;
         if news.uptime > 0 {
             self.uptime = news.uptime;
         }

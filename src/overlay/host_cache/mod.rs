@@ -78,7 +78,21 @@ impl HostCache {
         details: Details,
         limits: &Limits,
     ) {
-        if !self.is_welcome(now, address) {
+        self.hear_from(self.ground, now, address, source, details, limits);
+    }
+
+    /// The same, told by somebody who stands on this ground: to a servent of the public network
+    /// only a neighbour at a private address can tell of others.
+    pub fn hear_from(
+        &mut self,
+        teller: Ground,
+        now: Instant,
+        address: SocketAddr,
+        source: Source,
+        details: Details,
+        limits: &Limits,
+    ) {
+        if !self.is_welcome(now, address, teller) {
             return;
         }
         if source == Source::Hit && self.hosts.len() >= limits.starved_hosts {
@@ -100,14 +114,14 @@ impl HostCache {
 
     /// The servent at `address` is being dialled.
     pub fn tried(&mut self, now: Instant, address: SocketAddr, limits: &Limits) {
-        let pause = match self.ground {
+        let pause = match self.ground.seen_from(address.ip()) {
             Ground::Public => limits.retry_tried,
             Ground::Private => limits.private_retry,
         };
         self.change(address, limits, |host| host.not_before = now + pause);
     }
 
-    /// A handshake with it succeeded.
+    /// A handshake with it succeeded, wherever it is.
     pub fn verified(
         &mut self,
         now: Instant,
@@ -115,7 +129,7 @@ impl HostCache {
         details: Details,
         limits: &Limits,
     ) {
-        if !self.is_welcome(now, address) {
+        if !self.is_welcome(now, address, Ground::Private) {
             return;
         }
         let host = self.hosts.get(&address).copied();
@@ -129,7 +143,7 @@ impl HostCache {
 
     /// It lives, but has no place for us.
     pub fn busy(&mut self, now: Instant, address: SocketAddr, limits: &Limits) {
-        let pause = self.pause(0, limits.retry_busy, limits);
+        let pause = self.pause(address, 0, limits.retry_busy, limits);
         self.change(address, limits, |host| {
             host.failures = 0;
             host.not_before = now + pause;
@@ -142,11 +156,12 @@ impl HostCache {
             return;
         };
         let failures = host.failures.saturating_add(1);
-        if !self.ground.is_private() && failures >= limits.failures {
+        let private = self.ground.seen_from(address.ip()).is_private();
+        if !private && failures >= limits.failures {
             self.shun(now, address, limits);
             return;
         }
-        let pause = self.pause(failures, limits.retry_failed, limits);
+        let pause = self.pause(address, failures, limits.retry_failed, limits);
         self.change(address, limits, |host| {
             host.failures = failures;
             host.verified &= failures < limits.failures;
@@ -278,7 +293,9 @@ impl HostCache {
         limits: &Limits,
     ) {
         for old in remembered {
-            if !self.is_welcome(now, old.address) || self.hosts.contains_key(&old.address) {
+            if !self.is_welcome(now, old.address, Ground::Private)
+                || self.hosts.contains_key(&old.address)
+            {
                 continue;
             }
             let age = i64::try_from(old.age.as_secs()).unwrap_or(i64::MAX);
@@ -310,11 +327,16 @@ impl HostCache {
         self.hosts.get(&address)?.details.servent
     }
 
-    fn is_welcome(&mut self, now: Instant, address: SocketAddr) -> bool {
+    /// Whether the servent at this address is said to take TLS.
+    #[must_use]
+    pub fn takes_tls(&self, address: SocketAddr) -> bool {
+        let host = self.hosts.get(&address);
+        host.is_some_and(|host| host.details.tls)
+    }
+
+    fn is_welcome(&mut self, now: Instant, address: SocketAddr, teller: Ground) -> bool {
         self.expire(now);
-        self.ground.admits(address)
-            && !self.own.contains(&address)
-            && !self.bad.contains_key(&address)
+        teller.admits(address) && !self.own.contains(&address) && !self.bad.contains_key(&address)
     }
 
     fn is_recommended(&self, now: Instant, host: &Host, limits: &Limits) -> bool {
@@ -345,7 +367,8 @@ impl HostCache {
         let mut apart = |address: SocketAddr, host: &Host| {
             let servent = host.details.servent;
             let of_subnet = subnets.entry(subnet(address.ip())).or_default();
-            let crowded = !self.ground.is_private() && *of_subnet >= limits.per_subnet;
+            let private = self.ground.seen_from(address.ip()).is_private();
+            let crowded = !private && *of_subnet >= limits.per_subnet;
             if crowded || servent.is_some_and(|guid| !servents.insert(guid)) {
                 return false;
             }
@@ -402,8 +425,14 @@ impl HostCache {
         }
     }
 
-    fn pause(&self, failures: u8, public: Duration, limits: &Limits) -> Duration {
-        match self.ground {
+    fn pause(
+        &self,
+        address: SocketAddr,
+        failures: u8,
+        public: Duration,
+        limits: &Limits,
+    ) -> Duration {
+        match self.ground.seen_from(address.ip()) {
             Ground::Public => public,
             Ground::Private => limits
                 .private_retry

@@ -20,6 +20,7 @@ const UNKNOWN: Details = Details {
     uptime: 0,
     free: None,
     servent: None,
+    tls: false,
 };
 const ULTRAPEER: Details = Details {
     ultrapeer: Some(true),

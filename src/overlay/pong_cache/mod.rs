@@ -43,6 +43,8 @@ pub struct Answer {
     pub own: bool,
     /// And these.
     pub pongs: Vec<Descriptor>,
+    /// Whether these were kept back, because it asks too often.
+    pub throttled: bool,
 }
 
 /// What a servent remembers of pongs.
@@ -150,7 +152,7 @@ impl PongCache {
         let place = self.place(link).ok_or(Drop::UnknownLink)?;
         let mut answer = Answer {
             own: true,
-            pongs: Vec::new(),
+            ..Answer::default()
         };
         match (header.ttl, header.hops) {
             // BearShare's acknowledgement of an alive ping (protocol §3.1).
@@ -168,7 +170,10 @@ impl PongCache {
                     .ping
                     .is_some_and(|ping| now.since(ping.at) < throttle(&known.talker, limits));
                 if early {
-                    return Err(Drop::Throttled);
+                    return Ok(Answer {
+                        throttled: true,
+                        ..answer
+                    });
                 }
                 known.ping = Some(Request {
                     at: now,
@@ -287,6 +292,13 @@ impl PongCache {
     #[must_use]
     pub fn due(&self, situation: &Situation<'_>) -> Option<Instant> {
         self.refreshed.map(|last| last + life(situation))
+    }
+
+    /// Whether a neighbour reads GGEP.
+    #[must_use]
+    pub fn reads_ggep(&self, link: Link) -> bool {
+        self.place(link)
+            .is_some_and(|place| self.links[place].talker.ggep)
     }
 
     /// How many pongs are remembered.

@@ -155,12 +155,13 @@ impl Slots {
     /// Whether the servent at an address, or called so, is a neighbour or being dialled.
     #[must_use]
     pub fn knows(&self, address: SocketAddr, servent: Option<Guid>) -> bool {
+        let private = self.is_at_home(address.ip());
         self.dialling.contains(&address)
             || servent == Some(self.guid)
             || self.held.iter().any(|held| {
                 held.listen == Some(address)
                     || (servent.is_some() && held.servent == servent)
-                    || (!self.ground.is_private() && held.ip == address.ip())
+                    || (!private && held.ip == address.ip())
             })
     }
 
@@ -219,11 +220,8 @@ impl Slots {
         if servent == Some(self.guid) {
             return Err(Refusal::OURSELVES);
         }
-        let (ip, listen, private) = (
-            caller.address.ip(),
-            caller.listen(),
-            self.ground.is_private(),
-        );
+        let (ip, listen) = (caller.address.ip(), caller.listen());
+        let private = self.is_at_home(ip);
         let known = self.held.iter().any(|held| {
             (servent.is_some() && held.servent == servent)
                 || (listen.is_some() && held.listen == listen)
@@ -265,7 +263,7 @@ impl Slots {
         match caller.role().ok_or(Refusal::NO_ROLE)? {
             Role::Leaf => {
                 let routes = caller.greeting.query_routing.is_some();
-                if !routes && !self.ground.is_private() {
+                if !routes && !self.is_at_home(caller.address.ip()) {
                     return Err(Refusal::OLD_LEAF);
                 }
                 let instead = if leaf_free {
@@ -296,12 +294,18 @@ impl Slots {
         }
     }
 
-    /// Whether an ultrapeer is of use to a leaf. Private ground takes what there is.
+    /// Whether this is private ground, or the address a private one: there is taken what there is,
+    /// and behind one address may be many (protocol §8.3).
+    const fn is_at_home(&self, ip: IpAddr) -> bool {
+        self.ground.seen_from(ip).is_private()
+    }
+
+    /// Whether an ultrapeer is of use to a leaf.
     fn is_modern(&self, caller: &Caller<'_>, limits: &Limits) -> bool {
         let greeting = caller.greeting;
         let connected = greeting.degree.unwrap_or(0) >= limits.least_degree;
         let routes = greeting.query_routing.is_some() && greeting.dynamic_querying;
-        self.ground.is_private() || (connected && routes)
+        self.is_at_home(caller.address.ip()) || (connected && routes)
     }
 
     /// The leaf that has been of no use for longest, once it had its time.

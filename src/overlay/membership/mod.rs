@@ -1,0 +1,184 @@
+//! A servent as a member of its overlay: which role it has, whom it lets in, whom it looks for,
+//! and what it tells of others.
+//!
+//! Here the parts meet: [`role`](super::role) (ultrapeer or leaf), [`slots`](super::slots) (places
+//! for neighbours), [`host_cache`](super::host_cache) (whom to dial), [`pong_cache`]
+//! (super::pong_cache) (what a ping is answered with). `handshake` says what a handshake says and
+//! what comes of it, `seek` keeps the role and the number of neighbours, `kept` those that the user
+//! named, `pings` what is asked and answered about others.
+//!
+//! Only a servent that [joins](Servent::join) has one. All others keep the role that they are given
+//! and the links that a driver makes.
+
+mod handshake;
+mod kept;
+mod pings;
+mod seek;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+
+pub use self::handshake::Meeting;
+use self::kept::Kept;
+pub use self::seek::Outcome;
+use super::ground::Ground;
+use super::host_cache::{Details, HostCache, Source};
+use super::limits::Limits;
+use super::pong_cache::PongCache;
+use super::role::{Election, Facts, Mode, Reason, Role};
+use super::slots::Slots;
+use super::time::{Duration, Instant};
+use super::{Servent, Settings};
+
+/// How a servent is to be a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// What role it may have.
+    pub mode: Mode,
+    /// Where it stands.
+    pub ground: Ground,
+    /// Whether it looks for neighbours beyond those that the user named.
+    pub seeks: bool,
+}
+
+/// What a servent knows of itself that only its driver can measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether strangers reach it.
+    pub reachable: Option<bool>,
+    /// How long it is up on average a day, earlier runs included.
+    pub average_uptime: Option<Duration>,
+    /// Upload bandwidth in KiB/s, where it was measured.
+    pub bandwidth: Option<u32>,
+    /// File descriptors that are free.
+    pub descriptors: usize,
+}
+
+/// The membership of one servent.
+#[derive(Debug)]
+pub struct Membership {
+    ground: Ground,
+    seeks: bool,
+    standing: Standing,
+    election: Election,
+    slots: Slots,
+    hosts: HostCache,
+    pongs: PongCache,
+    kept: Kept,
+    /// When to look next whether all is as it should be.
+    due: Option<Instant>,
+}
+
+impl Servent {
+    /// Makes the servent a member of its overlay from `now` on.
+    pub fn join(&mut self, now: Instant, wish: Wish) {
+        let election = Election::new(wish.mode, wish.ground, self.guid, now);
+        self.role = election.role();
+        self.membership = Some(Box::new(Membership {
+            ground: wish.ground,
+            seeks: wish.seeks,
+            standing: Standing::default(),
+            election,
+            slots: Slots::new(wish.ground, self.guid),
+            hosts: HostCache::new(wish.ground),
+            pongs: PongCache::new(wish.ground),
+            kept: Kept::default(),
+            due: Some(now),
+        }));
+    }
+
+    /// Its membership, if it joined.
+    #[must_use]
+    pub fn membership(&self) -> Option<&Membership> {
+        self.membership.as_deref()
+    }
+
+    /// The same, to tell it something.
+    pub fn membership_mut(&mut self) -> Option<&mut Membership> {
+        self.membership.as_deref_mut()
+    }
+}
+
+impl Membership {
+    /// Why the servent has its role.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        self.election.reason()
+    }
+
+    /// The addresses it heard of.
+    #[must_use]
+    pub const fn hosts(&self) -> &HostCache {
+        &self.hosts
+    }
+
+    /// Takes note of an address, from the user, a beacon or whoever else is to be trusted that
+    /// somebody listens there.
+    pub fn hear(&mut self, now: Instant, address: SocketAddr, settings: &Settings) {
+        let unknown = Details::default();
+        let limits = &settings.limits;
+        self.hosts
+            .hear_from(Ground::Private, now, address, Source::Try, unknown, limits);
+        self.due = Some(now);
+    }
+
+    /// Keeps a link to the servent at this address, whatever else is so.
+    pub fn keep(&mut self, now: Instant, address: SocketAddr) {
+        self.kept.add(now, address);
+        self.due = Some(now);
+    }
+
+    /// What the driver knows of the servent.
+    #[must_use]
+    pub const fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// The driver learnt something about the servent.
+    pub const fn stand(&mut self, standing: Standing) {
+        self.standing = standing;
+    }
+
+    /// When a tick is to be handed in next, if ever.
+    pub(super) const fn deadline(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Something changed: all is looked at with the next tick.
+    const fn stir(&mut self, now: Instant) {
+        self.due = Some(now);
+    }
+
+    /// What the election goes by; `known` is the number of other ultrapeers.
+    fn facts(&self, known: usize) -> Facts {
+        Facts {
+            ultrapeers: self.slots.count(Role::Ultrapeer),
+            leaves: self.slots.count(Role::Leaf),
+            known,
+            reachable: self.standing.reachable,
+            average_uptime: self.standing.average_uptime,
+            bandwidth: self.standing.bandwidth,
+            descriptors: self.standing.descriptors,
+        }
+    }
+
+    /// How many ultrapeers were heard of beside the neighbours, as far as it matters.
+    fn known(&self, now: Instant, limits: &Limits) -> usize {
+        let most = limits.plentiful.saturating_add(1);
+        let taken = |address, servent| self.slots.knows(address, servent);
+        self.hosts.count_ultrapeers(now, most, taken, limits)
+    }
+}
+
+impl Default for Standing {
+    /// Nothing measured, and nothing lacking.
+    fn default() -> Self {
+        Self {
+            reachable: None,
+            average_uptime: None,
+            bandwidth: None,
+            descriptors: usize::MAX,
+        }
+    }
+}
