@@ -253,18 +253,11 @@ impl Builder {
         let advertised = Advertised::new(ip);
         let mut servent = Servent::new(guid, overlay::Role::Leaf);
         let start = overlay::Instant::default();
-        servent.join(
-            start,
-            Wish {
-                mode: self.mode,
-                ground: if private {
-                    Ground::Private
-                } else {
-                    Ground::Public
-                },
-                seeks: self.seeks,
-            },
-        );
+        let wish = Wish {
+            mode: self.mode,
+            seeks: self.seeks,
+        };
+        servent.join(start, wish, &settings);
         if let Some(member) = servent.membership_mut() {
             for peer in &self.peers {
                 member.keep(start, *peer);

@@ -49,7 +49,7 @@ impl Lone {
             });
         }
         Self {
-            servent: Servent::new(guid(0x11)),
+            servent: Servent::new(guid(0x11), Role::Ultrapeer),
             settings,
             index,
             stats: Stats::default(),

@@ -36,8 +36,6 @@ use super::{Servent, Settings};
 pub struct Wish {
     /// What role it may have.
     pub mode: Mode,
-    /// Where it stands.
-    pub ground: Ground,
     /// Whether it looks for neighbours beyond those that the user named.
     pub seeks: bool,
 }
@@ -71,18 +69,19 @@ pub struct Membership {
 }
 
 impl Servent {
-    /// Makes the servent a member of its overlay from `now` on.
-    pub fn join(&mut self, now: Instant, wish: Wish) {
-        let election = Election::new(wish.mode, wish.ground, self.guid, now);
+    /// Makes the servent a member of its overlay from `now` on, on the ground of its settings.
+    pub fn join(&mut self, now: Instant, wish: Wish, settings: &Settings) {
+        let ground = settings.ground;
+        let election = Election::new(wish.mode, ground, self.guid, now);
         self.role = election.role();
         self.membership = Some(Box::new(Membership {
-            ground: wish.ground,
+            ground,
             seeks: wish.seeks,
             standing: Standing::default(),
             election,
-            slots: Slots::new(wish.ground, self.guid),
-            hosts: HostCache::new(wish.ground),
-            pongs: PongCache::new(wish.ground),
+            slots: Slots::new(ground, self.guid),
+            hosts: HostCache::new(ground),
+            pongs: PongCache::new(ground),
             kept: Kept::default(),
             due: Some(now),
         }));

@@ -65,16 +65,16 @@ impl Town {
         let net = if self.ground.is_private() { 10 } else { 12 };
         let settings = Settings {
             address: SocketAddrV4::new(Ipv4Addr::new(net, octets[0], octets[1], 1), 6346),
+            ground: self.ground,
             dynamic: Some(dynamic_query::Settings::default()),
             ..Settings::new(Profile::PUBLIC)
         };
         let mut servent = Servent::new(Guid::random(&mut self.rng), Role::Leaf);
         let wish = Wish {
             mode: Mode::Auto,
-            ground: self.ground,
             seeks: true,
         };
-        servent.join(now, wish);
+        servent.join(now, wish, &settings);
         self.citizens.push(Citizen {
             servent,
             settings,
