@@ -235,11 +235,14 @@ impl<'a> Network<'a> {
                         rng,
                     );
                 }
-                // Links last as long as the network, roles too, and nobody answers.
+                // Links last as long as the network, roles too, nobody answers, and nothing is outside.
                 Output::Close { .. }
                 | Output::Hit { .. }
                 | Output::Dial { .. }
-                | Output::Role(_) => {}
+                | Output::Role(_)
+                | Output::Datagram { .. }
+                | Output::ConnectBack { .. }
+                | Output::GiveBack { .. } => {}
             }
         }
         self.population.out = out;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::flow::Pressure;
 use super::membership::{Meeting, Outcome};
 use super::neighbour::Offer;
-use super::{Link, SearchId};
+use super::{Acquaintance, Link, SearchId};
 use crate::wire::Header;
 use crate::wire::query::Query;
 
@@ -35,6 +35,26 @@ pub enum Input<'a> {
         address: SocketAddr,
         /// What came of it.
         outcome: Outcome<'a>,
+    },
+    /// Who is behind a link. Without it the servent gives nobody the neighbour's address, and does
+    /// nothing that needs it.
+    Introduced {
+        /// The link.
+        link: Link,
+        /// The neighbour.
+        who: &'a Acquaintance,
+    },
+    /// A stranger opened a connection to us, whatever for.
+    Reached {
+        /// Where from.
+        from: SocketAddr,
+    },
+    /// A datagram came.
+    Datagram {
+        /// Where it says it comes from.
+        from: SocketAddr,
+        /// All of it.
+        bytes: &'a Bytes,
     },
     /// A descriptor came over a link.
     Received {

@@ -16,7 +16,8 @@
 //! silent), `misbehaviour` (when it is enough), [`flow`] (the send queue of a link), [`limits`]
 //! (every cap). A servent that joins an overlay by itself has a [`membership`]: [`role`]
 //! (ultrapeer or leaf), [`slots`] (how many neighbours, and whom), [`host_cache`] (whom to dial),
-//! [`pong_cache`] (what a ping is answered with). [`dynamic_query`]
+//! [`pong_cache`] (what a ping is answered with). `talk` has vendor messages, pushes and datagrams.
+//! [`dynamic_query`]
 //! decides how a search spends its budget. It knows `wire` only.
 
 mod answer;
@@ -47,6 +48,7 @@ pub mod settings;
 pub mod slots;
 pub mod stats;
 mod surroundings;
+mod talk;
 pub mod time;
 
 pub use catalogue::Catalogue;
@@ -61,6 +63,7 @@ pub use servent::Servent;
 pub use settings::{Profile, Settings};
 pub use stats::Stats;
 pub use surroundings::Surroundings;
+pub use talk::{Acquaintance, Reachability};
 pub use time::{Duration, Instant};
 
 /// A link to a neighbour: a small number that the driver issues, rising, and never uses again

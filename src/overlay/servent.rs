@@ -3,8 +3,7 @@
 
 use bytes::Bytes;
 
-use super::dynamic_query::{self, Asker, DynamicQueries};
-use super::flow::Pressure;
+use super::dynamic_query::{Asker, DynamicQueries};
 use super::input::Input;
 use super::membership::Membership;
 use super::neighbour::{self, Neighbour, Offer, Role};
@@ -14,10 +13,14 @@ use super::routing::Routing;
 use super::search::{SearchId, Searches};
 use super::settings::Settings;
 use super::stats::Drop;
+use super::talk::Talk;
 use super::{Instant, Link, Surroundings, keepalive};
 use crate::wire::bye::Bye;
 use crate::wire::query::Query;
 use crate::wire::{Guid, Header, Kind};
+
+/// The type of HSEP, which estimates horizons: optional, and not ours (protocol §1.2).
+const HORIZON: u8 = 0xcd;
 
 /// One servent of the overlay: its neighbours, its routes, its searches.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub struct Servent {
     pub(super) routing: Option<Box<Routing>>,
     /// Made with the first search that goes from neighbour to neighbour.
     pub(super) dynamic: Option<Box<DynamicQueries>>,
+    /// Made with the first vendor message or push.
+    pub(super) talk: Option<Box<Talk>>,
     /// When the next neighbour is to be probed.
     pub(super) probe: Option<Instant>,
 }
@@ -53,6 +58,7 @@ impl Servent {
             searches: None,
             routing: None,
             dynamic: None,
+            talk: None,
             probe: None,
         }
     }
@@ -60,6 +66,20 @@ impl Servent {
     /// Takes one input at `now`, which never runs backwards, and appends what is to be done to
     /// `around.out`.
     pub fn handle(&mut self, now: Instant, input: Input<'_>, around: &mut Surroundings<'_>) {
+        if !self.holds_back() {
+            return self.dispatch(now, input, around);
+        }
+        let received = match &input {
+            Input::Received { header, .. } => Some(header.kind),
+            _ => None,
+        };
+        let before = around.out.len();
+        self.dispatch(now, input, around);
+        self.hold_back(before, received, around);
+    }
+
+    /// Dispatch only.
+    fn dispatch(&mut self, now: Instant, input: Input<'_>, around: &mut Surroundings<'_>) {
         match input {
             Input::Received {
                 link,
@@ -72,16 +92,16 @@ impl Servent {
             Input::Joined { link, meeting } => self.joined(now, link, meeting, around),
             Input::Dialled { address, outcome } => self.dialled(now, address, outcome, around),
             Input::Closed { link } => self.closed(now, link, around),
-            Input::Pressure { link, level } => {
-                if let Some(neighbour) = neighbour::find(&mut self.neighbours, link) {
-                    neighbour.congested = level == Pressure::Congested;
-                }
-            }
+            Input::Introduced { link, who } => self.introduced(link, who),
+            Input::Datagram { from, bytes } => self.datagram(now, from, bytes, around),
+            Input::Reached { from } => self.came_by_tcp(now, from, around),
+            Input::Pressure { link, level } => self.pressed(now, link, level, around),
             Input::Search { id, query, ttl } => self.search(now, id, query, ttl, around),
             Input::Cancel { id } => {
                 let searches = self.searches.as_mut();
                 if let Some(guid) = searches.and_then(|searches| searches.cancel(id)) {
                     self.stop_asking(guid, around);
+                    self.stop_guiding(guid, around);
                 }
             }
             Input::LibraryChanged => self.route_anew(now, around),
@@ -90,6 +110,7 @@ impl Servent {
                 self.tell_routes(now, around);
                 self.go_on(now, around);
                 self.look(now, around);
+                self.look_around(now, around);
             }
         }
     }
@@ -101,7 +122,8 @@ impl Servent {
         let routing = self.routing.as_ref().and_then(|routing| routing.deadline());
         let dynamic = self.dynamic.as_ref().and_then(|queries| queries.deadline());
         let membership = self.membership().and_then(Membership::deadline);
-        let all = [self.probe, routing, dynamic, membership];
+        let talk = self.talk_deadline();
+        let all = [self.probe, routing, dynamic, membership, talk];
         all.into_iter().flatten().min()
     }
 
@@ -161,6 +183,7 @@ impl Servent {
             let due = now + keepalive.silence;
             self.probe = Some(self.probe.map_or(due, |set| set.min(due)));
         }
+        self.tell_support(link, offer, around);
         self.route_with(now, link, around);
         // A search that goes from neighbour to neighbour finds the new one by itself.
         if let Some(searches) = &self.searches
@@ -181,15 +204,8 @@ impl Servent {
         if let Some(member) = &mut self.membership {
             member.closed(now, link);
         }
-        if let (Some(queries), Some(settings)) = (&mut self.dynamic, &around.settings.dynamic) {
-            let mut inside = dynamic_query::Around {
-                settings,
-                policy: &dynamic_query::Standard,
-                outcomes: &mut around.stats.dynamic,
-                out: &mut Vec::new(),
-            };
-            queries.gone(now, link, &mut inside);
-        }
+        self.with_dynamic(around, |queries, inside| queries.gone(now, link, inside));
+        self.forget_talk(link);
     }
 
     /// Whether another neighbour of this place finds one (protocol §8.1).
@@ -242,8 +258,10 @@ impl Servent {
             }
             Kind::Bye => Self::bye(link, payload, around),
             Kind::RouteTableUpdate => self.route_table_update(now, link, payload, around),
+            Kind::Vendor { .. } => self.vendor(now, link, header, payload, around),
+            Kind::Push => self.push(now, link, header, payload, around),
             // Nothing we ever announced: neither acted on nor a fault.
-            Kind::Vendor { .. } | Kind::Push | Kind::Dht => Err(Drop::Ignored),
+            Kind::Dht | Kind::Other(HORIZON) => Err(Drop::Ignored),
             Kind::Other(_) => Err(Drop::UnknownKind),
         };
         if let Err(why) = done {
@@ -286,8 +304,11 @@ impl Servent {
             settings.secret,
         );
         let far = ttl.unwrap_or(settings.profile.max_ttl);
+        let mut query = query.clone();
+        query.flags = query.flags.with_leaf_guided(self.is_guiding());
+        let (query, payload) = (&query, query.encode());
         let searches = self.searches.get_or_insert_default();
-        let descriptor = searches.begin(now, id, guid, far, query.encode(), &settings.limits);
+        let descriptor = searches.begin(now, id, guid, far, payload, &settings.limits);
         let chooses =
             self.role == Role::Ultrapeer && (settings.dynamic.is_some() || self.routing.is_some());
         // A TTL that the user chose is kept to.

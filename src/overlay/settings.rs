@@ -6,7 +6,6 @@ use super::dynamic_query;
 use super::ground::Ground;
 use super::limits::Limits;
 use super::time::Duration;
-use crate::wire::address::Reach;
 use crate::wire::pong::Maker;
 
 /// Our vendor code (protocol §5.3).
@@ -33,15 +32,13 @@ pub struct Settings {
     pub speed: u32,
     /// The ground it stands on.
     pub ground: Ground,
-    /// Whether nobody can connect to it.
-    pub firewalled: bool,
     /// Whether it takes encrypted connections.
     pub tls: bool,
-    /// Who hands on pushes to it; hits tell the first four.
-    pub push_proxies: Vec<Reach>,
     /// Whether what neighbours ask and answer is held to the rules of today's servents (protocol
     /// §4.2, §17); otherwise the header alone decides, as in a bare flood.
     pub strict: bool,
+    /// The time since 1970 at the driver's origin of time, where somebody knows it.
+    pub origin: Option<Duration>,
     /// How an ultrapeer carries a search from neighbour to neighbour; `None`: it floods at once.
     pub dynamic: Option<dynamic_query::Settings>,
     /// When a silent neighbour is asked whether it lives; `None`: never.
@@ -63,10 +60,9 @@ impl Settings {
             address: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0),
             speed: 0,
             ground: Ground::Public,
-            firewalled: false,
             tls: false,
-            push_proxies: Vec::new(),
             strict: false,
+            origin: None,
             dynamic: None,
             keepalive: Some(Keepalive::default()),
             limits: Limits::default(),

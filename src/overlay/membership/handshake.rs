@@ -75,6 +75,7 @@ impl Servent {
             requeries: Some(false),
             pong_caching: self.membership.is_some(),
             ggep: true,
+            vendor_message: true,
             bye: true,
             tls: settings.tls,
             guid: Some(self.guid),
