@@ -28,7 +28,8 @@ impl Servent {
     ) {
         let settings = around.settings;
         // Neither could connect to the other.
-        let in_vain = self.is_firewalled() && query.flags.firewalled();
+        let firewalled = settings.firewalled || self.is_firewalled();
+        let in_vain = firewalled && query.flags.firewalled();
         if around.catalogue.is_empty() || in_vain {
             return;
         }
@@ -67,14 +68,16 @@ impl Servent {
     fn trailer(&self, settings: &Settings) -> Trailer {
         let trailer = Trailer {
             vendor: VENDOR,
-            push: Some(self.is_firewalled()),
+            push: Some(settings.firewalled || self.is_firewalled()),
             ..Trailer::default()
         };
         let trailer = match settings.tls {
             true => trailer.with_tls(),
             false => trailer,
         };
-        trailer.with_push_proxies(&self.push_proxies())
+        let mut proxies = self.push_proxies();
+        proxies.extend_from_slice(&settings.push_proxies);
+        trailer.with_push_proxies(&proxies)
     }
 }
 

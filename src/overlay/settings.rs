@@ -6,6 +6,7 @@ use super::dynamic_query;
 use super::ground::Ground;
 use super::limits::Limits;
 use super::time::Duration;
+use crate::wire::address::Reach;
 use crate::wire::pong::Maker;
 
 /// Our vendor code (protocol §5.3).
@@ -32,8 +33,12 @@ pub struct Settings {
     pub speed: u32,
     /// The ground it stands on.
     pub ground: Ground,
+    /// Whether its owner says that nobody can connect to it, whatever it learns by itself.
+    pub firewalled: bool,
     /// Whether it takes encrypted connections.
     pub tls: bool,
+    /// Who hands on pushes to it beside those it found itself; hits tell the first four.
+    pub push_proxies: Vec<Reach>,
     /// Whether what neighbours ask and answer is held to the rules of today's servents (protocol
     /// §4.2, §17); otherwise the header alone decides, as in a bare flood.
     pub strict: bool,
@@ -60,6 +65,8 @@ impl Settings {
             address: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0),
             speed: 0,
             ground: Ground::Public,
+            firewalled: false,
+            push_proxies: Vec::new(),
             tls: false,
             strict: false,
             origin: None,
