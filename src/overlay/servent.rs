@@ -5,11 +5,13 @@ use bytes::Bytes;
 
 use super::dynamic_query::{self, Asker, DynamicQueries};
 use super::flow::Pressure;
+use super::hit_throttle::HitThrottle;
 use super::input::Input;
 use super::neighbour::{self, Neighbour, Offer, Role};
 use super::output::{Output, Recipients};
 use super::routes::Routes;
 use super::routing::Routing;
+use super::scrutiny::Scrutiny;
 use super::search::{SearchId, Searches};
 use super::settings::Settings;
 use super::stats::Drop;
@@ -32,6 +34,10 @@ pub struct Servent {
     pub(super) routing: Option<Box<Routing>>,
     /// Made with the first search that goes from neighbour to neighbour.
     pub(super) dynamic: Option<Box<DynamicQueries>>,
+    /// Made with the first query of a neighbour, where we are strict.
+    pub(super) scrutiny: Option<Box<Scrutiny>>,
+    /// Made with the first hit that is passed on, where we are strict.
+    pub(super) hit_throttle: Option<Box<HitThrottle>>,
     /// When the next neighbour is to be probed.
     pub(super) probe: Option<Instant>,
 }
@@ -47,6 +53,8 @@ impl Servent {
             searches: None,
             routing: None,
             dynamic: None,
+            scrutiny: None,
+            hit_throttle: None,
             probe: None,
         }
     }
@@ -155,6 +163,7 @@ impl Servent {
     fn closed(&mut self, now: Instant, link: Link, around: &mut Surroundings<'_>) {
         self.neighbours.retain(|neighbour| neighbour.link != link);
         self.route_without(now, link, around);
+        self.forget_asker(link);
         if let (Some(queries), Some(settings)) = (&mut self.dynamic, &around.settings.dynamic) {
             let mut inside = dynamic_query::Around {
                 settings,
@@ -261,7 +270,7 @@ impl Servent {
         );
         let far = ttl.unwrap_or(settings.profile.max_ttl);
         let searches = self.searches.get_or_insert_default();
-        let descriptor = searches.begin(now, id, guid, far, query.encode(), &settings.limits);
+        let descriptor = searches.begin(now, id, guid, far, query, &settings.limits);
         let chooses = settings.role == Role::Ultrapeer
             && (settings.dynamic.is_some() || self.routing.is_some());
         // A TTL that the user chose is kept to.
