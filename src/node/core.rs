@@ -85,7 +85,7 @@ impl Core {
         Self {
             servent: Servent::new(guid),
             settings,
-            stats: Stats::default(),
+            stats: Stats::detailed(),
             searches,
             advertised,
             links: Vec::new(),

@@ -24,6 +24,7 @@ pub mod catalogue;
 pub mod dynamic_query;
 pub mod flood;
 pub mod flow;
+mod gauges;
 pub mod ground;
 mod hit_throttle;
 pub mod host_cache;

@@ -62,6 +62,20 @@ impl Servent {
     /// Takes one input at `now`, which never runs backwards, and appends what is to be done to
     /// `around.out`.
     pub fn handle(&mut self, now: Instant, input: Input<'_>, around: &mut Surroundings<'_>) {
+        let received = match &input {
+            Input::Received {
+                header, payload, ..
+            } => Some((header.kind, payload.len())),
+            _ => None,
+        };
+        let before = around.out.len();
+        self.take(now, input, around);
+        if let Some(traffic) = &mut around.stats.traffic {
+            traffic.count_out(&around.out[before..], received, self.neighbours.len());
+        }
+    }
+
+    fn take(&mut self, now: Instant, input: Input<'_>, around: &mut Surroundings<'_>) {
         match input {
             Input::Received {
                 link,
@@ -203,7 +217,7 @@ impl Servent {
         payload: &Bytes,
         around: &mut Surroundings<'_>,
     ) {
-        around.stats.receive(header.kind);
+        around.stats.receive(header, payload.len());
         let Some(neighbour) = neighbour::find(&mut self.neighbours, link) else {
             around.stats.drop(Drop::UnknownLink);
             return;

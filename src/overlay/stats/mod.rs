@@ -3,11 +3,16 @@
 //! A driver hands one set in with every input; a live node keeps one, a simulation shares one
 //! among all servents.
 
+mod sample;
+mod traffic;
+
 use std::collections::BTreeMap;
 
+pub use self::sample::{Sample, SampleKind};
+pub use self::traffic::{Traffic, Way};
 use super::dynamic_query::Outcomes;
-use crate::wire::Kind;
 use crate::wire::query_hit::Flaw;
+use crate::wire::{Header, Kind};
 
 /// Why a descriptor was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,6 +177,8 @@ pub struct Stats {
     spam: BTreeMap<&'static str, u64>,
     /// What became of dynamic queries.
     pub dynamic: Outcomes,
+    /// What came and went in detail, where somebody wants to know.
+    pub traffic: Option<Box<Traffic>>,
 }
 
 impl Stats {
@@ -188,6 +195,15 @@ impl Stats {
         "query_hit",
         "other",
     ];
+
+    /// Nothing counted yet, and [`traffic`](Self::traffic) to be.
+    #[must_use]
+    pub fn detailed() -> Self {
+        Self {
+            traffic: Some(Box::default()),
+            ..Self::default()
+        }
+    }
 
     /// How many descriptors of each kind came, with the kind's name.
     pub fn received(&self) -> impl Iterator<Item = (&'static str, u64)> {
@@ -220,8 +236,11 @@ impl Stats {
         *self.spam.entry(flaw.name()).or_default() += 1;
     }
 
-    pub(super) fn receive(&mut self, kind: Kind) {
-        self.received[slot(kind)] += 1;
+    pub(super) fn receive(&mut self, header: &Header, payload: usize) {
+        self.received[slot(header.kind)] += 1;
+        if let Some(traffic) = &mut self.traffic {
+            traffic.count(Way::In, (header.kind, header.hops), payload, 1);
+        }
     }
 
     pub(super) const fn drop(&mut self, why: Drop) {
