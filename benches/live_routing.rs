@@ -36,7 +36,10 @@ fn main() {
         .find_map(|argument| argument.parse().ok())
         .unwrap_or(1_000_000_usize);
     // Room for what is on its way, and no cap on what one neighbour asks.
-    let servent = Servent::start("[limits]\nqueue_bytes = 8388608\n", &[]);
+    let servent = Servent::start(
+        "[limits]\nqueue_bytes = 8388608\nprivate_queries_per_minute = 0\n",
+        &[],
+    );
     let mut sender = link(servent.address);
     let sinks: Vec<TcpStream> = (0..BEHIND).map(|_| link(servent.address)).collect();
 

@@ -97,6 +97,7 @@ fn nothing_but_health_is_told_without_the_token() {
     let longer = format!("Bearer {}x", running.1.access().token);
     for path in [
         "GET /api/v1/status",
+        "GET /metrics",
         "POST /api/v1/stop",
         "GET /",
         "GET /api/v1/nothing",
@@ -247,6 +248,7 @@ fn the_client_speaks_to_it() {
         assert!(client.status().await.unwrap().connected);
         let request = SearchRequest {
             query: "walnut".into(),
+            ..SearchRequest::default()
         };
         let search = client.search(&request).await.unwrap();
         assert_eq!((search.query.as_str(), search.results.len()), ("walnut", 0));
@@ -282,6 +284,7 @@ fn a_watch_is_answered_by_the_change_it_waits_for() {
     block_on(async {
         let request = SearchRequest {
             query: "walnut".into(),
+            ..SearchRequest::default()
         };
         let search = client.search(&request).await.unwrap();
         let watch = Watch {
@@ -306,4 +309,28 @@ fn only_loopback_addresses_are_listened_on() {
     let error = block_on(web::serve(node.clone(), options)).unwrap_err();
     assert!(matches!(error, web::Error::NotLoopback(_)), "{error}");
     block_on(node.stop());
+}
+
+#[test]
+fn counters_are_told_as_json_and_as_text_for_prometheus() {
+    let running = start();
+    let access = running.1.access().clone();
+    let metrics = ask_with_token(&access, "GET /metrics", "");
+    assert!(metrics.head.contains("text/plain; version=0.0.4"));
+    for line in [
+        "# TYPE filbert_drops_total counter",
+        "filbert_drops_total{reason=\"malformed\"} 0",
+        "# TYPE filbert_neighbours gauge",
+        "filbert_neighbours{of=\"leaves\"} 0",
+    ] {
+        assert!(metrics.body.lines().any(|told| told == line), "{line}");
+    }
+    let counters = block_on(Client::new(access).counters()).unwrap();
+    let received = |kind: &str| {
+        let same = |label: &String| label == kind;
+        let mut found = counters.iter().filter(|one| one.name == "received");
+        found.any(|one| one.labels.get("kind").is_some_and(same))
+    };
+    assert!(received("query") && received("query_hit"));
+    stop(running);
 }

@@ -3,7 +3,7 @@
 mod lone;
 
 use filbert::overlay::stats::Drop;
-use filbert::overlay::{Link, Offer, Recipients, Role};
+use filbert::overlay::{Ground, Link, Offer, Recipients, Role};
 use filbert::wire::ggep::Id;
 use filbert::wire::query::{Media, Query};
 use filbert::wire::urn::{Sha1, Urn};
@@ -137,6 +137,7 @@ fn no_query_goes_further_than_a_neighbour_takes() {
 #[test]
 fn hashes_are_told_as_the_asker_reads_them() {
     let mut lone = lone(&["linux.iso"]);
+    lone.settings.ground = Ground::Private;
     let plain = |lone: &mut Lone, hash: bool| {
         let mut query = Query::keywords("linux").unwrap();
         query.flags = query.flags.with_ggep_hash(hash);
@@ -187,6 +188,7 @@ fn as_many_results_as_are_wanted_and_not_always_the_same() {
     let files: Vec<String> = (0..90).map(|n| format!("linux {n}.iso")).collect();
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
     let mut lone = lone(&files);
+    lone.settings.ground = Ground::Private;
     let mut query = Query::keywords("linux").unwrap();
     let first = names(&lone.asked(0, 1, 2, &query));
     let second = names(&lone.asked(1, 1, 2, &query));

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Access, Code, ConnectRequest, Download, Error, GetRequest, Peer, Problem, Search,
+    Access, Code, ConnectRequest, Counter, Download, Error, GetRequest, Peer, Problem, Search,
     SearchRequest, Share, Status, Watch,
 };
 use crate::net::http::{self, Body, Limits, Method, Request, header};
@@ -62,6 +62,14 @@ impl Client {
     /// As [`status`](Self::status).
     pub async fn peers(&self) -> Result<Vec<Peer>, Error> {
         self.read("peers").await
+    }
+
+    /// What it counted.
+    ///
+    /// # Errors
+    /// As [`status`](Self::status).
+    pub async fn counters(&self) -> Result<Vec<Counter>, Error> {
+        self.read("counters").await
     }
 
     /// Makes a servent a neighbour.

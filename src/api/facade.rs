@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Code, ConnectRequest, Download, Error, GetRequest, Peer, Search, SearchRequest, Share, Status,
-    parse_target,
+    Code, ConnectRequest, Counter, Download, Error, GetRequest, Peer, Search, SearchRequest, Share,
+    Status, parse_target,
 };
 use crate::node::Node;
 use crate::runtime;
@@ -57,6 +57,13 @@ impl Api {
         self.node.peers().into_iter().map(Into::into).collect()
     }
 
+    /// What it counted, those of a family one after the other.
+    #[must_use]
+    pub fn counters(&self) -> Vec<Counter> {
+        let samples = self.node.counters().samples();
+        samples.into_iter().map(Into::into).collect()
+    }
+
     /// Makes a servent a neighbour.
     ///
     /// # Errors
@@ -75,8 +82,8 @@ impl Api {
     ///
     /// # Errors
     /// When there is nothing to search for.
-    pub fn search(&self, request: &SearchRequest) -> Result<Search, Error> {
-        let id = self.node.search(&request.query)?.id();
+    pub fn search(&self, request: SearchRequest) -> Result<Search, Error> {
+        let id = self.node.search_for(request.into())?.id();
         known(self.node.search_state(id), "search", id)
     }
 

@@ -6,6 +6,7 @@
 
 mod access;
 pub mod client;
+mod counters;
 mod download;
 mod error;
 mod facade;
@@ -16,11 +17,12 @@ mod target;
 
 pub use crate::node::{Builder, Node};
 pub use access::Access;
+pub use counters::{Counter, CounterKind};
 pub use download::{Download, DownloadPhase, DownloadSources, GetRequest};
 pub(crate) use error::Problem;
 pub use error::{Code, Error};
 pub use facade::{Api, Watch};
-pub use search::{Found, Search, SearchPhase, SearchRequest, Source};
+pub use search::{FileType, Found, Search, SearchPhase, SearchRequest, Source};
 pub use share::{Share, ShareStage};
 pub use status::{
     ConnectRequest, Direction, Downloads, Neighbours, Peer, Reachable, Role, Shared, Status,

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::node::state;
+use crate::node::{Wish, state};
+use crate::wire::query::Media;
 
 /// A search and what it found so far.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -64,10 +65,62 @@ pub struct Source {
 }
 
 /// The wish for a search.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 pub struct SearchRequest {
     /// Words, a `urn:…` or a magnet link.
     pub query: String,
+    /// Only files of one of these kinds; of any kind without.
+    #[serde(default)]
+    pub types: Vec<FileType>,
+    /// The smallest size, in bytes.
+    #[serde(default)]
+    pub min_size: Option<u64>,
+    /// The largest size, in bytes.
+    #[serde(default)]
+    pub max_size: Option<u64>,
+}
+
+/// A kind of file, as its name tells it.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FileType {
+    /// Sound.
+    Audio,
+    /// Moving pictures.
+    Video,
+    /// Text.
+    Document,
+    /// Pictures.
+    Image,
+    /// Programs and archives.
+    Program,
+    /// Torrents.
+    Torrent,
+}
+
+impl From<FileType> for Media {
+    fn from(kind: FileType) -> Self {
+        match kind {
+            FileType::Audio => Self::AUDIO,
+            FileType::Video => Self::VIDEO,
+            FileType::Document => Self::DOCUMENT,
+            FileType::Image => Self::IMAGE,
+            FileType::Program => Self::WINDOWS_PROGRAM.and(Self::UNIX_PROGRAM),
+            FileType::Torrent => Self::TORRENT,
+        }
+    }
+}
+
+impl From<SearchRequest> for Wish {
+    fn from(request: SearchRequest) -> Self {
+        let kinds = request.types.into_iter().map(Media::from);
+        Self {
+            text: request.query,
+            media: kinds.reduce(Media::and),
+            least: request.min_size,
+            most: request.max_size,
+        }
+    }
 }
 
 impl From<state::SearchState> for Search {

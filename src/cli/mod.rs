@@ -6,10 +6,12 @@
 
 mod config;
 mod connect;
+mod counters;
 mod decode;
 mod devnet;
 mod downloads;
 mod exit;
+mod explain;
 mod get;
 mod hash;
 mod home;
@@ -96,6 +98,8 @@ enum Command {
     Peers,
     /// Show how the daemon is
     Status,
+    /// Show what the daemon counted
+    Counters,
     /// Stop the daemon
     Stop,
     /// Look at what is shared
@@ -176,6 +180,7 @@ fn dispatch(Cli { globals, command }: Cli) -> Result<Exit, Failure> {
         Command::Downloads => until_interrupted(downloads::run(context)),
         Command::Peers => until_interrupted(peers::run(context)),
         Command::Status => until_interrupted(status::run(context)),
+        Command::Counters => until_interrupted(counters::run(context)),
         Command::Stop => until_interrupted(stop::run(context)),
         Command::Share(share::Command::Ls) => until_interrupted(share::list(context)),
         Command::Connect(arguments) => until_interrupted(connect::run(context, arguments)),

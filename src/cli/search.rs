@@ -3,14 +3,15 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::Context;
 use super::exit::{Exit, Failure};
+use super::explain::Explanation;
 use super::output::{self, Align};
 use super::session::{Joining, Session};
 use super::size;
-use crate::api::{Found, Search, SearchPhase, SearchRequest, Watch};
+use crate::api::{FileType, Found, Search, SearchPhase, SearchRequest, Watch};
 
 /// How long a daemon without a neighbour is given to find one.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -26,12 +27,18 @@ pub(super) struct Arguments {
     /// Largest size
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     max_size: Option<u64>,
+    /// Only files of this kind; may be given again
+    #[arg(long = "type", value_name = "KIND", value_enum)]
+    types: Vec<Type>,
     /// End after so many files
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
     /// End after so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     timeout: u32,
+    /// Say on stderr what is asked, and what the servent counted meanwhile
+    #[arg(long)]
+    explain: bool,
     /// Print each file as a line of JSON as it comes
     #[arg(long)]
     jsonl: bool,
@@ -39,10 +46,44 @@ pub(super) struct Arguments {
     joining: Joining,
 }
 
+/// A kind of file.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Type {
+    /// Sound
+    Audio,
+    /// Moving pictures
+    Video,
+    /// Text
+    Document,
+    /// Pictures
+    Image,
+    /// Programs and archives
+    Program,
+    /// Torrents
+    Torrent,
+}
+
+impl From<Type> for FileType {
+    fn from(kind: Type) -> Self {
+        match kind {
+            Type::Audio => Self::Audio,
+            Type::Video => Self::Video,
+            Type::Document => Self::Document,
+            Type::Image => Self::Image,
+            Type::Program => Self::Program,
+            Type::Torrent => Self::Torrent,
+        }
+    }
+}
+
 impl Arguments {
-    fn wants(&self, found: &Found) -> bool {
-        self.min_size.is_none_or(|least| found.size >= least)
-            && self.max_size.is_none_or(|most| found.size <= most)
+    fn request(&self) -> SearchRequest {
+        SearchRequest {
+            query: self.words.join(" "),
+            types: self.types.iter().copied().map(Into::into).collect(),
+            min_size: self.min_size,
+            max_size: self.max_size,
+        }
     }
 }
 
@@ -66,8 +107,12 @@ async fn search(
         timeout.min(PATIENCE)
     };
     session.connected(patience).await?;
-    let query = arguments.words.join(" ");
-    let mut search = session.client.search(&SearchRequest { query }).await?;
+    let request = arguments.request();
+    let explanation = match arguments.explain {
+        true => Some(Explanation::begin(context, &request, &session.client).await?),
+        false => None,
+    };
+    let mut search = session.client.search(&request).await?;
     let deadline = Instant::now() + timeout;
     let mut printer = Printer::new(context, arguments, session);
     loop {
@@ -84,6 +129,9 @@ async fn search(
     }
     // Hits may come until the very end.
     let search = session.client.cancel_search(search.id).await?;
+    if let Some(explanation) = explanation {
+        explanation.finish(context, &session.client).await?;
+    }
     printer.finish(search)
 }
 
@@ -107,11 +155,7 @@ impl<'a> Printer<'a> {
 
     /// Shows what is new, and tells whether that is as much as was wanted.
     fn take(&mut self, search: &Search) -> Result<bool, Failure> {
-        for found in search
-            .results
-            .iter()
-            .filter(|found| self.arguments.wants(found))
-        {
+        for found in &search.results {
             if self.is_full() {
                 break;
             }

@@ -109,7 +109,7 @@ impl Core {
         Self {
             servent,
             settings,
-            stats: Stats::default(),
+            stats: Stats::detailed(),
             searches,
             advertised,
             links: Vec::new(),

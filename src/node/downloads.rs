@@ -11,6 +11,7 @@ use super::Node;
 use super::error::Error;
 use super::ground::{is_private, is_reachable};
 use super::state::{DownloadPhase, DownloadState, Failure, FailureKind, Found, Source};
+use super::wish::Wish;
 use crate::runtime;
 use crate::transfer::download::{self, Job, Progress};
 use crate::transfer::{disk, name::safe_file_name};
@@ -316,7 +317,7 @@ impl Node {
             .map(|query| {
                 let mut core = self.0.core();
                 let text = format!("urn:sha1:{}", wanted.sha1);
-                let id = core.searches.begin(Instant::now(), text, None);
+                let id = core.searches.begin(Instant::now(), Wish::new(text), None);
                 core.search(id, &query);
                 id
             })

@@ -29,6 +29,7 @@ mod search;
 mod searches;
 pub mod state;
 mod stop;
+mod wish;
 
 use std::cell::Cell;
 use std::fmt;
@@ -47,9 +48,11 @@ pub use downloads::Target;
 pub use error::Error;
 pub use search::Search;
 pub use searches::{Hit, SearchLimits};
+pub use wish::Wish;
 
 pub use crate::library::{ShareState, Stage};
 pub use crate::net::network::{Network, Unfit};
+pub use crate::overlay::stats::{Sample, SampleKind};
 pub use crate::overlay::{Mode, Profile, Reachability};
 
 use self::builder::Temporary;
@@ -124,6 +127,35 @@ pub struct Counters {
     pub bytes_sent: u64,
     /// Descriptors dropped because a neighbour, still linked, was too slow.
     pub queue_drops: u64,
+    /// What the servent holds now.
+    pub gauges: Vec<Sample>,
+}
+
+impl Counters {
+    /// All of it under the names by which metrics know it, those of a family one after the other.
+    #[must_use]
+    pub fn samples(&self) -> Vec<Sample> {
+        let mut samples = self.stats.samples();
+        for (name, help, value) in [
+            (
+                "link_bytes_sent",
+                "bytes sent over links that are open",
+                self.bytes_sent,
+            ),
+            (
+                "queue_drops",
+                "descriptors that slow neighbours missed",
+                self.queue_drops,
+            ),
+        ] {
+            samples.push(Sample {
+                kind: SampleKind::Gauge,
+                ..Sample::counter(name, help, value)
+            });
+        }
+        samples.extend(self.gauges.iter().cloned());
+        samples
+    }
 }
 
 impl Node {
@@ -232,6 +264,7 @@ impl Node {
             queries_sent: core.queries_sent,
             bytes_sent: sum(|(sent, _)| sent),
             queue_drops: sum(|(_, dropped)| dropped),
+            gauges: core.servent.gauges(),
         }
     }
 

@@ -11,10 +11,8 @@ use super::Node;
 use super::error::Error;
 use super::searches::Hit;
 use super::state::{SearchPhase, SearchState};
+use super::wish::Wish;
 use crate::overlay::SearchId;
-use crate::wire::magnet::Magnet;
-use crate::wire::query::Query;
-use crate::wire::urn::Urn;
 
 /// Hits that wait for a reader of the stream.
 const UNREAD: usize = 1_024;
@@ -56,12 +54,18 @@ impl Node {
     /// # Errors
     /// When there is nothing in `text` to search for.
     pub fn search(&self, text: &str) -> Result<Search, Error> {
-        let query = parse(text)?;
+        self.search_for(Wish::new(text))
+    }
+
+    /// Asks the overlay for what is wished.
+    ///
+    /// # Errors
+    /// When there is nothing in the text of `wish` to search for.
+    pub fn search_for(&self, wish: Wish) -> Result<Search, Error> {
+        let query = wish.query()?;
         let (sender, hits) = mpsc::channel(UNREAD);
         let mut core = self.0.core();
-        let id = core
-            .searches
-            .begin(Instant::now(), text.to_owned(), Some(sender));
+        let id = core.searches.begin(Instant::now(), wish, Some(sender));
         core.search(id, &query);
         drop(core);
         Ok(Search {
@@ -103,32 +107,4 @@ impl Node {
             .when(&self.0.found, limit, || self.search_state(id), changed)
             .await
     }
-}
-
-/// What a user's words ask for.
-fn parse(text: &str) -> Result<Query, Error> {
-    let refused = |why| Error::Query {
-        text: text.to_owned(),
-        why,
-    };
-    let lower = text.trim().to_ascii_lowercase();
-    if lower.starts_with("urn:") {
-        let urn: Urn = text
-            .trim()
-            .parse()
-            .map_err(|_| refused("it is no URN that names a file"))?;
-        return Ok(Query::for_urn(urn));
-    }
-    if lower.starts_with("magnet:") {
-        let magnet: Magnet = text
-            .trim()
-            .parse()
-            .map_err(|_| refused("it is no magnet link"))?;
-        if let Some(urn) = magnet.topics.first() {
-            return Ok(Query::for_urn(*urn));
-        }
-        let words = magnet.keywords.or(magnet.name).unwrap_or_default();
-        return Query::keywords(&words).map_err(|_| refused("it names nothing to search for"));
-    }
-    Query::keywords(text).map_err(|_| refused("it holds no word of three letters or more"))
 }

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use futures::channel::mpsc;
 
+use super::ground::is_private;
 use super::state::{Found, SearchPhase, SearchState, Source};
+use super::wish::Wish;
 use crate::overlay::SearchId;
 use crate::wire::query_hit::{QueryHit, Record};
 use crate::wire::urn::Sha1;
@@ -62,6 +64,7 @@ pub(super) struct Searches {
 #[derive(Debug)]
 struct Entry {
     state: SearchState,
+    wish: Wish,
     ends: Instant,
     /// Where each content stands in the results.
     places: HashMap<Content, usize>,
@@ -89,14 +92,14 @@ impl Searches {
     pub(super) fn begin(
         &mut self,
         now: Instant,
-        query: String,
+        wish: Wish,
         listener: Option<mpsc::Sender<Hit>>,
     ) -> SearchId {
         self.last_id += 1;
         let id = self.last_id;
         let state = SearchState {
             id,
-            query,
+            query: wish.text.clone(),
             version: 0,
             state: SearchPhase::Searching,
             results: Vec::new(),
@@ -114,6 +117,7 @@ impl Searches {
             id,
             Entry {
                 state,
+                wish,
                 ends,
                 places: HashMap::new(),
                 listener,
@@ -139,7 +143,9 @@ impl Searches {
             return false;
         }
         let mut address = SocketAddr::from((hit.ip, hit.port));
-        if hops == 1 && hit.ip.is_unspecified() {
+        // A neighbour is where its link ends, whatever it says: where it says nothing, or what is
+        // no address from here (protocol §5.5).
+        if hops == 1 && (hit.ip.is_unspecified() || differs(address, from)) {
             address.set_ip(from.ip());
         }
         if !usable(address) {
@@ -154,7 +160,13 @@ impl Searches {
                 .collect()
         });
         let mut changed = false;
-        for record in hit.results {
+        let wish = &entry.wish;
+        let wanted: Vec<Record> = hit
+            .results
+            .into_iter()
+            .filter(|record| wish.takes(record))
+            .collect();
+        for record in wanted {
             let source = Source {
                 address,
                 servent: hit.servent,
@@ -229,6 +241,11 @@ impl Searches {
             .flat_map(|state| &state.results)
             .filter(move |found| found.sha1 == Some(sha1))
     }
+}
+
+/// Whether a neighbour of the public network tells another address than its own.
+fn differs(told: SocketAddr, from: SocketAddr) -> bool {
+    !is_private(from.ip()) && told.ip() != from.ip()
 }
 
 impl Entry {
@@ -327,7 +344,7 @@ mod tests {
     #[test]
     fn one_content_has_one_number_and_many_sources() {
         let mut searches = Searches::new(SearchLimits::default());
-        let id = searches.begin(Instant::now(), "song".into(), None);
+        let id = searches.begin(Instant::now(), Wish::new("song"), None);
         assert!(take(&mut searches, id, hit(1, 1, &[("song.ogg", 9, 7)]), 3));
         assert!(take(
             &mut searches,
@@ -355,6 +372,21 @@ mod tests {
     }
 
     #[test]
+    fn a_neighbour_of_the_public_network_is_where_its_link_ends() {
+        let mut searches = Searches::new(SearchLimits::default());
+        let id = searches.begin(Instant::now(), Wish::new("song"), None);
+        let from = "198.51.100.7:5555".parse().unwrap();
+        for hops in [1, 2] {
+            let hit = hit(hops, 6346, &[("song.ogg", 9, 7)]);
+            assert!(searches.take(id, hit, hops, from, |_| true));
+        }
+        let sources = &searches.state(1).unwrap().results[0].sources;
+        let addresses = sources.iter().map(|source| source.address.to_string());
+        let expected = ["198.51.100.7:6346", "10.0.0.2:6346"];
+        assert_eq!(addresses.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
     fn what_strangers_send_is_capped() {
         let limits = SearchLimits {
             searches: 2,
@@ -364,7 +396,7 @@ mod tests {
         };
         let mut searches = Searches::new(limits);
         let now = Instant::now();
-        let id = searches.begin(now, "a".into(), None);
+        let id = searches.begin(now, Wish::new("a"), None);
         for last in 0..9 {
             take(
                 &mut searches,
@@ -375,8 +407,8 @@ mod tests {
         }
         let state = searches.state(1).unwrap();
         assert!(state.results.len() == 2 && state.results.iter().all(|f| f.sources.len() <= 2));
-        searches.begin(now, "b".into(), None);
-        searches.begin(now, "c".into(), None);
+        searches.begin(now, Wish::new("b"), None);
+        searches.begin(now, Wish::new("c"), None);
         assert!(searches.state(1).is_none() && searches.state(3).is_some());
     }
 
@@ -384,7 +416,7 @@ mod tests {
     fn a_finished_search_takes_no_more() {
         let mut searches = Searches::new(SearchLimits::default());
         let now = Instant::now();
-        let id = searches.begin(now, "a".into(), None);
+        let id = searches.begin(now, Wish::new("a"), None);
         assert_eq!(searches.expire(now), []);
         assert_eq!(searches.expire(now + Duration::from_secs(3600)), [id]);
         assert!(!take(&mut searches, id, hit(1, 1, &[("x", 1, 0)]), 1));

@@ -32,6 +32,36 @@ pub struct Limits {
     pub hit_target_bytes: usize,
     /// Most results that we give to one query (protocol §5.4).
     pub results_per_query: usize,
+    /// Queries a minute that an ultrapeer of the public network may send, 0 for any number; what
+    /// comes in 20 s at that rate may come at once.
+    pub queries_per_minute: u32,
+    /// The same for a leaf.
+    pub leaf_queries_per_minute: u32,
+    /// The same for anybody on private ground.
+    pub private_queries_per_minute: u32,
+    /// The same for all queries of the public network that want their answers at one address.
+    pub origin_queries_per_minute: u32,
+    /// Such addresses that are remembered; a newer one takes the place of an older.
+    pub origins: usize,
+    /// How soon a leaf of the public network may ask the same again (protocol §4.2).
+    pub leaf_repeat: Duration,
+    /// Texts that are remembered of a leaf.
+    pub leaf_texts: usize,
+    /// How soon an ultrapeer of the public network may relay another query of the same text, hops
+    /// and TTL (protocol §4.2).
+    pub relay_repeat: Duration,
+    /// Texts that are remembered of an ultrapeer.
+    pub relay_texts: usize,
+    /// Queries that a neighbour may send twice, while they are few of all that it sends (protocol
+    /// §1.5).
+    pub duplicate_strikes: u32,
+    /// Results that are passed on for one query (protocol §1.7).
+    pub hit_results_per_query: u32,
+    /// Bytes of hits that are passed on for one query from more than two links away; twice as many
+    /// with TTL 2, four times with TTL 1 (protocol §1.7).
+    pub hit_bytes_per_query: usize,
+    /// Queries of which it is known how many hits were passed on, in each of two generations.
+    pub hit_queries: usize,
     /// Most searches of our own at once; the oldest makes room.
     pub searches: usize,
     /// How long a search of our own is still sent to a new neighbour.
@@ -205,6 +235,16 @@ impl Limits {
             ("queue_bytes", given(self.queue_bytes), 65_536, 1 << 30),
             ("routes", given(self.routes), 1_000, 1 << 26),
             ("searches", given(self.searches), 1, 10_000),
+            ("origins", given(self.origins), 0, 1 << 20),
+            ("leaf_texts", given(self.leaf_texts), 0, 4_096),
+            ("relay_texts", given(self.relay_texts), 0, 65_536),
+            (
+                "hit_bytes_per_query",
+                given(self.hit_bytes_per_query),
+                16_384,
+                1 << 30,
+            ),
+            ("hit_queries", given(self.hit_queries), 100, 1 << 20),
         ] {
             if !(least..=most).contains(&given) {
                 return Err(OutOfBounds {
@@ -233,6 +273,19 @@ impl Default for Limits {
             results_per_hit: 10,
             hit_target_bytes: 2_016,
             results_per_query: 50,
+            queries_per_minute: 15_000,
+            leaf_queries_per_minute: 60,
+            private_queries_per_minute: 120_000,
+            origin_queries_per_minute: 60,
+            origins: 1_024,
+            leaf_repeat: Duration::from_secs(1_700),
+            leaf_texts: 32,
+            relay_repeat: Duration::from_secs(5),
+            relay_texts: 128,
+            duplicate_strikes: 5,
+            hit_results_per_query: 250,
+            hit_bytes_per_query: 51_200,
+            hit_queries: 10_000,
             searches: 64,
             search_life: Duration::from_secs(60),
             queue_bytes: 98_304,

@@ -7,6 +7,19 @@ use super::{Link, Servent, Surroundings};
 use crate::wire::bye::Bye;
 
 impl Servent {
+    /// Closes the link of a neighbour that did something too often.
+    pub(super) fn leave(
+        &mut self,
+        link: Link,
+        code: u16,
+        why: &str,
+        around: &mut Surroundings<'_>,
+    ) {
+        if let Some(neighbour) = neighbour::find(&mut self.neighbours, link) {
+            around.out.push(close(neighbour, code, why));
+        }
+    }
+
     /// Counts what a neighbour did wrong; some things it may do only so often (protocol §17.1).
     pub(super) fn blame(&mut self, link: Link, why: Drop, around: &mut Surroundings<'_>) {
         let Some(neighbour) = neighbour::find(&mut self.neighbours, link) else {
@@ -15,7 +28,13 @@ impl Servent {
         let limits = &around.settings.limits;
         match why {
             Drop::Duplicate => neighbour.duplicates = neighbour.duplicates.wrapping_add(1),
-            Drop::Ignored | Drop::Congested | Drop::RouteLost | Drop::OwnQuery => {}
+            // What it only passed on, or what is no fault.
+            Drop::Ignored
+            | Drop::Congested
+            | Drop::RouteLost
+            | Drop::OwnQuery
+            | Drop::HitThrottled
+            | Drop::Spam => {}
             _ => neighbour.bad = neighbour.bad.wrapping_add(1),
         }
         match why {

@@ -12,7 +12,8 @@
 //!
 //! The servent dispatches; each rule has its own file: [`flood`] (TTL and hops), [`routes`]
 //! (duplicates and the way back), `query` and `query_hit` (who gets them),
-//! `query_rules` (what may be asked), `answer` (what we have), `keepalive` (who fell
+//! `query_rules` (what may be asked), `answer` (what we have), `scrutiny` and
+//! `hit_throttle` (how much of it), `keepalive` (who fell
 //! silent), `misbehaviour` (when it is enough), [`flow`] (the send queue of a link), [`limits`]
 //! (every cap). A servent that joins an overlay by itself has a [`membership`]: [`role`]
 //! (ultrapeer or leaf), [`slots`] (how many neighbours, and whom), [`host_cache`] (whom to dial),
@@ -25,7 +26,9 @@ pub mod catalogue;
 pub mod dynamic_query;
 pub mod flood;
 pub mod flow;
+mod gauges;
 pub mod ground;
+mod hit_throttle;
 pub mod host_cache;
 mod input;
 mod keepalive;
@@ -42,6 +45,7 @@ mod query_rules;
 pub mod role;
 pub mod routes;
 mod routing;
+mod scrutiny;
 mod search;
 mod servent;
 pub mod settings;

@@ -35,11 +35,20 @@ impl Servent {
         if payload.len() > settings.limits.query_bytes {
             return Err(Drop::TooLarge);
         }
+        if settings.strict {
+            self.admit(now, (link, role), header, settings)?;
+        }
         let seen = self.note_query(now, header.guid, payload, link, onward.ttl, settings);
         match seen {
             Seen::First => {}
             Seen::Raised if settings.profile.raise => around.stats.drop(Drop::Duplicate),
             Seen::Raised | Seen::Again => return Err(Drop::Duplicate),
+            Seen::Twice => {
+                if settings.strict && self.sent_twice(link, settings) {
+                    self.leave(link, 401, "too many duplicates", around);
+                }
+                return Err(Drop::Duplicate);
+            }
             Seen::Own => return Err(Drop::OwnQuery),
         }
         let first = seen == Seen::First;
@@ -57,6 +66,10 @@ impl Servent {
         if settings.strict {
             check_return_address(header.guid, &query, settings)?;
             verdict = query_rules::judge(&query, onward, settings.profile)?;
+            if first {
+                let to = (header.guid, verdict.onward);
+                self.is_news(now, (link, role), to, (&query, payload), settings)?;
+            }
         }
         let Verdict { onward, answered } = verdict;
         if first && answered {

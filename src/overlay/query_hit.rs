@@ -6,8 +6,8 @@ use super::neighbour::Role;
 use super::output::{Output, Recipients};
 use super::stats::Drop;
 use super::{Instant, Link, Servent, Surroundings, flood, neighbour};
-use crate::wire::query_hit::{QueryHit, servent_of};
-use crate::wire::{Guid, Header};
+use crate::wire::query_hit::{QueryHit, Received, flaw, servent_of};
+use crate::wire::{Guid, HEADER_LEN, Header};
 
 /// The fewest bytes of a result: index, size, and two NULs (protocol §5.2).
 const LEAST_RECORD: usize = 10;
@@ -36,8 +36,18 @@ impl Servent {
             .ok_or(Drop::NoRoute)?;
         if back == Link::OWN {
             let searches = self.searches.as_mut().ok_or(Drop::NoRoute)?;
-            let search = searches.of(header.guid).ok_or(Drop::NoRoute)?;
+            let (search, words) = searches.of(header.guid).ok_or(Drop::NoRoute)?;
             let hit = QueryHit::decode(payload).map_err(|_| Drop::Malformed)?;
+            let received = Received {
+                muid: header.guid,
+                hops: header.hops,
+                own: self.guid,
+                searched: Some(words),
+            };
+            if let Some(flaw) = flaw(&hit, &received) {
+                around.stats.flawed(flaw);
+                return Err(Drop::Spam);
+            }
             let results = u32::try_from(hit.results.len()).unwrap_or(u32::MAX);
             searches.keep(header.guid, results);
             self.note_way(now, servent, link, around);
@@ -63,12 +73,20 @@ impl Servent {
         if ttl == 0 {
             return Err(Drop::TtlExhausted);
         }
-        around.stats.routed += 1;
-        self.note_way(now, servent, link, around);
         // What it claims, as far as its size can hold it.
         let claimed = u32::from(payload.first().copied().unwrap_or(0));
         let most = u32::try_from(payload.len() / LEAST_RECORD).unwrap_or(u32::MAX);
-        self.count_hits(now, header.guid, claimed.min(most), around);
+        let results = claimed.min(most);
+        if settings.strict {
+            let throttle = self.hit_throttle.get_or_insert_default();
+            let size = (results, HEADER_LEN + payload.len());
+            if !throttle.takes(now, header.guid, size, onward.ttl, &settings.limits) {
+                return Err(Drop::HitThrottled);
+            }
+        }
+        around.stats.routed += 1;
+        self.note_way(now, servent, link, around);
+        self.count_hits(now, header.guid, results, around);
         around.out.push(Output::Forward {
             to: Recipients::One(back),
             ttl,

@@ -18,6 +18,8 @@ pub enum Seen {
     Raised,
     /// Before.
     Again,
+    /// Before, from the same neighbour.
+    Twice,
     /// It is one of ours.
     Own,
 }
@@ -45,10 +47,10 @@ impl Routes {
         self.turn(now, limits);
         let hash = hash(guid, secret);
         if let Some(slot) = self.young.find_mut(guid, hash) {
-            return slot.raise(ttl);
+            return slot.raise(link, ttl);
         }
         if let Some(slot) = self.old.find_mut(guid, hash) {
-            return slot.raise(ttl);
+            return slot.raise(link, ttl);
         }
         self.young.insert(
             Slot {
@@ -141,12 +143,14 @@ impl Slot {
         used: false,
     };
 
-    fn raise(&mut self, ttl: u8) -> Seen {
+    fn raise(&mut self, link: Link, ttl: u8) -> Seen {
         if self.link == Link::OWN.0 {
             Seen::Own
         } else if ttl > self.ttl {
             self.ttl = ttl;
             Seen::Raised
+        } else if link.0 == self.link {
+            Seen::Twice
         } else {
             Seen::Again
         }
@@ -253,6 +257,7 @@ mod tests {
         assert_eq!(note(4, 2), Seen::Again);
         assert_eq!(note(5, 3), Seen::Raised);
         assert_eq!(note(5, 3), Seen::Again);
+        assert_eq!(note(3, 3), Seen::Twice);
         assert_eq!(routes.way_back(at(1), guid, &limits, SECRET), Some(Link(3)));
         assert_eq!(routes.way_back(at(1), Guid::ZERO, &limits, SECRET), None);
     }
@@ -297,7 +302,7 @@ mod tests {
             for pick in picks {
                 let seen = routes.note(at(0), guids[pick], Link(0), 1, &limits, SECRET);
                 if recent.iter().rev().take(50).any(|&past| past == pick) {
-                    prop_assert_eq!(seen, Seen::Again);
+                    prop_assert_eq!(seen, Seen::Twice);
                 }
                 if seen == Seen::First {
                     recent.push(pick);

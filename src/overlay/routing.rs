@@ -52,6 +52,22 @@ impl Routing {
         self.due = Some(self.due.map_or(earliest, |due| due.min(earliest)));
     }
 
+    /// The tables there are: what we share, what we tell, what leaves and ultrapeers told.
+    pub(super) fn tables(&self) -> [(&'static str, Vec<&Table>); 4] {
+        [
+            ("own", self.own.iter().collect()),
+            ("told", self.told.values().collect()),
+            (
+                "leaves",
+                self.leaves.iter().map(|(_, table)| table).collect(),
+            ),
+            (
+                "ultrapeers",
+                self.ultrapeers.iter().map(|(_, table)| table).collect(),
+            ),
+        ]
+    }
+
     /// What the table of an ultrapeer says of a query; `None` when it told none.
     pub(super) fn ultrapeer_matches(&self, link: Link, query: &LookedUp) -> Option<bool> {
         self.ultrapeers.get(link).map(|table| table.matches(query))

@@ -1,9 +1,8 @@
 //! Our own searches: which GUIDs are ours, so that their hits end here.
 
-use bytes::Bytes;
-
 use super::limits::Limits;
 use super::time::Instant;
+use crate::wire::query::Query;
 use crate::wire::{Descriptor, Guid, Header, Kind};
 
 /// A search of this servent: a number that the driver chooses.
@@ -21,6 +20,8 @@ struct Search {
     /// Results that came.
     kept: u32,
     query: Descriptor,
+    /// The words searched for.
+    words: String,
 }
 
 impl Searches {
@@ -32,7 +33,7 @@ impl Searches {
         id: SearchId,
         guid: Guid,
         ttl: u8,
-        payload: Bytes,
+        query: &Query,
         limits: &Limits,
     ) -> Descriptor {
         if self.0.len() >= limits.searches.max(1) {
@@ -44,14 +45,16 @@ impl Searches {
             ttl,
             hops: 0,
         };
-        let query = Descriptor { header, payload };
+        let payload = query.encode();
+        let descriptor = Descriptor { header, payload };
         self.0.push(Search {
             id,
             begun: now,
             kept: 0,
-            query: query.clone(),
+            query: descriptor.clone(),
+            words: query.search_text().to_owned(),
         });
-        query
+        descriptor
     }
 
     /// Ends a search, and gives the GUID it asked with: its late hits are dropped.
@@ -60,12 +63,12 @@ impl Searches {
         Some(self.0.remove(place).query.header.guid)
     }
 
-    /// The search that asked with this GUID.
-    pub(super) fn of(&self, guid: Guid) -> Option<SearchId> {
+    /// The search that asked with this GUID, and its words.
+    pub(super) fn of(&self, guid: Guid) -> Option<(SearchId, &str)> {
         self.0
             .iter()
             .find(|search| search.query.header.guid == guid)
-            .map(|search| search.id)
+            .map(|search| (search.id, search.words.as_str()))
     }
 
     /// So many results came for the search that asked with this GUID.

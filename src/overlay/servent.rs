@@ -4,12 +4,14 @@
 use bytes::Bytes;
 
 use super::dynamic_query::{Asker, DynamicQueries};
+use super::hit_throttle::HitThrottle;
 use super::input::Input;
 use super::membership::Membership;
 use super::neighbour::{self, Neighbour, Offer, Role};
 use super::output::{Output, Recipients};
 use super::routes::Routes;
 use super::routing::Routing;
+use super::scrutiny::Scrutiny;
 use super::search::{SearchId, Searches};
 use super::settings::Settings;
 use super::stats::Drop;
@@ -41,6 +43,10 @@ pub struct Servent {
     pub(super) dynamic: Option<Box<DynamicQueries>>,
     /// Made with the first vendor message or push.
     pub(super) talk: Option<Box<Talk>>,
+    /// Made with the first query of a neighbour, where we are strict.
+    pub(super) scrutiny: Option<Box<Scrutiny>>,
+    /// Made with the first hit that is passed on, where we are strict.
+    pub(super) hit_throttle: Option<Box<HitThrottle>>,
     /// When the next neighbour is to be probed.
     pub(super) probe: Option<Instant>,
 }
@@ -59,6 +65,8 @@ impl Servent {
             routing: None,
             dynamic: None,
             talk: None,
+            scrutiny: None,
+            hit_throttle: None,
             probe: None,
         }
     }
@@ -66,16 +74,20 @@ impl Servent {
     /// Takes one input at `now`, which never runs backwards, and appends what is to be done to
     /// `around.out`.
     pub fn handle(&mut self, now: Instant, input: Input<'_>, around: &mut Surroundings<'_>) {
-        if !self.holds_back() {
-            return self.dispatch(now, input, around);
-        }
         let received = match &input {
-            Input::Received { header, .. } => Some(header.kind),
+            Input::Received {
+                header, payload, ..
+            } => Some((header.kind, payload.len())),
             _ => None,
         };
         let before = around.out.len();
         self.dispatch(now, input, around);
-        self.hold_back(before, received, around);
+        if self.holds_back() {
+            self.hold_back(before, received.map(|(kind, _)| kind), around);
+        }
+        if let Some(traffic) = &mut around.stats.traffic {
+            traffic.count_out(&around.out[before..], received, self.neighbours.len());
+        }
     }
 
     /// Dispatch only.
@@ -201,6 +213,7 @@ impl Servent {
     pub(super) fn closed(&mut self, now: Instant, link: Link, around: &mut Surroundings<'_>) {
         self.neighbours.retain(|neighbour| neighbour.link != link);
         self.route_without(now, link, around);
+        self.forget_asker(link);
         if let Some(member) = &mut self.membership {
             member.closed(now, link);
         }
@@ -236,7 +249,7 @@ impl Servent {
         payload: &Bytes,
         around: &mut Surroundings<'_>,
     ) {
-        around.stats.receive(header.kind);
+        around.stats.receive(header, payload.len());
         let Some(neighbour) = neighbour::find(&mut self.neighbours, link) else {
             around.stats.drop(Drop::UnknownLink);
             return;
@@ -306,9 +319,9 @@ impl Servent {
         let far = ttl.unwrap_or(settings.profile.max_ttl);
         let mut query = query.clone();
         query.flags = query.flags.with_leaf_guided(self.is_guiding());
-        let (query, payload) = (&query, query.encode());
+        let query = &query;
         let searches = self.searches.get_or_insert_default();
-        let descriptor = searches.begin(now, id, guid, far, payload, &settings.limits);
+        let descriptor = searches.begin(now, id, guid, far, query, &settings.limits);
         let chooses =
             self.role == Role::Ultrapeer && (settings.dynamic.is_some() || self.routing.is_some());
         // A TTL that the user chose is kept to.

@@ -4,6 +4,7 @@
 //! passes the `guard` first: names that only this machine has, no page of another origin, and
 //! the token. Errors are problem documents (RFC 9457) with a short word that does not change.
 
+mod exposition;
 mod guard;
 mod problem;
 mod routes;

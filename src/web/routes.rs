@@ -2,15 +2,17 @@
 
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri, header};
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 
+use super::exposition;
 use super::guard::{HEALTH, Token, guard};
 use super::problem::Refusal;
 use crate::api::{
-    Api, Code, ConnectRequest, Download, GetRequest, Peer, Search, SearchRequest, Share, Status,
-    Watch,
+    Api, Code, ConnectRequest, Counter, Download, GetRequest, Peer, Search, SearchRequest, Share,
+    Status, Watch,
 };
 
 /// The longest body of a request.
@@ -26,6 +28,7 @@ pub(super) fn router(api: Api, token: &str) -> Router {
     let routes = Router::new()
         .route("/status", get(status))
         .route("/peers", get(peers))
+        .route("/counters", get(counters))
         .route("/connections", post(connect))
         .route("/searches", get(searches).post(search))
         .route("/searches/{id}", get(search_state).delete(cancel_search))
@@ -35,6 +38,7 @@ pub(super) fn router(api: Api, token: &str) -> Router {
         .route("/stop", post(stop));
     Router::new()
         .route(HEALTH, get(async || "ok\n"))
+        .route("/metrics", get(metrics))
         .nest("/api/v1", routes)
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
@@ -49,6 +53,15 @@ async fn status(State(api): State<Api>) -> Json<Status> {
 
 async fn peers(State(api): State<Api>) -> Json<Vec<Peer>> {
     Json(api.peers())
+}
+
+async fn counters(State(api): State<Api>) -> Json<Vec<Counter>> {
+    Json(api.counters())
+}
+
+async fn metrics(State(api): State<Api>) -> impl IntoResponse {
+    let kind = [(header::CONTENT_TYPE, exposition::CONTENT_TYPE)];
+    (kind, exposition::of(&api.counters()))
 }
 
 async fn connect(State(api): State<Api>, asked: Asked<ConnectRequest>) -> Answer<StatusCode> {
@@ -66,7 +79,7 @@ async fn search(
     asked: Asked<SearchRequest>,
 ) -> Answer<(StatusCode, Json<Search>)> {
     let Json(request) = asked?;
-    Ok((StatusCode::CREATED, Json(api.search(&request)?)))
+    Ok((StatusCode::CREATED, Json(api.search(request)?)))
 }
 
 async fn search_state(

@@ -85,7 +85,7 @@ impl Servent {
                 descriptor: Descriptor { header, payload },
                 inflates,
             }) => {
-                around.stats.receive(header.kind);
+                around.stats.receive(&header, payload.len());
                 let sent = Sent {
                     from,
                     header: &header,

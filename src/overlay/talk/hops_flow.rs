@@ -42,7 +42,12 @@ impl Servent {
 
     /// A neighbour says which queries it wants.
     pub(super) fn hear_hops_flow(&mut self, link: Link, hops: u8) {
-        self.peer(link).flow = (hops < ALL).then_some(hops);
+        let flows = &mut self.talk().flows;
+        if hops < ALL {
+            flows.insert(link, hops);
+        } else {
+            flows.remove(&link);
+        }
     }
 
     /// Closes links between ultrapeers that have been congested for too long (protocol §1.8), and
@@ -72,14 +77,15 @@ impl Servent {
 
     /// Whether a neighbour wants queries that have come so many hops.
     pub(in crate::overlay) fn wants_queries(&self, link: Link, hops: u8) -> bool {
-        let flow = self.known(link).and_then(|peer| peer.flow);
-        flow.is_none_or(|flow| hops < flow)
+        let flow = self.talk.as_ref().and_then(|talk| talk.flows.get(&link));
+        flow.is_none_or(|&flow| hops < flow)
     }
 
     /// Whether any neighbour wants only some queries.
     pub(in crate::overlay) fn holds_back(&self) -> bool {
-        let talk = self.talk.as_ref();
-        talk.is_some_and(|talk| talk.peers.values().any(|peer| peer.flow.is_some()))
+        self.talk
+            .as_ref()
+            .is_some_and(|talk| !talk.flows.is_empty())
     }
 
     /// Takes those who do not want them off the recipients of queries, in all that was put out

@@ -61,6 +61,8 @@ pub struct Acquaintance {
 #[derive(Debug, Default)]
 pub(super) struct Talk {
     peers: BTreeMap<Link, Peer>,
+    /// Hops from which on a neighbour wants no query; who is not here wants all.
+    flows: BTreeMap<Link, u8>,
     pushes: Pushes,
     connect_backs: ConnectBacks,
     strangers: Strangers,
@@ -78,8 +80,6 @@ struct Peer {
     reads: Box<[Name]>,
     /// What it can.
     features: Option<Features>,
-    /// Hops from which on it wants no query; `None`: it wants all.
-    flow: Option<u8>,
     /// Since when it does not keep up.
     congested: Option<Instant>,
     /// The servent for which pushes are handed on to it.
@@ -147,6 +147,7 @@ impl Servent {
     pub(super) fn forget_talk(&mut self, link: Link) {
         if let Some(talk) = &mut self.talk {
             talk.peers.remove(&link);
+            talk.flows.remove(&link);
         }
     }
 

@@ -24,6 +24,9 @@ pub const MAX_TEXT: usize = 200;
 /// The shortest, as no servent routes words of fewer bytes.
 pub const MIN_TEXT: usize = 3;
 
+/// Letters of the text field where the whole text is in extension `XQ`.
+const FIRST_WORDS: usize = 30;
+
 /// The text of a query for a URN alone.
 const URN_TEXT: &str = "\\";
 
@@ -48,28 +51,31 @@ pub struct Query {
 
 impl Query {
     /// A search for words. Characters that some servents refuse become spaces, repeated words and
-    /// spaces go.
+    /// spaces go. More than [`MAX_TEXT`] bytes go into extension `XQ`, with the first words of it
+    /// as text for those who do not read that.
     ///
     /// # Errors
-    /// When what is left is shorter than [`MIN_TEXT`] or longer than [`MAX_TEXT`] bytes.
+    /// When what is left is shorter than [`MIN_TEXT`], or does not fit [`MAX_PAYLOAD`] even so.
     pub fn keywords(text: &str) -> Result<Self, Error> {
         let text = clean(text);
         if text.len() < MIN_TEXT {
             return Err(Error::new(0, "a search needs a word of at least 3 letters"));
         }
-        if text.len() > MAX_TEXT {
-            return Err(Error::new(
-                MAX_TEXT,
-                "a search has at most 200 bytes of text",
-            ));
-        }
         let flags = QueryFlags::new().with_ggep_hash(true);
-        Ok(Self {
+        let query = |text| Self {
             flags,
             text,
             urns: Vec::new(),
             extensions: Extensions::new(),
-        })
+        };
+        if text.len() <= MAX_TEXT {
+            return Ok(query(text));
+        }
+        let query = query(first_words(&text)).with_whole_text(text);
+        if query.encode().len() > MAX_PAYLOAD {
+            return Err(Error::new(MAX_TEXT, "a search of too many words"));
+        }
+        Ok(query)
     }
 
     /// A search for a content.
@@ -283,6 +289,21 @@ pub(super) fn urns_of(extensions: &Extensions) -> impl Iterator<Item = Urn> {
     typed.into_iter().chain(text)
 }
 
+/// The first words of a text, as many as make 30 letters, which is what others cut it to too.
+fn first_words(text: &str) -> String {
+    let mut first = String::new();
+    for word in text.split(' ') {
+        if first.chars().count() + word.chars().count() >= FIRST_WORDS {
+            break;
+        }
+        if !first.is_empty() {
+            first.push(' ');
+        }
+        first.push_str(word);
+    }
+    first
+}
+
 /// The text as every servent takes it (protocol §4.2): in NFC, without the characters that some
 /// refuse, in any of their shapes, and without repeated words and spaces.
 fn clean(text: &str) -> String {
@@ -332,6 +353,18 @@ mod tests {
         assert!(Query::keywords(&"word".repeat(51)).is_err());
         let query = Query::keywords("linux iso").unwrap();
         assert_eq!(Query::decode(&query.encode()), Ok(query));
+    }
+
+    #[test]
+    fn a_long_search_keeps_its_first_words_as_text() {
+        let words: Vec<String> = (100..152).map(|n| format!("w{n}")).collect();
+        let long = words.join(" ");
+        assert!(long.len() > MAX_TEXT);
+        let query = Query::keywords(&long).unwrap();
+        assert_eq!(query.text, "w100 w101 w102 w103 w104 w105");
+        let read = Query::decode(&query.encode()).unwrap();
+        assert_eq!(read.search_text(), long);
+        assert!(query.encode().len() <= MAX_PAYLOAD);
     }
 
     #[test]

@@ -65,6 +65,25 @@ pub enum Flaw {
 }
 
 impl Flaw {
+    /// Its name in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BlankServent => "blank_servent",
+            Self::ConflictingHashes => "conflicting_hashes",
+            Self::DuplicateIndex => "duplicate_index",
+            Self::Echo => "echo",
+            Self::EvilName => "evil_name",
+            Self::MadeUpHash => "made_up_hash",
+            Self::OddServent => "odd_servent",
+            Self::OwnServent => "own_servent",
+            Self::ReturnPath => "return_path",
+            Self::ServentIsMuid => "servent_is_muid",
+            Self::TooManyRecords => "too_many_records",
+            Self::XmlLink => "xml_link",
+        }
+    }
+
     /// Whether the hit is to be dropped as an error of its servent; otherwise it is spam, which is
     /// neither shown nor relayed.
     #[must_use]

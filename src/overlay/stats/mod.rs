@@ -3,8 +3,16 @@
 //! A driver hands one set in with every input; a live node keeps one, a simulation shares one
 //! among all servents.
 
+mod sample;
+mod traffic;
+
+use std::collections::BTreeMap;
+
+pub use self::sample::{Sample, SampleKind};
+pub use self::traffic::{Traffic, Way};
 use super::dynamic_query::Outcomes;
-use crate::wire::Kind;
+use crate::wire::query_hit::Flaw;
+use crate::wire::{Header, Kind};
 
 /// Why a descriptor was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,11 +67,25 @@ pub enum Drop {
     Browse,
     /// A query whose answers would go out of band to nobody, or to ourselves.
     BadReturnAddress,
+    /// A query whose GUID only counts up from the one before.
+    CounterGuid,
+    /// A query of a neighbour that sends too many.
+    TooMany,
+    /// A query that began where too many do.
+    OriginTooMany,
+    /// A query that a leaf repeats too soon.
+    LeafRepeat,
+    /// A query with the text, the hops and the TTL of one just relayed by the same neighbour.
+    Repeat,
+    /// A hit for a query that has had many.
+    HitThrottled,
+    /// A hit for a search of our own that nobody honest sends.
+    Spam,
 }
 
 impl Drop {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 32] = [
         Self::Duplicate,
         Self::UnknownLink,
         Self::UnknownKind,
@@ -89,6 +111,13 @@ impl Drop {
         Self::Greedy,
         Self::Browse,
         Self::BadReturnAddress,
+        Self::CounterGuid,
+        Self::TooMany,
+        Self::OriginTooMany,
+        Self::LeafRepeat,
+        Self::Repeat,
+        Self::HitThrottled,
+        Self::Spam,
     ];
 
     /// The name of the reason in metrics.
@@ -120,6 +149,13 @@ impl Drop {
             Self::Greedy => "greedy",
             Self::Browse => "browse",
             Self::BadReturnAddress => "bad_return_address",
+            Self::CounterGuid => "counter_guid",
+            Self::TooMany => "too_many",
+            Self::OriginTooMany => "origin_too_many",
+            Self::LeafRepeat => "leaf_repeat",
+            Self::Repeat => "repeat",
+            Self::HitThrottled => "hit_throttled",
+            Self::Spam => "spam",
         }
     }
 }
@@ -141,8 +177,12 @@ pub struct Stats {
     pub spared: u64,
     /// Routing tables of neighbours that were taken.
     pub tables: u64,
+    /// Hits for searches of our own that were dropped, by what was wrong with them.
+    spam: BTreeMap<&'static str, u64>,
     /// What became of dynamic queries.
     pub dynamic: Outcomes,
+    /// What came and went in detail, where somebody wants to know.
+    pub traffic: Option<Box<Traffic>>,
 }
 
 impl Stats {
@@ -159,6 +199,15 @@ impl Stats {
         "query_hit",
         "other",
     ];
+
+    /// Nothing counted yet, and [`traffic`](Self::traffic) to be.
+    #[must_use]
+    pub fn detailed() -> Self {
+        Self {
+            traffic: Some(Box::default()),
+            ..Self::default()
+        }
+    }
 
     /// How many descriptors of each kind came, with the kind's name.
     pub fn received(&self) -> impl Iterator<Item = (&'static str, u64)> {
@@ -182,8 +231,20 @@ impl Stats {
         self.drops[why as usize]
     }
 
-    pub(super) fn receive(&mut self, kind: Kind) {
-        self.received[slot(kind)] += 1;
+    /// How many hits for searches of our own were dropped for each [flaw](Flaw::name) found.
+    pub fn spam(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.spam.iter().map(|(flaw, count)| (*flaw, *count))
+    }
+
+    pub(super) fn flawed(&mut self, flaw: Flaw) {
+        *self.spam.entry(flaw.name()).or_default() += 1;
+    }
+
+    pub(super) fn receive(&mut self, header: &Header, payload: usize) {
+        self.received[slot(header.kind)] += 1;
+        if let Some(traffic) = &mut self.traffic {
+            traffic.count(Way::In, (header.kind, header.hops), payload, 1);
+        }
     }
 
     pub(super) const fn drop(&mut self, why: Drop) {

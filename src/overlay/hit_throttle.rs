@@ -1,0 +1,124 @@
+//! How many hits of one query are passed on (protocol §1.7).
+
+use std::collections::BTreeMap;
+
+use super::limits::Limits;
+use super::time::{Duration, Instant};
+use crate::wire::Guid;
+
+/// How long what passed is remembered at least; twice as long at most.
+const LIFE: Duration = Duration::from_secs(5 * 60);
+
+/// What was passed on for queries lately: two generations, each with a cap.
+#[derive(Debug, Default)]
+pub(super) struct HitThrottle {
+    young: BTreeMap<Guid, Passed>,
+    old: BTreeMap<Guid, Passed>,
+    turned: Instant,
+}
+
+/// What was passed on for one query.
+#[derive(Clone, Copy, Debug, Default)]
+struct Passed {
+    results: u32,
+    bytes: usize,
+}
+
+impl HitThrottle {
+    /// Whether a hit with so many results and bytes, and with `ttl` left, is still passed on.
+    pub(super) fn takes(
+        &mut self,
+        now: Instant,
+        guid: Guid,
+        (results, bytes): (u32, usize),
+        ttl: u8,
+        limits: &Limits,
+    ) -> bool {
+        self.turn(now, limits);
+        // Who is near the asker brings it more cheaply.
+        let most = limits.hit_bytes_per_query
+            * match ttl {
+                0 | 1 => 4,
+                2 => 2,
+                _ => 1,
+            };
+        let old = &self.old;
+        let passed = self
+            .young
+            .entry(guid)
+            .or_insert_with(|| old.get(&guid).copied().unwrap_or_default());
+        if passed.results >= limits.hit_results_per_query || passed.bytes >= most {
+            return false;
+        }
+        passed.results = passed.results.saturating_add(results);
+        passed.bytes = passed.bytes.saturating_add(bytes);
+        true
+    }
+
+    /// Begins a new generation when the young one is old or full.
+    fn turn(&mut self, now: Instant, limits: &Limits) {
+        let age = now.since(self.turned);
+        if age < LIFE && self.young.len() < limits.hit_queries {
+            return;
+        }
+        self.old = std::mem::take(&mut self.young);
+        if age >= LIFE.times(2) {
+            self.old.clear();
+        }
+        self.turned = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guid(n: u8) -> Guid {
+        Guid::from_bytes([n; 16])
+    }
+
+    fn at(secs: u64) -> Instant {
+        Instant::from_micros(secs * 1_000_000)
+    }
+
+    /// How many of a hundred such hits pass.
+    fn passing(throttle: &mut HitThrottle, secs: u64, hit: (u32, usize), ttl: u8) -> usize {
+        let limits = Limits {
+            hit_results_per_query: 50,
+            hit_bytes_per_query: 1_000,
+            ..Limits::default()
+        };
+        let takes = |_: &_| throttle.takes(at(secs), guid(1), hit, ttl, &limits);
+        (0..100).filter(takes).count()
+    }
+
+    #[test]
+    fn results_and_bytes_of_a_query_have_an_end() {
+        assert_eq!(passing(&mut HitThrottle::default(), 0, (10, 1), 3), 5);
+        for (ttl, hits) in [(3, 10), (2, 20), (1, 40)] {
+            let mut throttle = HitThrottle::default();
+            assert_eq!(passing(&mut throttle, 0, (1, 100), ttl), hits, "{ttl}");
+        }
+    }
+
+    #[test]
+    fn a_query_is_remembered_for_one_life_and_forgotten_after_two() {
+        let mut throttle = HitThrottle::default();
+        assert_eq!(passing(&mut throttle, 1, (10, 1), 3), 5);
+        assert_eq!(passing(&mut throttle, 301, (10, 1), 3), 0);
+        assert_eq!(passing(&mut throttle, 1_000, (10, 1), 3), 5);
+    }
+
+    #[test]
+    fn what_is_remembered_has_a_cap() {
+        let limits = Limits {
+            hit_queries: 10,
+            ..Limits::default()
+        };
+        let mut throttle = HitThrottle::default();
+        for n in 0..200 {
+            assert!(throttle.takes(at(0), guid(n), (1, 1), 1, &limits));
+            assert!(throttle.young.len() <= 10 && throttle.old.len() <= 10);
+        }
+    }
+}
