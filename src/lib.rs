@@ -5,6 +5,7 @@
 //!
 //! - [`wire`]: bytes to values and back, without state;
 //! - [`overlay`]: the servent itself, one state machine a node, without sockets or clocks;
+//! - [`swarm`]: transfers as state machines: one file from many sources;
 //! - [`topology`]: graphs of servents, generated or read, for the devnet and the simulator;
 //! - [`library`]: what a servent shares.
 //!
@@ -29,6 +30,7 @@ pub mod overlay;
 pub mod runtime;
 #[cfg(feature = "node")]
 pub mod store;
+pub mod swarm;
 pub mod topology;
 #[cfg(feature = "node")]
 pub mod transfer;

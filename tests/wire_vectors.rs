@@ -17,7 +17,8 @@ use filbert::wire::pong::Pong;
 use filbert::wire::push::Push;
 use filbert::wire::query::Query;
 use filbert::wire::query_hit::{QueryHit, Received, Record, Trailer, flaw, servent_of};
-use filbert::wire::{Descriptor, Guid, Kind};
+use filbert::wire::urn::TigerRoot;
+use filbert::wire::{Descriptor, Guid, Kind, dime, thex};
 use futures::AsyncReadExt;
 use futures::io::Cursor;
 use serde_json::{Value, json};
@@ -26,6 +27,7 @@ const PINGS_PONGS: &str = include_str!("data/vectors/pings_pongs.json");
 const QUERIES: &str = include_str!("data/vectors/queries.json");
 const HITS: &str = include_str!("data/vectors/hits.json");
 const PUSHES_BYES: &str = include_str!("data/vectors/pushes_byes.json");
+const TREES: &str = include_str!("data/vectors/trees.json");
 const HANDSHAKES: &str = include_str!("data/vectors/handshakes.json");
 const STREAMS: &str = include_str!("data/vectors/streams.json");
 
@@ -343,4 +345,26 @@ fn captured_header_flags_are_an_impossible_length() {
     decoder.buffer().extend_from_slice(&case.bytes);
     let refused = decoder.next().unwrap_err();
     assert_eq!(json!(refused.length), case.expect["length"]);
+}
+#[test]
+fn trees() {
+    for case in cases(TREES) {
+        let body = Bytes::from(case.bytes);
+        let size = case.expect["size"].as_u64().unwrap();
+        let root: TigerRoot = case.expect["root"].as_str().unwrap().parse().unwrap();
+        let tree = thex::decode(&body, size, root).unwrap();
+        let read = json!({
+            "size": tree.size(),
+            "root": tree.root().to_string(),
+            "nodes": tree.nodes().len(),
+            "node_len": tree.node_len(),
+        });
+        assert_eq!(read, case.expect, "{}", case.name);
+        let records = dime::decode(&body).unwrap();
+        assert_eq!(dime::encode(&records), body);
+        // Ours differs in the name that one record has for the other.
+        let ours = dime::decode(&thex::encode(&tree)).unwrap();
+        assert_eq!(ours[1].data, records[1].data);
+        assert_eq!(ours[0].data.len(), records[0].data.len());
+    }
 }

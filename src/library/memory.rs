@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::path::Path;
 
+use crate::wire::tiger_tree::TigerTree;
 use crate::wire::urn::{Sha1, TigerRoot};
 
 /// Remembers what files hashed to.
@@ -12,6 +13,17 @@ pub trait HashMemory: Debug + Send + Sync {
 
     /// Remembers what a file hashed to, in place of what was known of `path` before.
     fn remember(&self, path: &Path, version: Version, hashed: Hashed);
+
+    /// The tree with this root, if it was kept.
+    fn recall_tree(&self, root: TigerRoot) -> Option<TigerTree> {
+        let _ = root;
+        None
+    }
+
+    /// Keeps a tree. One that is its root alone need not be kept.
+    fn remember_tree(&self, tree: &TigerTree) {
+        let _ = tree;
+    }
 }
 
 /// What tells a file from its earlier self without reading it.

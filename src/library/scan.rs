@@ -213,6 +213,7 @@ impl Scan<'_> {
             match hashes {
                 Ok(hashes) => {
                     let (version, hashed) = (hashes.version(), hashes.hashed());
+                    self.library.memory.remember_tree(&hashes.tiger_tree);
                     self.library.memory.remember(&path, version, hashed);
                     self.share(path, &file, version, hashed);
                     self.done.hashed += 1;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use crate::overlay::catalogue::{Catalogue, TableBuilder, Tally};
 use crate::wire::query::Query;
 use crate::wire::query_hit::Record;
+use crate::wire::tiger_tree::TigerTree;
 use crate::wire::urn::Sha1;
 
 use super::index::{Index, SharedFile};
@@ -107,6 +108,13 @@ impl Library {
     #[must_use]
     pub fn by_index(&self, number: u32) -> Option<SharedFile> {
         self.read().by_index(number).cloned()
+    }
+
+    /// The tiger tree of a shared file, if it is known.
+    #[must_use]
+    pub fn tree(&self, file: &SharedFile) -> Option<TigerTree> {
+        let of_root = TigerTree::of_root(file.size, file.tiger_root);
+        of_root.or_else(|| self.memory.recall_tree(file.tiger_root))
     }
 
     /// The shared directories, in the order they were given.

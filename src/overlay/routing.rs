@@ -177,7 +177,7 @@ impl Servent {
         if routing.due.is_none_or(|due| due > now) {
             return;
         }
-        (routing.due, routing.last) = (None, Some(now));
+        routing.due = None;
         let own = routing.own.get_or_insert_with(|| {
             let mut builder = TableBuilder::default();
             around.catalogue.describe(&mut builder);
@@ -198,6 +198,8 @@ impl Servent {
             if told == Some(&ours) {
                 continue;
             }
+            // Nobody has to wait because nobody was there to be told.
+            routing.last = Some(now);
             for update in updates(told, &ours) {
                 let header = Header {
                     guid: Guid::random(around.rng),
@@ -213,5 +215,75 @@ impl Servent {
             }
             routing.told.insert(neighbour.link, ours.clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_pcg::Pcg64Mcg;
+
+    use super::*;
+    use crate::overlay::catalogue::Nothing;
+    use crate::overlay::{Duration, Input, Offer, Profile, Settings, Stats};
+
+    #[test]
+    fn the_first_neighbour_to_be_told_does_not_wait_for_those_who_were_not() {
+        let mut files = TableBuilder::default();
+        files.name("hazel concert");
+        let leaf = updates(None, &files.build());
+        let leaf: Vec<Bytes> = leaf.iter().map(RouteTableUpdate::encode).collect();
+        let header = Header {
+            guid: Guid::from_bytes([1; 16]),
+            kind: Kind::RouteTableUpdate,
+            ttl: 1,
+            hops: 0,
+        };
+        let mut servent = Servent::new(Guid::from_bytes([7; 16]));
+        let settings = Settings::new(Profile::PUBLIC);
+        let mut rng = Pcg64Mcg::seed_from_u64(7);
+        let mut stats = Stats::default();
+        let mut now = Instant::from_micros(1_000_000);
+        let mut told = |input| {
+            let mut out = Vec::new();
+            let mut around = Surroundings {
+                settings: &settings,
+                catalogue: &Nothing,
+                rng: &mut rng,
+                stats: &mut stats,
+                out: &mut out,
+            };
+            servent.handle(now, input, &mut around);
+            now = now + Duration::from_secs(1);
+            servent.handle(now, Input::Tick, &mut around);
+            let table = |output: &Output| match output {
+                Output::Send { to, descriptor } => {
+                    (descriptor.header.kind == Kind::RouteTableUpdate).then(|| to.clone())
+                }
+                _ => None,
+            };
+            out.iter().find_map(table)
+        };
+        let connected = |link, role| Input::Connected {
+            link: Link(link),
+            offer: Offer {
+                role,
+                routing: role == Role::Ultrapeer,
+                ..Offer::default()
+            },
+        };
+        assert_eq!(told(connected(1, Role::Leaf)), None);
+        for payload in &leaf {
+            let received = Input::Received {
+                link: Link(1),
+                header,
+                payload,
+            };
+            assert_eq!(told(received), None);
+        }
+        let first = Some(Recipients::One(Link(2)));
+        assert_eq!(told(connected(2, Role::Ultrapeer)), first);
+        // Now the pause holds.
+        assert_eq!(told(connected(3, Role::Ultrapeer)), None);
     }
 }

@@ -9,6 +9,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension, ToSql};
 
 use crate::library::{HashMemory, Hashed, Version};
+use crate::wire::tiger_tree::TigerTree;
 use crate::wire::urn::{Sha1, TigerRoot};
 
 use super::{Error, Store};
@@ -34,6 +35,19 @@ impl HashMemory for Store {
     fn remember(&self, path: &Path, version: Version, hashed: Hashed) {
         if let Err(error) = self.set_hashes(path, version, hashed) {
             warn!("the hashes of {} are not kept: {error}", path.display());
+        }
+    }
+
+    fn recall_tree(&self, root: TigerRoot) -> Option<TigerTree> {
+        self.tree(root).unwrap_or_else(|error| {
+            warn!("the tree of {root} is not known: {error}");
+            None
+        })
+    }
+
+    fn remember_tree(&self, tree: &TigerTree) {
+        if let Err(error) = self.keep_tree(tree) {
+            warn!("the tree of {} is not kept: {error}", tree.root());
         }
     }
 }

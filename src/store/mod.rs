@@ -2,6 +2,7 @@
 //!
 //! - [`marks`]: single values, such as the servent's GUID;
 //! - [`hashes`]: what files hashed to, so that they are hashed once;
+//! - [`trees`]: tiger trees by their root;
 //! - `schema`: from any older database to today's tables;
 //! - `home`: the directory, its lock, and what to do when the database is damaged.
 //!
@@ -13,6 +14,7 @@ pub mod hashes;
 mod home;
 pub mod marks;
 mod schema;
+pub mod trees;
 
 use std::fs::File;
 use std::io;

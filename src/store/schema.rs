@@ -4,11 +4,15 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{Error, hashes, marks};
+use super::{Error, hashes, marks, trees};
 
 /// What makes each version of the database from the one before; `user_version` counts those
 /// done. What has been released is never changed: a new version is a new entry.
-const MIGRATIONS: &[&[&str]] = &[&[marks::TABLE, hashes::TABLE]];
+const MIGRATIONS: &[&[&str]] = &[
+    &[marks::TABLE, hashes::TABLE],
+    // Hashed once more, for the trees.
+    &[trees::TABLE, "DELETE FROM hashes"],
+];
 
 /// Brings the database to the last version, each step wholly or not at all.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
@@ -58,7 +62,7 @@ mod tests {
                 |row| row.get(0),
             )
             .unwrap();
-        assert_eq!(tables, 2);
+        assert_eq!(tables, 3);
     }
 
     #[test]

@@ -9,6 +9,8 @@ use crate::wire::urn::{Sha1, Urn};
 pub(super) enum Wanted {
     /// By its contents: `/uri-res/N2R?urn:…`.
     Hash(Sha1),
+    /// The tree of a file, by the file's contents: `/uri-res/N2X?urn:…`.
+    Tree(Sha1),
     /// By the number and name of a query hit: `/get/<index>/<name>`.
     Number {
         /// The index of the hit.
@@ -30,9 +32,14 @@ pub(super) enum Unnamed {
 /// The file that `path` and `query` of a request's URI ask for, in any case and with any escapes.
 pub(super) fn wanted(path: &str, query: Option<&str>) -> Result<Wanted, Unnamed> {
     let path = unescaped(path);
-    if path.eq_ignore_ascii_case("/uri-res/N2R") {
-        let urn = unescaped(query.unwrap_or_default());
-        return by_hash(urn.trim());
+    for (service, wanted) in [
+        ("/uri-res/N2R", Wanted::Hash as fn(Sha1) -> Wanted),
+        ("/uri-res/N2X", Wanted::Tree),
+    ] {
+        if path.eq_ignore_ascii_case(service) {
+            let urn = unescaped(query.unwrap_or_default());
+            return by_hash(urn.trim()).map(wanted);
+        }
     }
     match path.split_at_checked(5) {
         Some((start, rest)) if start.eq_ignore_ascii_case("/get/") => {
@@ -44,10 +51,10 @@ pub(super) fn wanted(path: &str, query: Option<&str>) -> Result<Wanted, Unnamed>
     }
 }
 
-fn by_hash(urn: &str) -> Result<Wanted, Unnamed> {
+fn by_hash(urn: &str) -> Result<Sha1, Unnamed> {
     let malformed = Unnamed::Malformed("the URN is not one of urn:sha1 or urn:bitprint");
     let urn: Urn = urn.parse().map_err(|_| malformed)?;
-    urn.sha1().map(Wanted::Hash).ok_or(malformed)
+    urn.sha1().ok_or(malformed)
 }
 
 fn by_number(rest: &str) -> Result<Wanted, Unnamed> {
@@ -96,6 +103,8 @@ mod tests {
         ] {
             assert_eq!(ask(&target), hash, "{target}");
         }
+        let tree = ask(&format!("/uri-res/N2X?urn:sha1:{SHA1}"));
+        assert_eq!(tree, Ok(Wanted::Tree(SHA1.parse().unwrap())));
     }
 
     #[test]
@@ -154,7 +163,7 @@ mod tests {
             "*",
             "/etc/passwd",
             "/uri-res/N2R/x",
-            "/uri-res/N2X?urn:sha1:x",
+            "/uri-res/N2L?urn:sha1:x",
             "/é",
         ] {
             assert_eq!(ask(target), Err(Unnamed::Unknown), "{target}");

@@ -1,5 +1,7 @@
 //! Uploads: answers requests for shared files (protocol §10.1-10.4, §10.8, §10.10).
 //!
+//! A tiger tree is sent as §11.4 has it, and each file says where its own is.
+//!
 //! A file is looked up by hash or by number in the library, and never by a path. What is asked is
 //! sent in one answer, however long: some downloaders take a shorter one for the end of the file.
 
@@ -22,7 +24,8 @@ use crate::net::http::{
     Body, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header,
 };
 use crate::runtime;
-use crate::wire::urn::Urn;
+use crate::wire::thex;
+use crate::wire::urn::{Sha1, Urn};
 
 /// Bytes read from a file at once.
 const CHUNK: u64 = 256 * 1024;
@@ -124,6 +127,9 @@ impl Uploads {
         headers: &HeaderMap,
         wanted: Wanted,
     ) -> Result<Response<Body>, Refusal> {
+        if let Wanted::Tree(sha1) = wanted {
+            return self.tree(sha1).await;
+        }
         let shared = self.look_up(wanted).ok_or(Refusal::NotFound)?;
         let size = shared.size;
         let range = headers
@@ -155,12 +161,27 @@ impl Uploads {
 
     fn look_up(&self, wanted: Wanted) -> Option<SharedFile> {
         match wanted {
-            Wanted::Hash(sha1) => self.library.by_sha1(&sha1),
+            Wanted::Hash(sha1) | Wanted::Tree(sha1) => self.library.by_sha1(&sha1),
             Wanted::Number { index, name } => self
                 .library
                 .by_index(index)
                 .filter(|shared| shared.name == name),
         }
+    }
+
+    /// Answers with the tree of a file. It is small enough to need no slot.
+    async fn tree(&self, sha1: Sha1) -> Result<Response<Body>, Refusal> {
+        let library = Arc::clone(&self.library);
+        let body = runtime::spawn_blocking(move || {
+            let shared = library.by_sha1(&sha1)?;
+            library.tree(&shared).map(|tree| thex::encode(&tree))
+        });
+        let mut response = Response::new(Body::from(body.await.ok_or(Refusal::NotFound)?));
+        response.headers_mut().insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static(thex::MEDIA_TYPE),
+        );
+        Ok(response)
     }
 
     fn slot(&self, peer: SocketAddr) -> Result<Slot, Refusal> {
@@ -242,6 +263,8 @@ fn describe(headers: &mut HeaderMap, shared: &SharedFile, length: u64) {
         HeaderName::from_static("x-gnutella-content-urn"),
         &urn,
     );
+    let tree = format!("/uri-res/N2X?{urn};{}", shared.tiger_root);
+    insert(headers, HeaderName::from_static("x-thex-uri"), &tree);
     if let Ok(seconds) = u64::try_from(shared.modified_ms / 1_000)
         && seconds < LAST_DATE
     {

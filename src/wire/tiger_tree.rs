@@ -19,7 +19,8 @@ const FIRST_LEVEL: u32 = 7;
 const MAX_NODES: usize = 2 << MAX_DEPTH;
 const MAX_DEPTH: u32 = 13;
 
-type Node = [u8; 24];
+/// The digest of a part of a content.
+pub type Node = [u8; 24];
 
 /// Makes a tiger tree of a content given piece by piece.
 #[derive(Clone, Debug)]
@@ -79,6 +80,9 @@ impl TreeHasher {
             nodes = level_above(&nodes);
             level += 1;
         }
+        if nodes.len() == 1 {
+            level = top_level(self.size);
+        }
         TigerTree {
             size: self.size,
             level,
@@ -125,6 +129,27 @@ pub struct TigerTree {
 }
 
 impl TigerTree {
+    /// The tree of a content of `size` bytes whose nodes `level` levels above the leaves are these;
+    /// `None` when such a content has another number of them.
+    #[must_use]
+    pub fn new(size: u64, level: u32, nodes: Vec<Node>) -> Option<Self> {
+        let node_len = LEAF_LEN
+            .checked_shl(level)
+            .filter(|len| len >> level == LEAF_LEN)?;
+        let count = size.div_ceil(node_len).max(1);
+        (u64_of(nodes.len()) == count).then_some(Self { size, level, nodes })
+    }
+
+    /// The tree of a content so small that its root is all there is to keep; `None` of larger ones.
+    #[must_use]
+    pub fn of_root(size: u64, root: TigerRoot) -> Option<Self> {
+        (depth(size) == 0).then(|| Self {
+            size,
+            level: top_level(size),
+            nodes: vec![*root.as_bytes()],
+        })
+    }
+
     /// The root.
     #[must_use]
     pub fn root(&self) -> TigerRoot {
@@ -144,8 +169,14 @@ impl TigerTree {
 
     /// The nodes of the lowest level kept, from the start of the content on.
     #[must_use]
-    pub fn nodes(&self) -> &[[u8; 24]] {
+    pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// How many levels above the leaves these [`nodes`](Self::nodes) are.
+    #[must_use]
+    pub const fn level(&self) -> u32 {
+        self.level
     }
 
     /// How many bytes of content each of these [`nodes`](Self::nodes) covers; the last may cover
@@ -174,6 +205,31 @@ pub const fn depth(size: u64) -> u32 {
     }
 }
 
+/// How many levels above its leaves the root of a content of `size` bytes is.
+#[must_use]
+pub fn top_level(size: u64) -> u32 {
+    size.div_ceil(LEAF_LEN).next_power_of_two().ilog2()
+}
+
+/// How many bytes of a content of `size` bytes each node covers of the lowest level that servents
+/// keep.
+#[must_use]
+pub fn kept_node_len(size: u64) -> u64 {
+    let most = 1_u64 << depth(size);
+    let leaves = size.div_ceil(LEAF_LEN).max(1);
+    let level = leaves.div_ceil(most).next_power_of_two().ilog2();
+    LEAF_LEN << level
+}
+
+/// The node over `data`: a part of a content that begins at a multiple of some node's length and is
+/// as long as that, or the content's last.
+#[must_use]
+pub fn node_of(data: &[u8]) -> Node {
+    let mut hasher = TreeHasher::new();
+    hasher.update(data);
+    *hasher.finish().root().as_bytes()
+}
+
 fn leaf_start() -> Tiger {
     Tiger::new_with_prefix([0])
 }
@@ -186,7 +242,7 @@ fn join(left: &Node, right: &Node) -> Node {
         .into()
 }
 
-fn level_above(nodes: &[Node]) -> Vec<Node> {
+pub(super) fn level_above(nodes: &[Node]) -> Vec<Node> {
     nodes
         .chunks(2)
         .map(|pair| match pair {
@@ -284,6 +340,11 @@ mod tests {
             (3, 256 << 10, 700 << 10)
         );
         assert_eq!(tree.root(), plain_root(&vec![5; 700 << 10]));
+        assert_eq!(kept_node_len(700 << 10), 256 << 10);
+        for size in [0, 1, 1_025, 200 << 10] {
+            assert_eq!(kept_node_len(size), LEAF_LEN << top_level(size), "{size}");
+        }
+        assert_eq!(kept_node_len(1 << 30), 512 << 10);
     }
 
     #[test]

@@ -11,10 +11,11 @@ pub(crate) const ARROWS: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("topology", &[]),
     ("overlay", &["wire"]),
+    ("swarm", &["wire"]),
     ("library", &["wire", "overlay::catalogue"]),
     ("store", &["wire", "library"]),
     ("net", &["runtime", "wire"]),
-    ("transfer", &["library", "net", "runtime", "wire"]),
+    ("transfer", &["library", "net", "runtime", "swarm", "wire"]),
     (
         "node",
         &[
@@ -56,6 +57,7 @@ const SIMULATOR: &[&str] = &["library::index", "overlay", "topology", "wire"];
 const PURE: &[&str] = &[
     "src/wire/",
     "src/overlay/",
+    "src/swarm/",
     "src/topology/",
     "src/library/index",
 ];

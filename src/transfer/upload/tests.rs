@@ -14,7 +14,8 @@ use crate::net::handshake::Tls;
 use crate::net::http;
 use crate::transfer::download::{self, Job, Source};
 use crate::wire::Guid;
-use crate::wire::urn::{Sha1, TigerRoot};
+use crate::wire::tiger_tree::{TigerTree, TreeHasher};
+use crate::wire::urn::TigerRoot;
 
 /// More than the sockets of a connection hold, so that an upload that is not read stays under way.
 const LARGE: usize = 24 << 20;
@@ -33,6 +34,17 @@ impl HashMemory for Known {
     }
 
     fn remember(&self, _: &Path, _: Version, _: Hashed) {}
+
+    fn recall_tree(&self, root: TigerRoot) -> Option<TigerTree> {
+        (root == TigerRoot::from_bytes([3; 24])).then(large_tree)
+    }
+}
+
+/// The tree that goes with every file that is not small.
+fn large_tree() -> TigerTree {
+    let mut hasher = TreeHasher::new();
+    hasher.update(&vec![1; 1 << 20]);
+    hasher.finish()
 }
 
 /// A servent that shares one file.
@@ -443,4 +455,23 @@ fn our_own_download_fetches_it() {
     let finished = runtime::block_on(download::run(job, |_| ())).unwrap();
     assert_eq!(finished.path, home.path().join("a b.bin"));
     assert!(fs::read(finished.path).unwrap() == sharer.contents);
+}
+
+#[test]
+fn a_tree_is_told_of_and_given() {
+    let sharer = Sharer::new("a.bin", &vec![1; 1 << 20]);
+    let file = sharer.exchange("HEAD", &sharer.by_hash(), "");
+    let (uri, root) = file.header("X-Thex-Uri").unwrap().split_once(';').unwrap();
+    assert_eq!(root, sharer.shared.tiger_root.to_string());
+    let answer = sharer.get(uri, "Accept: application/dime\r\n");
+    assert_eq!(
+        (answer.status, answer.header("Content-Type")),
+        (200, Some("application/dime"))
+    );
+    let tree = large_tree();
+    let told = thex::decode(&answer.body.into(), 1 << 20, tree.root());
+    assert_eq!(told, Ok(tree));
+    let unknown = format!("/uri-res/N2X?urn:sha1:{}", Sha1::from_bytes([9; 20]));
+    assert_eq!(sharer.get(&unknown, "").status, 404);
+    assert_eq!(sharer.get("/uri-res/N2X?urn:x", "").status, 400);
 }

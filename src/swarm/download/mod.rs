@@ -1,0 +1,544 @@
+//! One file from many sources at once.
+//!
+//! A [`Download`] is told what happens to its sources and says whom to ask for which tiles next. A
+//! tile always comes whole from one source, so that wrong bytes have one sender. With the file's
+//! tiger tree each tile is verified before it counts, and who sent a wrong one is dropped and
+//! remembered. A tree that nobody vouches for is believed until the SHA-1 of the whole decides:
+//! until then, who disagrees with it is set aside and not blamed. Without a tree the SHA-1 of the
+//! whole decides, and `blame` finds the liar by fetching half of the sources' tiles again.
+//!
+//! - `settings`: how patient, and every cap; `tiles`: what is there and who is asked for it;
+//! - `source`: how one source has behaved; `assign`: who is asked for what;
+//! - `blame`: whose fault it is when the whole is wrong.
+//!
+//! Left out: hashing, writing and fetching the tree, which are the driver's work.
+
+mod assign;
+mod blame;
+mod settings;
+mod source;
+mod tiles;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::time::Duration;
+
+use rand::Rng;
+
+pub use self::settings::{Order, Settings};
+pub use self::source::{Reason, Trouble};
+
+use self::source::{Activity, Source};
+use self::tiles::{Giver, INHERITED, State, Tiles};
+use super::tile_set::TileSet;
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Somebody says that it has the file, or part of it.
+    Offered(SocketAddr),
+    /// The tree is known, in nodes as long as the tiles.
+    Tree {
+        /// Whether who asked for the file vouches for its root.
+        proven: bool,
+    },
+    /// A source told which tiles it has; nothing means all.
+    Has(SocketAddr, Option<TileSet>),
+    /// So many more bytes came of what a source was asked.
+    Received(SocketAddr, u64),
+    /// A whole tile came.
+    Arrived {
+        /// From whom.
+        source: SocketAddr,
+        /// Which: always the first that the source was asked for and has not sent.
+        tile: u32,
+        /// What the tree said of it.
+        verdict: Verdict,
+    },
+    /// A source will not send the rest of what it was asked.
+    Failed(SocketAddr, Trouble),
+    /// A tile was read again and compared with the tree.
+    Checked {
+        /// Which.
+        tile: u32,
+        /// Whether it is as the tree has it.
+        right: bool,
+    },
+    /// The whole was hashed.
+    Hashed {
+        /// Whether it is the file.
+        right: bool,
+    },
+    /// Time passed: the deadline is over.
+    Tick,
+}
+
+/// What the tree says of a tile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is right.
+    Right,
+    /// It is wrong.
+    Wrong,
+    /// There was no tree to compare it with.
+    Unknown,
+}
+
+/// What is to be done, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Ask a source for a run of tiles.
+    Ask {
+        /// Whom.
+        source: SocketAddr,
+        /// For which.
+        tiles: Range<u32>,
+    },
+    /// End what a source was asked, and send nothing more of it in.
+    Stop(SocketAddr),
+    /// Write the tile that just arrived.
+    Store {
+        /// Who sent it.
+        source: SocketAddr,
+        /// Which.
+        tile: u32,
+        /// Whether it is verified, or just there.
+        verified: bool,
+    },
+    /// Read a tile, compare it with the tree, and tell by [`Input::Checked`].
+    Check(u32),
+    /// Hash the whole, and tell by [`Input::Hashed`].
+    Hash,
+    /// Forget the tree: it is not the file's. What it verified is not.
+    Distrust,
+    /// A source sent wrong bytes and is asked no more.
+    Blamed {
+        /// Who.
+        source: SocketAddr,
+        /// The tile that shows it, where it is one.
+        tile: Option<u32>,
+    },
+    /// The whole is wrong, and one of these sent wrong bytes; they are fetched again.
+    Rejected(Vec<SocketAddr>),
+    /// Nobody is left who could be asked; a new source would help.
+    Exhausted,
+    /// The tree that is vouched for is not of the file that was asked for: there is none such.
+    Contradiction,
+    /// The whole is there and right.
+    Done,
+}
+
+/// What a download needs and does not own.
+pub struct Surroundings<'a> {
+    /// How to go about it.
+    pub settings: &'a Settings,
+    /// Random numbers.
+    pub rng: &'a mut dyn Rng,
+    /// Takes what is to be done.
+    pub out: &'a mut Vec<Output>,
+}
+
+impl fmt::Debug for Surroundings<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Surroundings")
+            .field("out", &self.out)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A file that is being fetched.
+#[derive(Debug)]
+pub struct Download {
+    tiles: Tiles,
+    sources: Vec<Source>,
+    last_id: Giver,
+    /// Who sent wrong bytes, the oldest first.
+    liars: VecDeque<SocketAddr>,
+    trust: Trust,
+    /// The one that was benched when the whole was last found wrong.
+    suspect: Option<Giver>,
+    phase: Phase,
+    /// Whether what was verified has been compared with the tree once more.
+    rechecked: bool,
+    /// Whether it was said that nobody is left.
+    exhausted: bool,
+    /// Whether something changed that may give a source something to do.
+    stirred: bool,
+    now: Duration,
+}
+
+/// How far the tree is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    /// There is none.
+    Without,
+    /// Somebody told its root.
+    Claimed,
+    /// Who asked for the file told its root.
+    Proven,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Fetching,
+    Hashing,
+    Over,
+}
+
+impl Download {
+    /// A download of a file of `size` bytes, in tiles of `tile_len`, of which nothing is there and
+    /// no source is known.
+    #[must_use]
+    pub fn new(size: u64, tile_len: u64) -> Self {
+        Self {
+            tiles: Tiles::new(size, tile_len.max(1)),
+            sources: Vec::new(),
+            last_id: 0,
+            liars: VecDeque::new(),
+            trust: Trust::Without,
+            suspect: None,
+            phase: Phase::Fetching,
+            rechecked: false,
+            exhausted: false,
+            stirred: true,
+            now: Duration::ZERO,
+        }
+    }
+
+    /// Takes over tiles of an earlier run, before the first input. With a tree they are `verified`,
+    /// and [`Input::Tree`] comes first.
+    pub fn restore(&mut self, tiles: &TileSet, verified: bool) {
+        let state = match verified && self.trust != Trust::Without {
+            true => State::Verified,
+            false => State::Present(INHERITED),
+        };
+        for tile in tiles.iter() {
+            self.tiles.set(tile, state);
+        }
+    }
+
+    /// Takes note of what happened at `now`, a span since any origin, and says what is to be done.
+    pub fn handle(&mut self, now: Duration, input: Input, around: &mut Surroundings<'_>) {
+        self.now = now;
+        if self.phase == Phase::Over {
+            return;
+        }
+        self.stirred |= !matches!(input, Input::Received(..));
+        match input {
+            Input::Offered(address) => self.offer(address, around.settings),
+            Input::Tree { proven } => self.believe(proven, around),
+            Input::Has(source, has) => self.note_has(source, has),
+            Input::Received(source, bytes) => {
+                if let Some(source) = self.sources.iter_mut().find(|s| s.address == source) {
+                    source.receive(bytes, now);
+                }
+            }
+            Input::Arrived {
+                source,
+                tile,
+                verdict,
+            } => self.arrived(source, tile, verdict, around),
+            Input::Failed(source, trouble) => {
+                if let Some(place) = self.place_of(source)
+                    && self.sources[place].asked().is_some()
+                {
+                    self.release(place);
+                    self.sources[place].note(trouble, now, around.settings);
+                }
+            }
+            Input::Checked { tile, right } => self.checked(tile, right, around),
+            Input::Hashed { right } => self.hashed(right, around),
+            Input::Tick => {}
+        }
+        self.advance(around);
+    }
+
+    /// When [`Input::Tick`] is due, if nothing else happens before.
+    #[must_use]
+    pub fn deadline(&self, settings: &Settings) -> Option<Duration> {
+        if self.phase != Phase::Fetching {
+            return None;
+        }
+        let idle = |source: &Source| source.is_ready(self.now);
+        let endgame = self.sources.iter().any(idle).then(|| {
+            // It may pay to take over what somebody else is slow to send.
+            self.now + Duration::from_secs(1)
+        });
+        let due = |source: &Source| match &source.activity {
+            Activity::Asked(asked) => Some(asked.heard + settings.silence),
+            Activity::Ready(from) if source.is_usable() => {
+                Some((*from).max(source.recheck.unwrap_or_default()))
+            }
+            _ => None,
+        };
+        let due = self.sources.iter().filter_map(due);
+        due.filter(|at| *at > self.now).chain(endgame).min()
+    }
+
+    /// Whether a tile is there and verified.
+    #[must_use]
+    pub fn is_verified(&self, tile: u32) -> bool {
+        tile < self.tiles.count() && self.tiles.state(tile) == State::Verified
+    }
+
+    /// How many bytes are there: of verified tiles, and of all.
+    #[must_use]
+    pub fn bytes(&self) -> (u64, u64) {
+        let (mut verified, mut all) = (0, 0);
+        for (tile, state) in self.tiles.states() {
+            let bytes = self.tiles.bytes(&(tile..tile + 1));
+            let length = bytes.end - bytes.start;
+            match state {
+                State::Missing => {}
+                State::Verified => (verified, all) = (verified + length, all + length),
+                State::Present(_) | State::Checking(_) => all += length,
+            }
+        }
+        (verified, all)
+    }
+
+    /// The tiles that are there and will not be thrown away without need: with a tree those that are
+    /// verified, without one all.
+    #[must_use]
+    pub fn there(&self) -> TileSet {
+        let mut there = TileSet::none(self.tiles.count());
+        for (tile, state) in self.tiles.states() {
+            let counts = match state {
+                State::Verified => true,
+                State::Present(_) => self.trust == Trust::Without,
+                State::Missing | State::Checking(_) => false,
+            };
+            if counts {
+                there.insert(tile);
+            }
+        }
+        there
+    }
+
+    /// How many sources are known that may be asked, and how many of them are being asked.
+    #[must_use]
+    pub fn sources(&self) -> (usize, usize) {
+        let usable = self.sources.iter().filter(|source| !source.is_out());
+        let active = self
+            .sources
+            .iter()
+            .filter(|source| source.asked().is_some());
+        (usable.count(), active.count())
+    }
+
+    /// Who was given up, and why.
+    pub fn given_up(&self) -> impl Iterator<Item = (SocketAddr, Reason)> {
+        self.sources
+            .iter()
+            .filter_map(|source| match source.activity {
+                Activity::Out(_, reason) => Some((source.address, reason)),
+                _ => None,
+            })
+    }
+
+    /// Sources that gave something, best first, for others who want the file.
+    pub fn givers(&self) -> impl Iterator<Item = SocketAddr> {
+        let good = |source: &&Source| source.gave > 0 && source.is_usable();
+        self.sources
+            .iter()
+            .filter(good)
+            .map(|source| source.address)
+    }
+
+    fn place_of(&self, address: SocketAddr) -> Option<usize> {
+        self.sources
+            .iter()
+            .position(|source| source.address == address)
+    }
+
+    fn offer(&mut self, address: SocketAddr, settings: &Settings) {
+        if self.liars.contains(&address) {
+            return;
+        }
+        if let Some(place) = self.place_of(address) {
+            if self.sources[place].forgive(self.now, settings) {
+                self.exhausted = false;
+            }
+            return;
+        }
+        if self.sources.len() >= settings.sources {
+            let Some(old) = self.sources.iter().position(Source::is_out) else {
+                return;
+            };
+            self.note_has(self.sources[old].address, None);
+            self.sources.remove(old);
+        }
+        self.last_id += 1;
+        self.exhausted = false;
+        self.sources
+            .push(Source::new(self.last_id, address, self.now));
+    }
+
+    fn note_has(&mut self, address: SocketAddr, has: Option<TileSet>) {
+        if let Some(place) = self.place_of(address) {
+            let source = &mut self.sources[place];
+            self.tiles.note_owner(source.has.as_ref(), has.as_ref());
+            source.recheck = None;
+            source.has = has;
+        }
+    }
+
+    fn believe(&mut self, proven: bool, around: &mut Surroundings<'_>) {
+        self.trust = match proven {
+            true => Trust::Proven,
+            false => Trust::Claimed,
+        };
+        self.rechecked = false;
+        let there: Vec<_> = self.tiles.states().collect();
+        for (tile, state) in there {
+            if let State::Present(giver) = state {
+                self.tiles.set(tile, State::Checking(giver));
+                around.out.push(Output::Check(tile));
+            }
+        }
+        for source in &mut self.sources {
+            source.benched = false;
+        }
+    }
+
+    fn arrived(
+        &mut self,
+        address: SocketAddr,
+        tile: u32,
+        verdict: Verdict,
+        around: &mut Surroundings<'_>,
+    ) {
+        let Some(place) = self.place_of(address) else {
+            return;
+        };
+        let tile_bytes = self.tiles.bytes(&(tile..tile + 1));
+        let source = &mut self.sources[place];
+        let id = source.id;
+        let Some(asked) = source.asked_mut().filter(|asked| asked.left.start == tile) else {
+            return;
+        };
+        asked.left.start += 1;
+        asked.ahead = asked
+            .ahead
+            .saturating_sub(tile_bytes.end - tile_bytes.start);
+        asked.heard = self.now;
+        let over = asked.left.is_empty();
+        let cut_short = asked.left.end < asked.end;
+        self.tiles.release(tile..tile + 1);
+        if verdict == Verdict::Wrong && self.trust != Trust::Without {
+            around.out.push(Output::Stop(address));
+            self.disagrees(place, tile, around);
+            return;
+        }
+        if over {
+            self.sources[place].rest(self.now, self.now);
+        }
+        if over && cut_short {
+            around.out.push(Output::Stop(address));
+        }
+        self.sources[place].praise();
+        if self.tiles.state(tile) == State::Missing {
+            let state = match (self.trust, verdict) {
+                (Trust::Without, _) => State::Present(id),
+                (_, Verdict::Right) => State::Verified,
+                _ => State::Checking(id),
+            };
+            self.tiles.set(tile, state);
+            around.out.push(Output::Store {
+                source: address,
+                tile,
+                verified: state == State::Verified,
+            });
+            if matches!(state, State::Checking(_)) {
+                around.out.push(Output::Check(tile));
+            }
+        }
+        self.call_off(tile, around.out);
+    }
+
+    fn checked(&mut self, tile: u32, right: bool, around: &mut Surroundings<'_>) {
+        let State::Checking(giver) = self.tiles.state(tile) else {
+            return;
+        };
+        if right {
+            self.tiles.set(tile, State::Verified);
+            return;
+        }
+        self.tiles.set(tile, State::Missing);
+        let giver = self.sources.iter().position(|source| source.id == giver);
+        if let Some(place) = giver.filter(|place| !self.sources[*place].is_out()) {
+            if self.sources[place].asked().is_some() {
+                around.out.push(Output::Stop(self.sources[place].address));
+            }
+            self.disagrees(place, tile, around);
+        }
+    }
+
+    fn hashed(&mut self, right: bool, around: &mut Surroundings<'_>) {
+        if self.phase != Phase::Hashing {
+            return;
+        }
+        self.phase = Phase::Fetching;
+        match (right, self.trust) {
+            (true, _) => {
+                self.convict_doubted(around.out);
+                around.out.push(Output::Done);
+                self.phase = Phase::Over;
+            }
+            (false, Trust::Without) => self.blame(around),
+            (false, _) if !self.rechecked => {
+                self.rechecked = true;
+                for tile in 0..self.tiles.count() {
+                    self.tiles.set(tile, State::Checking(INHERITED));
+                    around.out.push(Output::Check(tile));
+                }
+            }
+            (false, Trust::Claimed) => self.distrust(around.out),
+            (false, Trust::Proven) => {
+                around.out.push(Output::Contradiction);
+                self.phase = Phase::Over;
+            }
+        }
+    }
+
+    /// Takes away from a source what it was asked, if anything.
+    fn release(&mut self, place: usize) {
+        if let Some(asked) = self.sources[place].asked() {
+            let left = asked.left.clone();
+            self.tiles.release(left);
+        }
+    }
+
+    /// What follows from the state as it is now.
+    fn advance(&mut self, around: &mut Surroundings<'_>) {
+        if self.phase != Phase::Fetching {
+            return;
+        }
+        self.give_up_silent(around);
+        let unverified = self.trust != Trust::Without && !self.tiles.all_verified();
+        if self.tiles.missing() == 0 && !unverified {
+            for place in 0..self.sources.len() {
+                if self.sources[place].asked().is_some() {
+                    self.release(place);
+                    self.sources[place].rest(self.now, self.now);
+                    around.out.push(Output::Stop(self.sources[place].address));
+                }
+            }
+            self.phase = Phase::Hashing;
+            around.out.push(Output::Hash);
+            return;
+        }
+        if std::mem::take(&mut self.stirred) {
+            self.assign(around);
+        }
+        if self.tiles.missing() > 0 && !self.sources.iter().any(Source::is_usable) {
+            if self.recall(around.out) {
+                self.assign(around);
+            } else if !std::mem::replace(&mut self.exhausted, true) {
+                around.out.push(Output::Exhausted);
+            }
+        }
+    }
+}

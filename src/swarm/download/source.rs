@@ -1,0 +1,333 @@
+//! One source of a download: how it has behaved, and when it may be asked again.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::time::Duration;
+
+use super::settings::Settings;
+use super::tiles::Giver;
+use crate::swarm::tile_set::TileSet;
+
+/// What was wrong with a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// No connection came about.
+    Unreachable,
+    /// The connection ended too early, or what came was no HTTP.
+    Broken,
+    /// It sent nothing for too long.
+    Silent,
+    /// It has no place for us now.
+    Busy {
+        /// When it wants to be asked again, if it said.
+        retry_after: Option<Duration>,
+    },
+    /// It keeps a place for us in its queue (protocol §10.7).
+    Queued {
+        /// Our place, from 1, if it said.
+        position: Option<u32>,
+        /// When it wants to be asked again, at the earliest.
+        poll: Duration,
+    },
+    /// It does not have the tiles asked for, but perhaps others (protocol §10.4, status 416).
+    Unavailable,
+    /// It does not have the file, or not for us.
+    Refused,
+    /// Its file is another one, or of another size.
+    Different,
+}
+
+/// Why a source is asked no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It failed or refused, in this way in the end.
+    Failed(Trouble),
+    /// It sent wrong bytes.
+    Lied,
+}
+
+/// What a source does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Activity {
+    /// It may be asked from this moment on.
+    Ready(Duration),
+    /// It is asked for these tiles, of which it gives the first one now.
+    Asked(Asked),
+    /// It was given up at this moment.
+    Out(Duration, Reason),
+}
+
+/// A request that is under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// What is still to come.
+    pub(super) left: Range<u32>,
+    /// Where the request ends; before that, where somebody else was faster at its end.
+    pub(super) end: u32,
+    /// Bytes of these that came.
+    pub(super) ahead: u64,
+    /// When it was asked.
+    pub(super) since: Duration,
+    /// When something happened last.
+    pub(super) heard: Duration,
+    /// Whether anything came at all.
+    pub(super) answered: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) id: Giver,
+    pub(super) address: SocketAddr,
+    pub(super) activity: Activity,
+    /// What it has, where that is not everything.
+    pub(super) has: Option<TileSet>,
+    /// Not asked, since its bytes are in doubt.
+    pub(super) benched: bool,
+    /// Sent a tile that an unproven tree does not have.
+    pub(super) doubted: bool,
+    /// The tile that it broke off in, which it may go on with.
+    pub(super) broken_off: Option<u32>,
+    /// Whether it was ever asked.
+    pub(super) tried: bool,
+    /// Whole tiles that came and were taken.
+    pub(super) gave: u32,
+    /// When to ask what it has now, as it has nothing of use.
+    pub(super) recheck: Option<Duration>,
+    /// Its place in its queue.
+    pub(super) position: Option<u32>,
+    /// Failures in a row.
+    failures: u32,
+    /// Refusals in a row.
+    refusals: u32,
+    rate: Meter,
+    /// How long it takes to begin an answer, smoothed.
+    latency: Duration,
+}
+
+/// Bytes a second, from spans of at least [`Meter::SPAN`].
+#[derive(Debug, Default)]
+struct Meter {
+    since: Duration,
+    bytes: u64,
+    rate: u64,
+}
+
+impl Meter {
+    const SPAN: Duration = Duration::from_millis(500);
+
+    fn begin(&mut self, now: Duration) {
+        (self.since, self.bytes) = (now, 0);
+    }
+
+    fn count(&mut self, bytes: u64, now: Duration) {
+        self.bytes += bytes;
+        if now.saturating_sub(self.since) >= Self::SPAN {
+            self.close(now);
+        }
+    }
+
+    fn close(&mut self, now: Duration) {
+        // What comes from the buffers of a machine at once says little of its speed.
+        let micros = now.saturating_sub(self.since).as_micros().max(1_000);
+        if self.bytes > 0 {
+            let sample = u128::from(self.bytes) * 1_000_000 / micros;
+            let sample = u64::try_from(sample).unwrap_or(u64::MAX);
+            self.rate = match self.rate {
+                0 => sample,
+                rate => rate / 2 + sample / 2,
+            };
+        }
+        self.begin(now);
+    }
+}
+
+impl Source {
+    pub(super) fn new(id: Giver, address: SocketAddr, now: Duration) -> Self {
+        Self {
+            id,
+            address,
+            activity: Activity::Ready(now),
+            has: None,
+            benched: false,
+            doubted: false,
+            broken_off: None,
+            tried: false,
+            gave: 0,
+            recheck: None,
+            position: None,
+            failures: 0,
+            refusals: 0,
+            rate: Meter::default(),
+            latency: Duration::ZERO,
+        }
+    }
+
+    /// Bytes a second, 0 while unknown.
+    pub(super) const fn rate(&self) -> u64 {
+        self.rate.rate
+    }
+
+    /// Whether it failed since it last gave something.
+    pub(super) const fn is_troubled(&self) -> bool {
+        self.failures + self.refusals > 0
+    }
+
+    /// How long it takes to begin an answer.
+    pub(super) const fn latency(&self) -> Duration {
+        self.latency
+    }
+
+    /// Whether it may still be asked, now or later.
+    pub(super) const fn is_usable(&self) -> bool {
+        !self.benched && !self.is_out()
+    }
+
+    pub(super) const fn asked(&self) -> Option<&Asked> {
+        match &self.activity {
+            Activity::Asked(asked) => Some(asked),
+            _ => None,
+        }
+    }
+
+    pub(super) const fn asked_mut(&mut self) -> Option<&mut Asked> {
+        match &mut self.activity {
+            Activity::Asked(asked) => Some(asked),
+            _ => None,
+        }
+    }
+
+    pub(super) const fn is_out(&self) -> bool {
+        matches!(self.activity, Activity::Out(..))
+    }
+
+    pub(super) fn is_ready(&self, now: Duration) -> bool {
+        !self.benched && matches!(self.activity, Activity::Ready(from) if from <= now)
+    }
+
+    /// How many bytes to ask of it at once.
+    pub(super) fn appetite(&self, settings: &Settings) -> u64 {
+        if self.rate() == 0 {
+            return settings.first_range;
+        }
+        let span = settings.span.max(self.latency * 8).as_millis();
+        let bytes = u128::from(self.rate()) * span / 1_000;
+        u64::try_from(bytes)
+            .unwrap_or(u64::MAX)
+            .min(settings.longest_range)
+    }
+
+    /// How long until it has sent `bytes` more; `None` if nobody knows.
+    pub(super) fn time_for(&self, bytes: u64) -> Option<Duration> {
+        let micros = u128::from(bytes) * 1_000_000 / u128::from(self.rate()).max(1);
+        let micros = u64::try_from(micros).unwrap_or(u64::MAX);
+        (self.rate() > 0).then(|| Duration::from_micros(micros))
+    }
+
+    pub(super) fn ask(&mut self, run: Range<u32>, now: Duration) {
+        self.rate.begin(now);
+        self.tried = true;
+        self.activity = Activity::Asked(Asked {
+            end: run.end,
+            left: run,
+            ahead: 0,
+            since: now,
+            heard: now,
+            answered: false,
+        });
+    }
+
+    /// Bytes came of what it was asked.
+    pub(super) fn receive(&mut self, bytes: u64, now: Duration) {
+        self.position = None;
+        let Activity::Asked(asked) = &mut self.activity else {
+            return;
+        };
+        asked.ahead += bytes;
+        if !asked.answered {
+            asked.answered = true;
+            let took = now.saturating_sub(asked.heard);
+            self.latency = match self.latency {
+                Duration::ZERO => took,
+                known => (known + took) / 2,
+            };
+            // The speed is that of the bytes, not of the wait for them; the first ones are at hand
+            // already, so they do not count.
+            self.rate.begin(now);
+        } else {
+            self.rate.count(bytes, now);
+        }
+        asked.heard = now;
+    }
+
+    /// A whole tile came and was of use.
+    pub(super) const fn praise(&mut self) {
+        self.gave = self.gave.saturating_add(1);
+        (self.failures, self.refusals) = (0, 0);
+    }
+
+    /// What it was asked is over, well or badly.
+    pub(super) fn rest(&mut self, until: Duration, now: Duration) {
+        self.rate.close(now);
+        self.activity = Activity::Ready(until);
+    }
+
+    /// Takes note of what went wrong.
+    pub(super) fn note(&mut self, trouble: Trouble, now: Duration, settings: &Settings) {
+        self.broken_off = self
+            .asked()
+            .filter(|asked| asked.ahead > 0)
+            .map(|asked| asked.left.start);
+        let wait = |pause: Duration| {
+            (pause <= settings.longest_wait).then(|| pause.max(settings.shortest_wait))
+        };
+        let pause = match trouble {
+            Trouble::Unreachable | Trouble::Broken | Trouble::Silent => {
+                self.failures += 1;
+                let doubled = settings.retry * 2_u32.saturating_pow(self.failures.min(16) - 1);
+                (self.failures < settings.attempts).then(|| doubled.min(settings.longest_wait))
+            }
+            Trouble::Busy { retry_after } => {
+                self.refusals += 1;
+                let pause = retry_after.unwrap_or(settings.busy);
+                wait(pause).filter(|_| self.refusals < settings.refusals)
+            }
+            // It will be our turn: that may take as long as it likes, but not more often.
+            Trouble::Queued { position, poll } => {
+                self.position = position;
+                wait(poll)
+            }
+            Trouble::Unavailable => {
+                self.refusals += 1;
+                // The first time it may have told what it has instead.
+                let pause = match self.has.as_ref().is_some_and(|has| !has.is_empty()) {
+                    true => settings.shortest_wait * (self.refusals - 1),
+                    false => settings.recheck * self.refusals.min(6),
+                };
+                // It fetches the file itself, so that it gets patience.
+                (self.refusals < settings.refusals * 3).then_some(pause)
+            }
+            Trouble::Refused | Trouble::Different => None,
+        };
+        if !matches!(trouble, Trouble::Queued { .. }) {
+            self.position = None;
+        }
+        match pause {
+            Some(pause) => self.rest(now + pause, now),
+            None => self.activity = Activity::Out(now, Reason::Failed(trouble)),
+        }
+    }
+
+    /// Another chance for one that was given up, but never for one that lied.
+    pub(super) fn forgive(&mut self, now: Duration, settings: &Settings) -> bool {
+        match self.activity {
+            Activity::Out(since, Reason::Failed(trouble))
+                if trouble != Trouble::Different && now >= since + settings.forgive =>
+            {
+                (self.failures, self.refusals) = (0, 0);
+                self.activity = Activity::Ready(now);
+                true
+            }
+            _ => false,
+        }
+    }
+}

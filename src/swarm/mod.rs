@@ -1,0 +1,12 @@
+//! Transfers as state machines: what to fetch from whom next, decided without a socket, a file, a
+//! clock or a thread.
+//!
+//! - [`download`]: one file from many sources at once, verified tile by tile;
+//! - [`tile_set`]: which tiles of a file somebody has.
+//!
+//! A driver tells what happens as [`download::Input`] and carries out what comes back as
+//! [`download::Output`]. Time is a span since an origin of the driver's choice. A source is known
+//! by the address where it serves.
+
+pub mod download;
+pub mod tile_set;
