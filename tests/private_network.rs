@@ -195,6 +195,20 @@ fn a_wrong_secret_none_or_no_tls_is_refused() {
 }
 
 #[test]
+fn servents_of_one_network_find_each_other_with_no_address_given() {
+    // A name that no other run of this test has.
+    let name = format!("test {}", filbert::wire::Guid::random(&mut rand::rng()));
+    let start = |network| block_on(builder().network(network).lan().start()).unwrap();
+    let (one, two) = (start(named(&name)), start(named(&name)));
+    let other = start(named("another"));
+    until("linked", || {
+        one.peers().len() == 1 && two.peers().len() == 1
+    });
+    assert!(other.peers().is_empty());
+    stop(&[&one, &two, &other]);
+}
+
+#[test]
 fn a_secret_takes_tls() {
     let encryption = filbert::node::Encryption::Off;
     let network = secret("club", "correct horse battery");

@@ -136,6 +136,9 @@ async fn start(context: &Context, arguments: Arguments) -> Result<Node, Failure>
     if let Some(network) = joining.belonging.resolve().await? {
         builder = builder.network(network);
     }
+    if joining.lan {
+        builder = builder.lan();
+    }
     for share in shares {
         builder = builder.share(absolute(&share)?);
     }

@@ -100,7 +100,7 @@ async fn search(
     session: &Session,
 ) -> Result<Exit, Failure> {
     let timeout = Duration::from_secs(arguments.timeout.into());
-    let hopeless = session.is_short_lived() && arguments.joining.peers.is_empty();
+    let hopeless = session.is_short_lived() && arguments.joining.is_hopeless();
     let patience = if hopeless {
         Duration::ZERO
     } else {
@@ -217,7 +217,7 @@ impl<'a> Printer<'a> {
         }
         let sources: usize = search.results.iter().map(|found| found.sources.len()).sum();
         let next = if self.short_lived {
-            "fetch with `filbert get urn:sha1:…` and the same --peer".to_owned()
+            "fetch with `filbert get urn:sha1:…` and the same options".to_owned()
         } else {
             format!(
                 "fetch with `filbert get {}`, sources with `filbert results {}`",

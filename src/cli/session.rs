@@ -28,11 +28,19 @@ pub(super) struct Joining {
     /// Where to listen for other servents
     #[arg(long, env = "FILBERT_LISTEN", value_name = "ADDR")]
     pub(super) listen: Option<SocketAddrV4>,
+    /// Find the servents of the local network
+    #[arg(long)]
+    pub(super) lan: bool,
     #[command(flatten)]
     pub(super) belonging: Belonging,
 }
 
 impl Joining {
+    /// Whether there is anybody to reach.
+    pub(super) const fn is_hopeless(&self) -> bool {
+        self.peers.is_empty() && !self.lan
+    }
+
     /// The addresses of the peers that were named.
     pub(super) async fn resolve(&self) -> Result<Vec<SocketAddr>, Failure> {
         let mut addresses = Vec::new();
@@ -144,6 +152,9 @@ impl Session {
             .listen(joining.listen.unwrap_or(anywhere));
         if let Some(network) = network {
             builder = builder.network(network);
+        }
+        if joining.lan {
+            builder = builder.lan();
         }
         for peer in peers {
             builder = builder.peer(*peer);

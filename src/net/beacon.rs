@@ -6,14 +6,17 @@
 //! wire. It says where to dial and to which overlay one belongs; whoever hears it may dial, and
 //! everything else is settled there.
 //!
-//! A beacon is 31 bytes: `FLBT`, version 1, the servent's GUID, its TCP port (little-endian, as all
-//! of Gnutella), 8 bytes that stand for the network's name. Its address is where it comes from.
+//! A beacon is 32 bytes: `FLBT`, version 1, the servent's GUID, its TCP port (little-endian, as all
+//! of Gnutella), 8 bytes that stand for the network's name, and 1 where an answer is wanted, else 0.
+//! Its address is where it comes from. A newcomer asks, and those who hear it send a beacon at once.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
-use futures::future::join;
+use futures::channel::mpsc;
+use futures::future::{join, select};
+use futures::{FutureExt, StreamExt};
 use sha1::{Digest, Sha1};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -29,6 +32,10 @@ pub const GROUP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(239, 255, 70, 66
 const SOON: Duration = Duration::from_secs(2);
 /// Beacons sent that fast: those who start within half a minute find each other at once.
 const SOON_COUNT: u32 = 15;
+/// Of these, those that ask for an answer.
+const ASKING: u32 = 3;
+/// Time between beacons, however often they are asked for.
+const PAUSE: Duration = Duration::from_millis(500);
 /// Time between beacons later.
 const LATER: Duration = Duration::from_secs(10);
 
@@ -49,7 +56,7 @@ const LIMITS: Limits = Limits {
 
 const MAGIC: &[u8; 4] = b"FLBT";
 const VERSION: u8 = 1;
-const LENGTH: usize = 31;
+const LENGTH: usize = 32;
 
 /// What a servent says of itself to the local network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +67,8 @@ pub struct Beacon {
     pub port: u16,
     /// The overlay it belongs to.
     pub network: NetworkId,
+    /// It wants to hear who is there.
+    pub asks: bool,
 }
 
 /// What stands for the name of an overlay: enough to tell overlays apart, and no proof of anything.
@@ -87,7 +96,8 @@ impl Beacon {
         bytes[4] = VERSION;
         bytes[5..21].copy_from_slice(self.servent.as_bytes());
         bytes[21..23].copy_from_slice(&self.port.to_le_bytes());
-        bytes[23..].copy_from_slice(&self.network.0);
+        bytes[23..31].copy_from_slice(&self.network.0);
+        bytes[31] = self.asks.into();
         bytes
     }
 
@@ -116,11 +126,17 @@ impl Beacon {
             return Err(Error::new(21, "beacon with port 0"));
         }
         let mut network = [0; 8];
-        network.copy_from_slice(&bytes[23..]);
+        network.copy_from_slice(&bytes[23..31]);
+        let asks = match bytes[31] {
+            0 => false,
+            1 => true,
+            _ => return Err(Error::new(31, "beacon with an unknown wish")),
+        };
         Ok(Self {
             servent,
             port,
             network: NetworkId(network),
+            asks,
         })
     }
 }
@@ -167,26 +183,30 @@ impl Lan {
     /// Sends beacons and hands on those of others in the same overlay, with the address to dial,
     /// as long as it is polled. A servent is heard again and again, and on each interface.
     pub async fn run(&self, heard: impl FnMut(SocketAddr, Guid)) {
-        join(self.announce(), self.hear(heard)).await;
+        let (ask, asked) = mpsc::channel(1);
+        join(self.announce(asked), self.hear(ask, heard)).await;
     }
 
-    async fn announce(&self) {
+    async fn announce(&self, mut asked: mpsc::Receiver<()>) {
         for count in 0_u32.. {
             match self.interfaces() {
                 Ok(interfaces) => {
                     for interface in interfaces {
-                        if let Err(error) = self.send(interface) {
+                        if let Err(error) = self.send(interface, count < ASKING) {
                             log::debug!("no beacon on {interface}: {error}");
                         }
                     }
                 }
                 Err(error) => log::debug!("no beacons: {error}"),
             }
-            runtime::sleep(if count < SOON_COUNT { SOON } else { LATER }).await;
+            let rest = if count < SOON_COUNT { SOON } else { LATER };
+            runtime::sleep(PAUSE).await;
+            let rest = runtime::sleep(rest.saturating_sub(PAUSE));
+            select(rest.boxed(), asked.next()).await;
         }
     }
 
-    async fn hear(&self, mut heard: impl FnMut(SocketAddr, Guid)) {
+    async fn hear(&self, mut ask: mpsc::Sender<()>, mut heard: impl FnMut(SocketAddr, Guid)) {
         let mut gate = Gate::new(LIMITS);
         let start = Instant::now();
         // One byte more, so that a longer datagram is not taken for a beacon.
@@ -197,6 +217,10 @@ impl Lan {
                     if gate.pass(from, start.elapsed())
                         && let Some(servent) = self.stranger(&buffer[..length], from.ip())
                     {
+                        if servent.asks {
+                            // Asked already.
+                            let _full = ask.try_send(());
+                        }
                         heard(SocketAddr::new(from.ip(), servent.port), servent.servent);
                     }
                 }
@@ -251,7 +275,7 @@ impl Lan {
     }
 
     /// Sends a beacon on an interface, from the address to be dialled.
-    fn send(&self, interface: Ipv4Addr) -> io::Result<()> {
+    fn send(&self, interface: Ipv4Addr, asks: bool) -> io::Result<()> {
         let from = if self.listen.is_unspecified() {
             interface
         } else {
@@ -263,7 +287,11 @@ impl Lan {
         // The other servents of this machine shall hear it too.
         socket.set_multicast_loop_v4(true)?;
         socket.bind(&SocketAddrV4::new(from, 0).into())?;
-        socket.send_to(&self.beacon.encode(), &GROUP.into())?;
+        let beacon = Beacon {
+            asks,
+            ..self.beacon
+        };
+        socket.send_to(&beacon.encode(), &GROUP.into())?;
         Ok(())
     }
 }
@@ -281,9 +309,7 @@ const fn is_local(ip: Ipv4Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use futures::channel::mpsc;
-    use futures::future::{Either, select};
-    use futures::{FutureExt, StreamExt};
+    use futures::future::Either;
     use proptest::prelude::*;
 
     use super::*;
@@ -296,6 +322,7 @@ mod tests {
             servent: Guid::from_bytes([mark; 16]),
             port: 6_300 + u16::from(mark),
             network,
+            asks: false,
         }
     }
 
@@ -373,7 +400,7 @@ mod tests {
         assert_eq!(Beacon::decode(&bytes), Ok(good));
         assert!(Beacon::decode(&bytes[..LENGTH - 1]).is_err());
         assert!(Beacon::decode(&[&bytes[..], b"x"].concat()).is_err());
-        for (range, wrong) in [(0..4, 0), (4..5, 2), (5..21, 0), (21..23, 0)] {
+        for (range, wrong) in [(0..4, 0), (4..5, 2), (5..21, 0), (21..23, 0), (31..32, 2)] {
             let mut bytes = bytes;
             bytes[range].fill(wrong);
             assert!(Beacon::decode(&bytes).is_err());

@@ -16,7 +16,7 @@ use super::ground::{Advertised, is_private};
 use super::searches::{SearchLimits, Searches};
 use super::state::Role;
 use super::stop::Stop;
-use super::{Inner, Node, errands, links};
+use super::{Inner, Node, errands, lan, links};
 use crate::library::{self, Library};
 use crate::net::deflate;
 use crate::net::handshake::{self, Policy};
@@ -57,6 +57,7 @@ pub struct Builder {
     dynamic: Option<bool>,
     compress: Option<bool>,
     network: Option<Network>,
+    lan: bool,
     #[cfg(feature = "tls")]
     encryption: Option<Encryption>,
     search_limits: SearchLimits,
@@ -77,6 +78,7 @@ impl Builder {
             dynamic: None,
             compress: None,
             network: None,
+            lan: false,
             #[cfg(feature = "tls")]
             encryption: None,
             search_limits: SearchLimits::default(),
@@ -168,6 +170,13 @@ impl Builder {
         self
     }
 
+    /// Finds the servents of the local network, those of the same overlay, with no address given;
+    /// for that it tells the local network where it listens. It is private ground then.
+    pub const fn lan(mut self) -> Self {
+        self.lan = true;
+        self
+    }
+
     /// Whether links are encrypted; without it they are where the other side can, except on
     /// private ground.
     #[cfg(feature = "tls")]
@@ -207,12 +216,16 @@ impl Builder {
         let store = Arc::new(store);
         let library = Arc::new(Library::new(shares, Arc::clone(&store) as _));
         let (listener, udp, address) = listen(self.listen, port).await?;
+        let lan = self
+            .lan
+            .then(|| lan::open(guid, SocketAddr::V4(address), self.network.as_ref()))
+            .transpose()?;
         if self.listen.is_none() {
             let store = Arc::clone(&store);
             runtime::spawn_blocking(move || store.remember_port(address.port())).await?;
         }
         let ip = *address.ip();
-        let sheltered = is_private(IpAddr::V4(ip));
+        let sheltered = self.lan || is_private(IpAddr::V4(ip));
         let private = sheltered || self.network.is_some();
         let settings = Settings {
             address,
@@ -296,6 +309,7 @@ impl Builder {
             sniffer,
             policy,
             network: self.network,
+            lan: self.lan,
             opening: AtomicU64::new(0),
             serving: AtomicU64::new(0),
             outside: AtomicU64::new(0),
@@ -317,6 +331,9 @@ impl Builder {
         runtime::spawn_detached(errands::run(node.clone(), udp, waiting));
         runtime::spawn_detached(node.clone().keep_time());
         runtime::spawn_detached(node.clone().keep_library());
+        if let Some(lan) = lan {
+            runtime::spawn_detached(node.clone().keep_lan(lan));
+        }
         Ok(node)
     }
 }

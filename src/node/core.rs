@@ -271,6 +271,14 @@ impl Core {
         }
     }
 
+    /// Somebody is said to listen at an address of the local network.
+    pub(super) fn hear(&mut self, address: SocketAddr) {
+        let now = self.now();
+        if let Some(member) = self.servent.membership_mut() {
+            member.hear(now, address, &self.settings);
+        }
+    }
+
     /// A neighbour at `from` sees us at `seen`; what nobody could reach is not believed.
     pub(super) fn hear_own_address(&mut self, from: IpAddr, seen: Ipv4Addr) {
         let private = self.private || is_private(from);

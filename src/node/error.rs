@@ -51,6 +51,13 @@ pub enum Error {
     #[cfg(feature = "tls")]
     #[error(transparent)]
     Identity(#[from] crate::net::tls::Error),
+    /// Beacons of the local network cannot be heard.
+    #[error("cannot look for servents on the local network: {cause}")]
+    Lan {
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
     /// TLS that is needed to prove a secret was not to be used.
     #[cfg(feature = "tls")]
     #[error(

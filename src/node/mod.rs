@@ -8,6 +8,7 @@
 //! - `builder`: settings to a running node; `links`: the one port, handshakes, neighbours;
 //! - `errands`: datagrams, and connections that others ask for;
 //! - `gate`: who belongs to the overlay at all;
+//! - `lan`: servents of the local network;
 //! - `core`: the servent and its links under one lock; `outbox`: what waits for a neighbour;
 //! - `searches`, `downloads`: what the user asked for, and how far it is;
 //! - `state`: what a node says of itself.
@@ -23,6 +24,7 @@ mod greeting;
 mod ground;
 #[cfg(feature = "tls")]
 mod identity;
+mod lan;
 mod links;
 mod outbox;
 mod search;
@@ -98,6 +100,8 @@ struct Inner {
     policy: Policy,
     /// The overlay it keeps to; without one, the public network.
     network: Option<Network>,
+    /// Servents of the local network are looked for.
+    lan: bool,
     /// Connections that have not yet said what they want.
     opening: AtomicU64,
     /// Connections that speak HTTP.
@@ -383,6 +387,9 @@ impl Inner {
             .clone();
         match (last, self.peers.is_empty()) {
             (Some(why), _) => why,
+            (None, true) if self.lan => {
+                "no other servent of this network was heard on the local network".to_owned()
+            }
             (None, true) => "no servent is known: name one with --peer or `filbert connect`, \
                 or wait for one to connect"
                 .to_owned(),

@@ -181,6 +181,8 @@ impl Servent {
             return;
         };
         member.slots.connected(now, link, role, &caller);
+        // In a network with a name that is said last.
+        member.locate(now, &caller, &around.settings.limits);
         let greeting = caller.greeting;
         let talker = Talker {
             role,
@@ -230,16 +232,8 @@ impl Membership {
         if role == Role::Leaf && greeting.ultrapeer_needed == Some(true) {
             self.election.hear_need();
         }
-        let details = Details::of_greeting(greeting);
+        self.locate(now, caller, limits);
         let teller = self.ground.seen_from(caller.address.ip());
-        match caller.listen() {
-            // On public ground nobody has tried yet whether it can be reached there.
-            Some(listen) if caller.incoming && !teller.is_private() => {
-                self.hosts.hear(now, listen, Source::Pong, details, limits);
-            }
-            Some(listen) => self.hosts.verified(now, listen, details, limits),
-            None => {}
-        }
         let ultrapeer = Details {
             ultrapeer: Some(true),
             ..Details::default()
@@ -249,6 +243,20 @@ impl Membership {
                 .hear_from(teller, now, *address, Source::Try, ultrapeer, limits);
         }
         self.stir(now);
+    }
+
+    /// Takes note of where a caller listens.
+    fn locate(&mut self, now: Instant, caller: &Caller<'_>, limits: &Limits) {
+        let details = Details::of_greeting(caller.greeting);
+        let private = self.ground.seen_from(caller.address.ip()).is_private();
+        match caller.listen() {
+            // On public ground nobody has tried yet whether it can be reached there.
+            Some(listen) if caller.incoming && !private => {
+                self.hosts.hear(now, listen, Source::Pong, details, limits);
+            }
+            Some(listen) => self.hosts.verified(now, listen, details, limits),
+            None => {}
+        }
     }
 
     /// Ultrapeers for a caller to try: our neighbours, then others that were heard of.
