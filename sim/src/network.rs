@@ -233,8 +233,12 @@ impl<'a> Network<'a> {
                         rng,
                     );
                 }
-                // Links last as long as the network, and nobody answers.
-                Output::Close { .. } | Output::Hit { .. } => {}
+                // Links last as long as the network, nobody answers, and nothing is outside.
+                Output::Close { .. }
+                | Output::Hit { .. }
+                | Output::Datagram { .. }
+                | Output::ConnectBack { .. }
+                | Output::GiveBack { .. } => {}
             }
         }
         self.population.out = out;

@@ -1,10 +1,12 @@
 //! What happens to a servent.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 
 use super::flow::Pressure;
 use super::neighbour::Offer;
-use super::{Link, SearchId};
+use super::{Acquaintance, Link, SearchId};
 use crate::wire::Header;
 use crate::wire::query::Query;
 
@@ -17,6 +19,26 @@ pub enum Input<'a> {
         link: Link,
         /// What the handshake said.
         offer: Offer,
+    },
+    /// Who is behind a link. Without it the servent gives nobody the neighbour's address, and does
+    /// nothing that needs it.
+    Introduced {
+        /// The link.
+        link: Link,
+        /// The neighbour.
+        who: &'a Acquaintance,
+    },
+    /// A stranger opened a connection to us, whatever for.
+    Reached {
+        /// Where from.
+        from: SocketAddr,
+    },
+    /// A datagram came.
+    Datagram {
+        /// Where it says it comes from.
+        from: SocketAddr,
+        /// All of it.
+        bytes: &'a Bytes,
     },
     /// A descriptor came over a link.
     Received {

@@ -143,6 +143,36 @@ pub struct Limits {
     pub old_ping_interval: Duration,
     /// Fewest neighbours that a refresh of the pong cache asks (protocol §3.3).
     pub refresh_least: usize,
+
+    /// Names of vendor messages, and of features, that are remembered of one neighbour.
+    pub messages_kept: usize,
+    /// How long an ultrapeer that is one too may be too slow for what it is sent (protocol §1.8).
+    pub congestion: Duration,
+    /// Servents and pushes that one generation of the table of pushes remembers. Two are kept.
+    pub push_routes: usize,
+    /// How often we connect to one address because of pushes, in [`push_window`](Self::push_window)
+    /// (protocol §6.2).
+    pub pushes_per_host: u8,
+    /// See [`pushes_per_host`](Self::pushes_per_host).
+    pub push_window: Duration,
+    /// How often we try to reach one address for somebody, in
+    /// [`connect_back_window`](Self::connect_back_window) (protocol §13.6).
+    pub connect_backs: u8,
+    /// See [`connect_backs`](Self::connect_backs).
+    pub connect_back_window: Duration,
+    /// How long after somebody reached us we ask again whether anybody can (protocol §13.6).
+    pub reach_again: Duration,
+    /// Least time between two pings by datagram from one address of the public network that are
+    /// answered (protocol §3.4).
+    pub datagram_ping_interval: Duration,
+    /// The same for crawlers (protocol §8.6).
+    pub datagram_crawl_interval: Duration,
+    /// Other questions by datagram that one address of the public network may ask in a minute.
+    pub datagrams_a_minute: u8,
+    /// Questions handed on to leaves that one generation of their table remembers.
+    pub heads_relayed: usize,
+    /// Addresses whose use of each of these is remembered; when there are more, no other may ask.
+    pub quota_sources: usize,
 }
 
 /// A cap beyond what the protocol or this program can hold.
@@ -256,6 +286,20 @@ impl Default for Limits {
             leaf_ping_throttle: Duration::from_secs(60),
             old_ping_interval: Duration::from_secs(45),
             refresh_least: 3,
+
+            messages_kept: 64,
+            congestion: Duration::from_secs(180),
+            push_routes: 20_000,
+            pushes_per_host: 5,
+            push_window: Duration::from_secs(30),
+            connect_backs: 5,
+            connect_back_window: Duration::from_secs(600),
+            reach_again: Duration::from_secs(20 * 60),
+            datagram_ping_interval: Duration::from_secs(60),
+            datagram_crawl_interval: Duration::from_secs(120),
+            datagrams_a_minute: 60,
+            heads_relayed: 1_000,
+            quota_sources: 4_096,
         }
     }
 }

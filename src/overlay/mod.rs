@@ -15,7 +15,8 @@
 //! `query_rules` (what may be asked), `answer` (what we have), `keepalive` (who fell
 //! silent), `misbehaviour` (when it is enough), [`flow`] (the send queue of a link), [`role`]
 //! (ultrapeer or leaf), [`slots`] (how many neighbours, and whom), [`host_cache`] (whom to dial),
-//! [`pong_cache`] (what a ping is answered with), [`limits`] (every cap). [`dynamic_query`]
+//! [`pong_cache`] (what a ping is answered with), `talk` (vendor messages, pushes and datagrams),
+//! [`limits`] (every cap). [`dynamic_query`]
 //! decides how a search spends its budget. It knows `wire` only.
 
 mod answer;
@@ -47,6 +48,7 @@ mod settling;
 pub mod slots;
 pub mod stats;
 mod surroundings;
+mod talk;
 pub mod time;
 
 pub use catalogue::Catalogue;
@@ -60,6 +62,7 @@ pub use servent::Servent;
 pub use settings::{Profile, Settings};
 pub use stats::Stats;
 pub use surroundings::Surroundings;
+pub use talk::{Acquaintance, Reachability};
 pub use time::{Duration, Instant};
 
 /// A link to a neighbour: a small number that the driver issues, rising, and never uses again

@@ -53,6 +53,8 @@ pub struct Offer {
     pub bye: bool,
     /// It takes query routing tables from a servent in our place (protocol §7.4).
     pub routing: bool,
+    /// It reads vendor messages (protocol §8.6).
+    pub vendor: bool,
     /// It takes a query again with a larger TTL (protocol §8.4).
     pub ext_probes: bool,
     /// The largest TTL that it takes in a fresh query, where it told one.

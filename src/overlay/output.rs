@@ -1,5 +1,7 @@
 //! What a servent wants done.
 
+use std::net::SocketAddr;
+
 use super::{Link, SearchId};
 use crate::wire::Descriptor;
 use crate::wire::bye::Bye;
@@ -33,6 +35,29 @@ pub enum Output {
         bye: Option<Bye>,
         /// Why, for people.
         why: String,
+    },
+    /// Send a descriptor as a datagram.
+    Datagram {
+        /// Where to.
+        to: SocketAddr,
+        /// What.
+        descriptor: Descriptor,
+        /// Whether its payload may be deflated.
+        deflate: bool,
+    },
+    /// Open a connection to see whether it can be done, say so with two newlines, and close it.
+    ConnectBack {
+        /// Where to.
+        to: SocketAddr,
+    },
+    /// Open a connection to somebody who could not open one to us, say `GIV`, and serve.
+    GiveBack {
+        /// Where to.
+        to: SocketAddr,
+        /// The number of the file that is wanted, for the `GIV` to repeat.
+        index: u32,
+        /// Whether it is to begin with TLS.
+        tls: bool,
     },
     /// A search of our own was answered.
     Hit {

@@ -11,7 +11,8 @@ use super::query_rules::{self, Verdict};
 use super::routes::Seen;
 use super::settings::Settings;
 use super::stats::Drop;
-use super::{Instant, Link, Servent, Surroundings};
+use super::talk::guidance;
+use super::{Instant, Link, Servent, Surroundings, neighbour};
 use crate::wire::ggep::Id;
 use crate::wire::query::{Query, QueryFlags};
 use crate::wire::{Descriptor, Guid, Header, Kind};
@@ -67,10 +68,10 @@ impl Servent {
             // However far it wanted to go the first time.
             (Role::Ultrapeer, Role::Leaf) if !first => {}
             (Role::Ultrapeer, Role::Leaf) => {
-                let asker = Asker::Leaf {
-                    link,
-                    guides: false,
-                };
+                let leaf = neighbour::find(&mut self.neighbours, link);
+                let reads = leaf.is_some_and(|leaf| leaf.offer.vendor);
+                let guides = reads && query.flags.leaf_guided();
+                let asker = Asker::Leaf { link, guides };
                 self.spend(now, header.guid, &query, payload, asker, around);
             }
             (Role::Ultrapeer, Role::Ultrapeer) => {
@@ -214,15 +215,10 @@ impl Servent {
         match &settings.dynamic {
             Some(dynamic) if !query.asks_for_newest() => {
                 let demand = dynamic.demand(asker, query.sha1s().next().is_some());
-                let mut out = Vec::new();
-                let mut inside = dynamic_query::Around {
-                    settings: dynamic,
-                    policy: &dynamic_query::Standard,
-                    outcomes: &mut around.stats.dynamic,
-                    out: &mut out,
-                };
-                let queries = self.dynamic.get_or_insert_default();
-                queries.start(now, guid, payload.clone(), demand, asked, &mut inside);
+                self.dynamic.get_or_insert_default();
+                self.with_dynamic(around, |queries, inside| {
+                    queries.start(now, guid, payload.clone(), demand, asked, inside);
+                });
                 self.go_on(now, around);
             }
             _ => {
@@ -241,15 +237,9 @@ impl Servent {
 
     /// Lets dynamic queries take their next steps.
     pub(super) fn go_on(&mut self, now: Instant, around: &mut Surroundings<'_>) {
-        let (Some(queries), Some(settings)) = (&mut self.dynamic, &around.settings.dynamic) else {
+        // Taken out meanwhile, so that they can look at the rest.
+        let Some(mut queries) = self.dynamic.take() else {
             return;
-        };
-        let mut out = Vec::new();
-        let mut inside = dynamic_query::Around {
-            settings,
-            policy: &dynamic_query::Standard,
-            outcomes: &mut around.stats.dynamic,
-            out: &mut out,
         };
         let (neighbours, routing) = (&self.neighbours, &self.routing);
         let candidates = |payload: &Bytes, candidates: &mut Vec<Candidate>| {
@@ -265,7 +255,9 @@ impl Servent {
                 }
             };
             let open = neighbours.iter().filter(|neighbour| {
-                neighbour.offer.role == Role::Ultrapeer && !neighbour.congested
+                neighbour.offer.role == Role::Ultrapeer
+                    && !neighbour.congested
+                    && self.wants_queries(neighbour.link, 0)
             });
             candidates.extend(open.map(|neighbour| Candidate {
                 link: neighbour.link,
@@ -277,40 +269,15 @@ impl Servent {
                 pending: 0,
             }));
         };
-        queries.tick(now, candidates, &mut inside);
-        for step in out {
-            // The asker learns of the end by silence; leaves are not asked to guide.
-            if let dynamic_query::Output::Copy {
-                guid,
-                link,
-                ttl,
-                payload,
-            } = step
-            {
-                let header = Header {
-                    guid,
-                    kind: Kind::Query,
-                    ttl,
-                    hops: 0,
-                };
-                let descriptor = Descriptor { header, payload };
-                let to = Recipients::One(link);
-                around.out.push(Output::Send { to, descriptor });
-            }
-        }
+        guidance::act(&mut queries, around, |queries, inside| {
+            queries.tick(now, candidates, inside);
+        });
+        self.dynamic = Some(queries);
     }
 
     /// Ends a dynamic query of our own, if it still runs.
     pub(super) fn stop_asking(&mut self, guid: Guid, around: &mut Surroundings<'_>) {
-        if let (Some(queries), Some(settings)) = (&mut self.dynamic, &around.settings.dynamic) {
-            let mut inside = dynamic_query::Around {
-                settings,
-                policy: &dynamic_query::Standard,
-                outcomes: &mut around.stats.dynamic,
-                out: &mut Vec::new(),
-            };
-            queries.cancel(guid, &mut inside);
-        }
+        self.with_dynamic(around, |queries, inside| queries.cancel(guid, inside));
     }
 
     /// The neighbours that are ultrapeers.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::neighbour::Role;
 use super::output::{Output, Recipients};
 use super::stats::Drop;
-use super::{Instant, Link, Servent, Surroundings, dynamic_query, flood, neighbour};
+use super::{Instant, Link, Servent, Surroundings, flood, neighbour};
 use crate::wire::query_hit::{QueryHit, servent_of};
 use crate::wire::{Guid, Header};
 
@@ -35,10 +35,12 @@ impl Servent {
             .way_back(now, header.guid, &settings.limits, settings.secret)
             .ok_or(Drop::NoRoute)?;
         if back == Link::OWN {
-            let searches = self.searches.as_ref().ok_or(Drop::NoRoute)?;
+            let searches = self.searches.as_mut().ok_or(Drop::NoRoute)?;
             let search = searches.of(header.guid).ok_or(Drop::NoRoute)?;
             let hit = QueryHit::decode(payload).map_err(|_| Drop::Malformed)?;
             let results = u32::try_from(hit.results.len()).unwrap_or(u32::MAX);
+            searches.keep(header.guid, results);
+            self.note_way(now, servent, link, around);
             self.count_hits(now, header.guid, results, around);
             around.out.push(Output::Hit {
                 search,
@@ -62,6 +64,7 @@ impl Servent {
             return Err(Drop::TtlExhausted);
         }
         around.stats.routed += 1;
+        self.note_way(now, servent, link, around);
         // What it claims, as far as its size can hold it.
         let claimed = u32::from(payload.first().copied().unwrap_or(0));
         let most = u32::try_from(payload.len() / LEAST_RECORD).unwrap_or(u32::MAX);
@@ -82,15 +85,8 @@ impl Servent {
         results: u32,
         around: &mut Surroundings<'_>,
     ) {
-        let (Some(queries), Some(settings)) = (&mut self.dynamic, &around.settings.dynamic) else {
-            return;
-        };
-        let mut inside = dynamic_query::Around {
-            settings,
-            policy: &dynamic_query::Standard,
-            outcomes: &mut around.stats.dynamic,
-            out: &mut Vec::new(),
-        };
-        queries.hits(now, guid, results, &mut inside);
+        self.with_dynamic(around, |queries, inside| {
+            queries.hits(now, guid, results, inside);
+        });
     }
 }

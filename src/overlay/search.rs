@@ -18,6 +18,8 @@ pub(super) struct Searches(Vec<Search>);
 struct Search {
     id: SearchId,
     begun: Instant,
+    /// Results that came.
+    kept: u32,
     query: Descriptor,
 }
 
@@ -46,6 +48,7 @@ impl Searches {
         self.0.push(Search {
             id,
             begun: now,
+            kept: 0,
             query: query.clone(),
         });
         query
@@ -63,6 +66,23 @@ impl Searches {
             .iter()
             .find(|search| search.query.header.guid == guid)
             .map(|search| search.id)
+    }
+
+    /// So many results came for the search that asked with this GUID.
+    pub(super) fn keep(&mut self, guid: Guid, results: u32) {
+        let asked = |search: &&mut Search| search.query.header.guid == guid;
+        if let Some(search) = self.0.iter_mut().find(asked) {
+            search.kept = search.kept.saturating_add(results);
+        }
+    }
+
+    /// How many results came for it, while it wants some.
+    pub(super) fn kept(&self, guid: Guid) -> Option<u16> {
+        let search = self
+            .0
+            .iter()
+            .find(|search| search.query.header.guid == guid)?;
+        Some(u16::try_from(search.kept).unwrap_or(u16::MAX))
     }
 
     /// The queries young enough to be sent to a neighbour that is new.

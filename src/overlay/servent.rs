@@ -3,8 +3,7 @@
 
 use bytes::Bytes;
 
-use super::dynamic_query::{self, Asker, DynamicQueries};
-use super::flow::Pressure;
+use super::dynamic_query::{Asker, DynamicQueries};
 use super::input::Input;
 use super::neighbour::{self, Neighbour, Offer, Role};
 use super::output::{Output, Recipients};
@@ -13,11 +12,15 @@ use super::routing::Routing;
 use super::search::{SearchId, Searches};
 use super::settings::Settings;
 use super::stats::Drop;
+use super::talk::Talk;
 use super::{Instant, Link, Surroundings, keepalive};
 use crate::wire::bye::Bye;
 use crate::wire::pong::Pong;
 use crate::wire::query::Query;
 use crate::wire::{Guid, Header, Kind};
+
+/// The type of HSEP, which estimates horizons: optional, and not ours (protocol §1.2).
+const HORIZON: u8 = 0xcd;
 
 /// One servent of the overlay: its neighbours, its routes, its searches.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub struct Servent {
     pub(super) routing: Option<Box<Routing>>,
     /// Made with the first search that goes from neighbour to neighbour.
     pub(super) dynamic: Option<Box<DynamicQueries>>,
+    /// Made with the first vendor message or push.
+    pub(super) talk: Option<Box<Talk>>,
     /// When the next neighbour is to be probed.
     pub(super) probe: Option<Instant>,
 }
@@ -47,6 +52,7 @@ impl Servent {
             searches: None,
             routing: None,
             dynamic: None,
+            talk: None,
             probe: None,
         }
     }
@@ -54,6 +60,20 @@ impl Servent {
     /// Takes one input at `now`, which never runs backwards, and appends what is to be done to
     /// `around.out`.
     pub fn handle(&mut self, now: Instant, input: Input<'_>, around: &mut Surroundings<'_>) {
+        if !self.holds_back() {
+            return self.take(now, input, around);
+        }
+        let received = match &input {
+            Input::Received { header, .. } => Some(header.kind),
+            _ => None,
+        };
+        let before = around.out.len();
+        self.take(now, input, around);
+        self.hold_back(before, received, around);
+    }
+
+    /// Dispatch only.
+    fn take(&mut self, now: Instant, input: Input<'_>, around: &mut Surroundings<'_>) {
         match input {
             Input::Received {
                 link,
@@ -64,16 +84,16 @@ impl Servent {
             }
             Input::Connected { link, offer } => self.connected(now, link, offer, around),
             Input::Closed { link } => self.closed(now, link, around),
-            Input::Pressure { link, level } => {
-                if let Some(neighbour) = neighbour::find(&mut self.neighbours, link) {
-                    neighbour.congested = level == Pressure::Congested;
-                }
-            }
+            Input::Introduced { link, who } => self.introduced(link, who),
+            Input::Datagram { from, bytes } => self.datagram(now, from, bytes, around),
+            Input::Reached { from } => self.came_by_tcp(now, from, around),
+            Input::Pressure { link, level } => self.pressed(now, link, level, around),
             Input::Search { id, query, ttl } => self.search(now, id, query, ttl, around),
             Input::Cancel { id } => {
                 let searches = self.searches.as_mut();
                 if let Some(guid) = searches.and_then(|searches| searches.cancel(id)) {
                     self.stop_asking(guid, around);
+                    self.stop_guiding(guid, around);
                 }
             }
             Input::LibraryChanged => self.route_anew(now, around),
@@ -81,6 +101,7 @@ impl Servent {
                 self.probe_silent(now, around);
                 self.tell_routes(now, around);
                 self.go_on(now, around);
+                self.look_around(now, around);
             }
         }
     }
@@ -91,7 +112,8 @@ impl Servent {
     pub fn deadline(&self) -> Option<Instant> {
         let routing = self.routing.as_ref().and_then(|routing| routing.deadline());
         let dynamic = self.dynamic.as_ref().and_then(|queries| queries.deadline());
-        [self.probe, routing, dynamic].into_iter().flatten().min()
+        let talk = self.talk_deadline();
+        [self.probe, routing, dynamic, talk].into_iter().flatten().min()
     }
 
     /// Reads what the next descriptor over `link` will need and changes nothing. A driver of very
@@ -138,6 +160,7 @@ impl Servent {
             let due = now + keepalive.silence;
             self.probe = Some(self.probe.map_or(due, |set| set.min(due)));
         }
+        self.tell_support(link, offer, around);
         self.route_with(now, link, around);
         // A search that goes from neighbour to neighbour finds the new one by itself.
         if let Some(searches) = &self.searches
@@ -155,15 +178,8 @@ impl Servent {
     fn closed(&mut self, now: Instant, link: Link, around: &mut Surroundings<'_>) {
         self.neighbours.retain(|neighbour| neighbour.link != link);
         self.route_without(now, link, around);
-        if let (Some(queries), Some(settings)) = (&mut self.dynamic, &around.settings.dynamic) {
-            let mut inside = dynamic_query::Around {
-                settings,
-                policy: &dynamic_query::Standard,
-                outcomes: &mut around.stats.dynamic,
-                out: &mut Vec::new(),
-            };
-            queries.gone(now, link, &mut inside);
-        }
+        self.with_dynamic(around, |queries, inside| queries.gone(now, link, inside));
+        self.forget_talk(link);
     }
 
     /// Whether another neighbour of this place finds one (protocol §8.1).
@@ -216,8 +232,10 @@ impl Servent {
             }
             Kind::Bye => Self::bye(link, payload, around),
             Kind::RouteTableUpdate => self.route_table_update(now, link, payload, around),
+            Kind::Vendor { .. } => self.vendor(now, link, header, payload, around),
+            Kind::Push => self.push(now, link, header, payload, around),
             // Nothing we ever announced: neither acted on nor a fault.
-            Kind::Vendor { .. } | Kind::Push | Kind::Dht => Err(Drop::Ignored),
+            Kind::Dht | Kind::Other(HORIZON) => Err(Drop::Ignored),
             Kind::Other(_) => Err(Drop::UnknownKind),
         };
         if let Err(why) = done {
@@ -260,8 +278,11 @@ impl Servent {
             settings.secret,
         );
         let far = ttl.unwrap_or(settings.profile.max_ttl);
+        let mut query = query.clone();
+        query.flags = query.flags.with_leaf_guided(self.is_guiding(around));
+        let (query, payload) = (&query, query.encode());
         let searches = self.searches.get_or_insert_default();
-        let descriptor = searches.begin(now, id, guid, far, query.encode(), &settings.limits);
+        let descriptor = searches.begin(now, id, guid, far, payload, &settings.limits);
         let chooses = settings.role == Role::Ultrapeer
             && (settings.dynamic.is_some() || self.routing.is_some());
         // A TTL that the user chose is kept to.

@@ -34,6 +34,8 @@ pub struct Settings {
     /// Whether what neighbours ask and answer is held to the rules of today's servents (protocol
     /// §4.2, §17); otherwise the header alone decides, as in a bare flood.
     pub strict: bool,
+    /// The time since 1970 at the driver's origin of time, where somebody knows it.
+    pub origin: Option<Duration>,
     /// How an ultrapeer carries a search from neighbour to neighbour; `None`: it floods at once.
     pub dynamic: Option<dynamic_query::Settings>,
     /// When a silent neighbour is asked whether it lives; `None`: never.
@@ -60,6 +62,7 @@ impl Settings {
             tls: false,
             push_proxies: Vec::new(),
             strict: false,
+            origin: None,
             dynamic: None,
             keepalive: Some(Keepalive::default()),
             limits: Limits::default(),

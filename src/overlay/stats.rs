@@ -133,6 +133,10 @@ pub struct Stats {
     pub answered: u64,
     /// Hits passed on towards whoever asked.
     pub routed: u64,
+    /// Datagrams that came; what they were is counted with what came over links.
+    pub datagrams: u64,
+    /// Pushes passed on towards whom they are for.
+    pub pushed: u64,
     /// Copies of queries that a neighbour's routing table spared it.
     pub spared: u64,
     /// Routing tables of neighbours that were taken.
