@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use rand::RngExt;
 
@@ -16,7 +16,7 @@ use super::ground::{Advertised, is_private};
 use super::searches::{SearchLimits, Searches};
 use super::state::Role;
 use super::stop::Stop;
-use super::{Inner, Node, links};
+use super::{Inner, Node, errands, links};
 use crate::library::{self, Library};
 use crate::net::deflate;
 use crate::net::handshake::{self, Policy};
@@ -25,6 +25,7 @@ use crate::net::network::Network;
 use crate::net::sniff::Sniffer;
 #[cfg(feature = "tls")]
 use crate::net::tls::{Acceptor, Ends, Identity};
+use crate::net::udp::Udp;
 use crate::overlay::{self, Ground, Profile, Settings, dynamic_query};
 use crate::runtime;
 use crate::store::Store;
@@ -36,6 +37,9 @@ pub const PORT: u16 = 6346;
 
 /// How many ports above the default are tried when it is taken.
 const PORTS: u16 = 100;
+
+/// How often the system may choose a port.
+const CHOICES: usize = 20;
 
 /// Says what a node is to be, then starts it.
 #[derive(Clone, Debug)]
@@ -190,7 +194,7 @@ impl Builder {
         } = prepared;
         let store = Arc::new(store);
         let library = Arc::new(Library::new(shares, Arc::clone(&store) as _));
-        let (listener, address) = listen(self.listen, port).await?;
+        let (listener, udp, address) = listen(self.listen, port).await?;
         if self.listen.is_none() {
             let store = Arc::clone(&store);
             runtime::spawn_blocking(move || store.remember_port(address.port())).await?;
@@ -206,6 +210,7 @@ impl Builder {
                 false => Ground::Public,
             },
             strict: true,
+            origin: origin(),
             dynamic: self
                 .dynamic
                 .unwrap_or(!private)
@@ -240,6 +245,7 @@ impl Builder {
         };
         let searches = Searches::new(self.search_limits);
         let advertised = Advertised::new(ip);
+        let (to_do, waiting) = errands::channel();
         let core = Core::new(
             guid,
             settings,
@@ -247,6 +253,7 @@ impl Builder {
             searches,
             advertised,
             private,
+            to_do,
         );
         let inner = Inner {
             guid,
@@ -268,6 +275,7 @@ impl Builder {
             network: self.network,
             opening: AtomicU64::new(0),
             serving: AtomicU64::new(0),
+            outside: AtomicU64::new(0),
             why: Mutex::new(None),
             peers: self.peers.clone(),
             stop: Stop::new(),
@@ -279,6 +287,11 @@ impl Builder {
         };
         let node = Node(Arc::new(inner));
         runtime::spawn_detached(links::accept(node.clone(), listener));
+        // Nobody can show by a datagram that it belongs to a closed network.
+        if node.0.network.is_none() {
+            runtime::spawn_detached(errands::listen(node.clone(), udp.clone()));
+        }
+        runtime::spawn_detached(errands::run(node.clone(), udp, waiting));
         runtime::spawn_detached(node.clone().keep_time());
         runtime::spawn_detached(node.clone().keep_library());
         for peer in self.peers {
@@ -422,13 +435,23 @@ fn create_private(path: &Path) -> std::io::Result<()> {
     builder.create(path)
 }
 
-/// Listens where the user said, or on the port used before, the default, or the next free one.
+/// The time since 1970 now, which is the origin of the servent's time.
+fn origin() -> Option<overlay::Duration> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let micros = u64::try_from(since.ok()?.as_micros()).ok()?;
+    Some(overlay::Duration::from_micros(micros))
+}
+
+/// Listens where the user said, or on the port used before, the default, or the next free one: one
+/// that is free for connections and datagrams alike.
 async fn listen(
     wanted: Option<SocketAddrV4>,
     remembered: Option<u16>,
-) -> Result<(Listener, SocketAddrV4), Error> {
+) -> Result<(Listener, Udp, SocketAddrV4), Error> {
     let any = Ipv4Addr::UNSPECIFIED;
     let candidates: Vec<SocketAddrV4> = match wanted {
+        // The system chooses a port that is free for connections, but perhaps for them only.
+        Some(address) if address.port() == 0 => vec![address; CHOICES],
         Some(address) => vec![address],
         None => remembered
             .into_iter()
@@ -438,10 +461,14 @@ async fn listen(
     };
     let mut failure = None;
     for address in candidates {
-        match Listener::bind(SocketAddr::V4(address)).await {
-            Ok(listener) => {
+        let bound = match Listener::bind(SocketAddr::V4(address)).await {
+            Ok(listener) => Udp::bind(listener.address()).map(|udp| (listener, udp)),
+            Err(error) => Err(error),
+        };
+        match bound {
+            Ok((listener, udp)) => {
                 let port = listener.address().port();
-                return Ok((listener, SocketAddrV4::new(*address.ip(), port)));
+                return Ok((listener, udp, SocketAddrV4::new(*address.ip(), port)));
             }
             Err(cause) => {
                 failure.get_or_insert(Error::Listen {

@@ -5,20 +5,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
+use futures::channel::mpsc;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use super::errands::Errand;
 use super::ground::{Advertised, is_private, is_reachable};
 use super::outbox::Outbox;
 use super::searches::Searches;
 use super::state::{Direction, Role};
 use crate::library::index::Index;
+use crate::net::udp;
 use crate::overlay::flow::Pressure;
 use crate::overlay::{
-    Duration, Input, Instant as Moment, Link, Offer, Output, Recipients, SearchId, Servent,
-    Settings, Stats, Surroundings,
+    Acquaintance, Duration, Input, Instant as Moment, Link, Offer, Output, Recipients, SearchId,
+    Servent, Settings, Stats, Surroundings,
 };
 use crate::wire::bye::Bye;
+use crate::wire::datagram::Datagram;
 use crate::wire::query::Query;
 use crate::wire::{Descriptor, Guid, HEADER_LEN};
 
@@ -62,6 +66,7 @@ pub(super) struct Core {
     pub(super) private: bool,
     /// The end is near.
     parting: bool,
+    errands: mpsc::Sender<Errand>,
     /// Reused from call to call.
     outputs: Vec<Output>,
 }
@@ -81,6 +86,7 @@ impl Core {
         searches: Searches,
         advertised: Advertised,
         private: bool,
+        errands: mpsc::Sender<Errand>,
     ) -> Self {
         Self {
             servent: Servent::new(guid),
@@ -96,6 +102,7 @@ impl Core {
             next_link: 0,
             private,
             parting: false,
+            errands,
             outputs: Vec::new(),
         }
     }
@@ -110,6 +117,13 @@ impl Core {
         self.next_link += 1;
         self.links.push((link, Arc::clone(neighbour)));
         self.handle(Input::Connected { link, offer }, None);
+        let who = Acquaintance {
+            address: neighbour.address,
+            listen: neighbour.listen,
+            servent: neighbour.servent,
+            agent: neighbour.agent.clone(),
+        };
+        self.handle(Input::Introduced { link, who: &who }, None);
         self.neighbour(link).is_some().then_some(link)
     }
 
@@ -164,6 +178,22 @@ impl Core {
         effects
     }
 
+    /// Takes the datagrams that came at once.
+    pub(super) fn receive_datagrams(&mut self, batch: &mut Vec<udp::Datagram>) {
+        for udp::Datagram { from, bytes } in batch.drain(..) {
+            let input = Input::Datagram {
+                from,
+                bytes: &bytes,
+            };
+            self.handle(input, None);
+        }
+    }
+
+    /// Somebody opened a connection to the one port.
+    pub(super) fn reached(&mut self, from: SocketAddr) {
+        self.handle(Input::Reached { from }, None);
+    }
+
     /// Asks the overlay.
     pub(super) fn search(&mut self, id: SearchId, query: &Query) {
         self.handle(
@@ -189,6 +219,9 @@ impl Core {
 
     /// Does what is due by now. Says whether a search ended.
     pub(super) fn tick(&mut self) -> bool {
+        for (link, neighbour) in self.links.clone() {
+            self.press(link, &neighbour);
+        }
         if self
             .servent
             .deadline()
@@ -233,12 +266,10 @@ impl Core {
     /// Tells the servent when a neighbour began or ceased to keep up.
     fn press(&mut self, link: Link, neighbour: &Neighbour) {
         let level = neighbour.outbox.pressure();
-        let known = self
-            .servent
-            .neighbours()
-            .iter()
-            .find(|known| known.link == link);
-        if known.is_some_and(|known| known.congested != (level == Pressure::Congested)) {
+        let neighbours = self.servent.neighbours();
+        let place = neighbours.binary_search_by_key(&link, |known| known.link);
+        let known = place.map(|place| &neighbours[place]);
+        if known.is_ok_and(|known| known.congested != (level == Pressure::Congested)) {
             self.handle(Input::Pressure { link, level }, None);
         }
     }
@@ -298,6 +329,28 @@ impl Core {
                 self.close(link);
                 false
             }
+            Output::Datagram {
+                to,
+                descriptor,
+                deflate,
+            } => {
+                let datagram = Datagram {
+                    descriptor,
+                    inflates: false,
+                };
+                if let Ok(bytes) = datagram.encode(deflate) {
+                    self.send_out(Errand::Datagram { to, bytes });
+                }
+                false
+            }
+            Output::ConnectBack { to } => {
+                self.send_out(Errand::ConnectBack { to });
+                false
+            }
+            Output::GiveBack { to, index, tls } => {
+                self.send_out(Errand::GiveBack { to, index, tls });
+                false
+            }
             Output::Hit {
                 search,
                 hit,
@@ -311,6 +364,13 @@ impl Core {
                 let usable = |address| is_reachable(address, private);
                 self.searches.take(search, *hit, hops, from, usable)
             }
+        }
+    }
+
+    /// Has something done outside, unless too much waits for that already.
+    fn send_out(&mut self, errand: Errand) {
+        if let Err(error) = self.errands.try_send(errand) {
+            log::debug!("not done: {:?}", error.into_inner());
         }
     }
 

@@ -31,6 +31,7 @@ pub(super) fn headers(core: &Core, remote: IpAddr) -> Headers {
         degree: u32::try_from(settings.limits.neighbours).ok(),
         requeries: Some(false),
         ggep: true,
+        vendor_message: true,
         bye: true,
         tls: cfg!(feature = "tls"),
         guid: Some(core.servent.guid()),
@@ -47,6 +48,7 @@ pub(super) fn offer(theirs: &Greeting) -> Offer {
         bye: theirs.bye,
         // Nobody tells a leaf; an ultrapeer takes the tables of both, if it says so.
         routing: !leaf && (theirs.query_routing.is_some() || theirs.ultrapeer_query_routing),
+        vendor: theirs.vendor_message,
         ext_probes: theirs.ext_probes,
         max_ttl: theirs.max_ttl,
         degree: theirs.degree.and_then(|degree| u16::try_from(degree).ok()),

@@ -52,6 +52,7 @@ pub(super) async fn accept(node: Node, listener: Listener) {
             Either::Left((accepted, _)) => accepted,
             Either::Right(_) => return,
         };
+        node.0.core().reached(from);
         if node.0.opening.fetch_add(1, Ordering::Relaxed) < OPENING {
             let node = node.clone();
             runtime::spawn_detached(async move { open(node, stream, from).await });
@@ -71,26 +72,31 @@ async fn open(node: Node, stream: Stream, from: SocketAddr) {
     node.0.opening.fetch_sub(1, Ordering::Relaxed);
     match opening {
         Ok(Opening::Http(stream)) => {
-            let serving = Arc::clone(&node.0);
-            if serving.serving.fetch_add(1, Ordering::Relaxed) >= SERVING {
-                serving.serving.fetch_sub(1, Ordering::Relaxed);
-                return;
-            }
-            let stopped = node.0.stop.stopped();
-            let uploads = Arc::clone(&node.0.uploads);
-            let gate = Gate::new(node.0.network.as_ref(), stream.get_ref(), End::Answering);
-            drop(node);
-            let answering = http::serve(stream, move |request| {
-                let (gate, uploads) = (gate.clone(), Arc::clone(&uploads));
-                async move { gate.respond(&uploads, from, request).await }
-            });
-            future::select(answering.boxed(), stopped).await;
-            serving.serving.fetch_sub(1, Ordering::Relaxed);
+            serve(node, stream, from, End::Answering).await;
         }
         // Nothing of ours asked for it: no PUSH was sent.
         Ok(_) => {}
         Err(error) => log::debug!("{from} said nothing sensible: {error}"),
     }
+}
+
+/// Answers the requests for files that come on a connection, at which end of it we are.
+pub(super) async fn serve(node: Node, stream: Rewind<Stream>, from: SocketAddr, end: End) {
+    let serving = Arc::clone(&node.0);
+    if serving.serving.fetch_add(1, Ordering::Relaxed) >= SERVING {
+        serving.serving.fetch_sub(1, Ordering::Relaxed);
+        return;
+    }
+    let stopped = node.0.stop.stopped();
+    let uploads = Arc::clone(&node.0.uploads);
+    let gate = Gate::new(node.0.network.as_ref(), stream.get_ref(), end);
+    drop(node);
+    let answering = http::serve(stream, move |request| {
+        let (gate, uploads) = (gate.clone(), Arc::clone(&uploads));
+        async move { gate.respond(&uploads, from, request).await }
+    });
+    future::select(answering.boxed(), stopped).await;
+    serving.serving.fetch_sub(1, Ordering::Relaxed);
 }
 
 /// Answers a handshake.

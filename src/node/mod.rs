@@ -6,6 +6,7 @@
 //! the control plane start nodes through the builder only.
 //!
 //! - `builder`: settings to a running node; `links`: the one port, handshakes, neighbours;
+//! - `errands`: datagrams, and connections that others ask for;
 //! - `gate`: who belongs to the overlay at all;
 //! - `core`: the servent and its links under one lock; `outbox`: what waits for a neighbour;
 //! - `searches`, `downloads`: what the user asked for, and how far it is;
@@ -15,6 +16,7 @@ mod builder;
 mod changes;
 mod core;
 mod downloads;
+mod errands;
 mod error;
 mod gate;
 mod greeting;
@@ -97,6 +99,8 @@ struct Inner {
     opening: AtomicU64,
     /// Connections that speak HTTP.
     serving: AtomicU64,
+    /// Connections opened because others asked for them.
+    outside: AtomicU64,
     /// Why the last attempt to reach a servent failed.
     why: Mutex<Option<String>>,
     peers: Vec<SocketAddr>,
@@ -172,7 +176,7 @@ impl Node {
     /// How it is.
     #[must_use]
     pub fn status(&self) -> Status {
-        let (role, ultrapeers, leaves) = {
+        let (role, ultrapeers, leaves, reachable) = {
             let core = self.0.core();
             let leaves = core
                 .links
@@ -180,7 +184,8 @@ impl Node {
                 .filter(|(_, known)| known.role == Role::Leaf)
                 .count();
             let ultrapeers = core.links.len() - leaves;
-            (core.settings.role.into(), ultrapeers, leaves)
+            let reachable = core.servent.reachability();
+            (core.settings.role.into(), ultrapeers, leaves, reachable)
         };
         let shares = self.0.library.shares();
         let downloads = self.0.downloads();
@@ -194,6 +199,7 @@ impl Node {
             why: (ultrapeers + leaves == 0).then(|| self.0.why()),
             ultrapeers,
             leaves,
+            reachable,
             files: shares.iter().map(|share| share.files).sum(),
             bytes: shares.iter().map(|share| share.bytes).sum(),
             hashed: shares.iter().map(|share| share.hashed).sum(),

@@ -23,6 +23,8 @@ pub struct Status {
     pub ultrapeers: usize,
     /// Neighbours that are leaves.
     pub leaves: usize,
+    /// Whether strangers reach it.
+    pub reachable: overlay::Reachability,
     /// Files found in the shared directories.
     pub files: u64,
     /// Their bytes.

@@ -113,7 +113,10 @@ impl Servent {
         let routing = self.routing.as_ref().and_then(|routing| routing.deadline());
         let dynamic = self.dynamic.as_ref().and_then(|queries| queries.deadline());
         let talk = self.talk_deadline();
-        [self.probe, routing, dynamic, talk].into_iter().flatten().min()
+        [self.probe, routing, dynamic, talk]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Reads what the next descriptor over `link` will need and changes nothing. A driver of very

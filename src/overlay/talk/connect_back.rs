@@ -178,8 +178,8 @@ impl Servent {
             window: settings.limits.connect_back_window,
         };
         let towards = &mut self.talk().connect_backs.towards;
-        let admitted = settings.ground.is_private()
-            || towards.take(now, to.ip(), quota, &settings.limits);
+        let admitted =
+            settings.ground.is_private() || towards.take(now, to.ip(), quota, &settings.limits);
         admitted.then_some(()).ok_or(Drop::Throttled)
     }
 

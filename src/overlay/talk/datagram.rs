@@ -117,7 +117,13 @@ impl Servent {
                 // It has come no link yet, whatever it says (protocol §1.7).
                 let ttl = around.settings.profile.max_ttl;
                 let onward = Onward { ttl, hops: 0 };
-                self.take_push(now, From::Datagram, (sent.header, onward), sent.payload, around)
+                self.take_push(
+                    now,
+                    From::Datagram,
+                    (sent.header, onward),
+                    sent.payload,
+                    around,
+                )
             }
             Kind::Vendor { .. } => self.vendor_datagram(now, sent, around),
             // Queries only of those who do GUESS, hits only of those who asked out of band.
@@ -225,7 +231,10 @@ impl Servent {
             Vendor::TimeSyncRequest { .. } => {
                 self.may_ask(now, sent, Asks::Other, around)?;
                 let (guid, reply) = self.time(now, sent.header.guid, around)?;
-                let header = Header { guid, ..*sent.header };
+                let header = Header {
+                    guid,
+                    ..*sent.header
+                };
                 let stamped = Sent {
                     header: &header,
                     ..sent
@@ -242,7 +251,9 @@ impl Servent {
             Vendor::NodeInfoRequest { .. } => {
                 self.may_ask(now, sent, Asks::Crawl, around)?;
                 let info = self.node_info(around);
-                around.out.push(sent.tell(&Vendor::NodeInfoReply(Box::new(info))));
+                around
+                    .out
+                    .push(sent.tell(&Vendor::NodeInfoReply(Box::new(info))));
                 Ok(())
             }
             _ => Err(Drop::Ignored),

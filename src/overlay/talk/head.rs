@@ -37,7 +37,13 @@ const MORE: usize = 32;
 
 impl Servent {
     /// A neighbour asks for a file.
-    pub(super) fn head(&self, link: Link, guid: Guid, ping: &HeadPing, around: &mut Surroundings<'_>) {
+    pub(super) fn head(
+        &self,
+        link: Link,
+        guid: Guid,
+        ping: &HeadPing,
+        around: &mut Surroundings<'_>,
+    ) {
         let pong = Vendor::HeadPong(self.holding(ping, around));
         tell(link, guid, &pong, around);
     }

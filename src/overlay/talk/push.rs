@@ -104,7 +104,13 @@ impl Servent {
         if let Some((&link, _)) = direct.find(|(link, _)| self.is_there(**link, from)) {
             // It is there already: the last hop is free.
             let ttl = onward.ttl.max(1);
-            pass_on(from, vec![link], (header, ttl, onward.hops), payload, around);
+            pass_on(
+                from,
+                vec![link],
+                (header, ttl, onward.hops),
+                payload,
+                around,
+            );
             return Ok(());
         }
         let ways = self.talk.as_ref().and_then(|talk| {
@@ -119,7 +125,13 @@ impl Servent {
         if onward.ttl == 0 {
             return Err(Drop::TtlExhausted);
         }
-        pass_on(from, ways, (header, onward.ttl, onward.hops), payload, around);
+        pass_on(
+            from,
+            ways,
+            (header, onward.ttl, onward.hops),
+            payload,
+            around,
+        );
         Ok(())
     }
 

@@ -27,7 +27,11 @@ impl Servent {
         if servent.is_zero() || servent == self.guid {
             return Err(Drop::BadServent);
         }
-        let mut others = self.talk().peers.iter().filter(|(other, _)| **other != link);
+        let mut others = self
+            .talk()
+            .peers
+            .iter()
+            .filter(|(other, _)| **other != link);
         if others.any(|(_, peer)| peer.is(servent)) {
             return Err(Drop::Ignored);
         }
@@ -47,9 +51,7 @@ impl Servent {
 
     /// Asks an ultrapeer to hand on pushes to us, if we need it and it knows how.
     pub(super) fn ask_push_proxy(&self, link: Link, around: &mut Surroundings<'_>) {
-        let ultrapeer = self
-            .ultrapeers()
-            .any(|neighbour| neighbour.link == link);
+        let ultrapeer = self.ultrapeers().any(|neighbour| neighbour.link == link);
         let knows = |peer: &super::Peer| {
             peer.reads(Name::PUSH_PROXY_REQUEST) || peer.reads(Name::PUSH_PROXY_REQUEST_V2)
         };

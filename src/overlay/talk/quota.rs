@@ -94,8 +94,7 @@ mod tests {
     #[test]
     fn an_address_has_its_share_and_takes_nothing_from_others() {
         let (mut quotas, limits) = (Quotas::default(), Limits::default());
-        let mut take =
-            |secs, ip: &str| quotas.take(at(secs), ip.parse().unwrap(), QUOTA, &limits);
+        let mut take = |secs, ip: &str| quotas.take(at(secs), ip.parse().unwrap(), QUOTA, &limits);
         assert!(take(0, "192.0.2.1") && take(59, "192.0.2.1"));
         assert!(!take(59, "192.0.2.1") && take(59, "192.0.2.2"));
         assert!(take(60, "192.0.2.1"));
