@@ -23,6 +23,8 @@ pub struct Status {
     pub why: Option<String>,
     /// How many neighbours it has.
     pub neighbours: Neighbours,
+    /// Whether strangers reach it.
+    pub reachable: Reachable,
     /// What it shares.
     pub shared: Shared,
     /// Its downloads.
@@ -31,6 +33,15 @@ pub struct Status {
     pub uploads: Uploads,
     /// Seconds since it started.
     pub uptime_s: u64,
+}
+
+/// Whether strangers reach a node; `null` while it is not known.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Reachable {
+    /// With connections.
+    pub tcp: Option<bool>,
+    /// With datagrams.
+    pub udp: Option<bool>,
 }
 
 /// How many neighbours a node has.
@@ -136,6 +147,10 @@ impl From<state::Status> for Status {
                 ultrapeers: status.ultrapeers,
                 leaves: status.leaves,
             },
+            reachable: Reachable {
+                tcp: status.reachable.tcp,
+                udp: status.reachable.udp,
+            },
             shared: Shared {
                 files: status.files,
                 bytes: status.bytes,
@@ -199,6 +214,10 @@ mod tests {
             why: None,
             ultrapeers: 2,
             leaves: 1,
+            reachable: crate::node::Reachability {
+                tcp: Some(true),
+                udp: None,
+            },
             files: 3,
             bytes: 4096,
             hashed: 2,
@@ -212,6 +231,7 @@ mod tests {
             concat!(
                 r#"{{"version":"{}","role":"ultrapeer","network":null,"listen":"127.0.0.1:6346","#,
                 r#""connected":true,"why":null,"neighbours":{{"ultrapeers":2,"leaves":1}},"#,
+                r#""reachable":{{"tcp":true,"udp":null}},"#,
                 r#""shared":{{"files":3,"bytes":4096,"hashed":2}},"#,
                 r#""downloads":{{"active":1,"queued":0,"done":5}},"#,
                 r#""uploads":{{"active":1,"queued":0}},"uptime_s":61}}"#,

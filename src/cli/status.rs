@@ -5,6 +5,7 @@ use super::exit::{Exit, Failure};
 use super::output;
 use super::peers::role;
 use super::size;
+use crate::api::Reachable;
 
 pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
     let status = context.client()?.status().await?;
@@ -27,6 +28,7 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
         ("network", network),
         ("listening", status.listen.to_string()),
         ("neighbours", neighbours),
+        ("reachable", reachable(status.reachable)),
         (
             "shared",
             format!(
@@ -50,4 +52,14 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
         output::line(&format!("{name:<12}{value}"))?;
     }
     Ok(Exit::Ok)
+}
+
+/// By what strangers reach the daemon.
+fn reachable(reachable: Reachable) -> String {
+    let word = |answer: Option<bool>| match answer {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "not known",
+    };
+    format!("TCP {}, UDP {}", word(reachable.tcp), word(reachable.udp))
 }

@@ -50,7 +50,7 @@ pub use searches::{Hit, SearchLimits};
 
 pub use crate::library::{ShareState, Stage};
 pub use crate::net::network::{Network, Unfit};
-pub use crate::overlay::Profile;
+pub use crate::overlay::{Profile, Reachability};
 
 use self::builder::Temporary;
 use self::changes::Changes;

@@ -23,6 +23,8 @@ mod push_proxy;
 mod quota;
 mod reachability;
 mod support;
+#[cfg(test)]
+mod tests;
 mod vendor;
 
 use std::collections::BTreeMap;
