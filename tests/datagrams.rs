@@ -117,7 +117,11 @@ fn what_is_no_descriptor_is_counted_and_never_answered() {
         }
         let count = |why| node.counters().stats.dropped(why);
         until("all counted", || count(Drop::Malformed) == 5);
-        stranger.send(node.address(), Kind::Query, Bytes::from_static(b"\0\0abc\0"));
+        stranger.send(
+            node.address(),
+            Kind::Query,
+            Bytes::from_static(b"\0\0abc\0"),
+        );
         until("dropped", || count(Drop::Ignored) == 1);
         let answer = stranger.ask(node.address(), Kind::Ping, Bytes::new());
         assert_eq!(answer.header.kind, Kind::Pong, "the first answer of all");
@@ -144,11 +148,11 @@ fn who_asks_for_a_file_or_for_neighbours_is_told() {
             urn: "urn:sha1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".parse().unwrap(),
             extensions: Extensions::new(),
         };
-        let holding = |head: &HeadPing| {
-            match stranger.vendor(node.address(), &Vendor::HeadPing(head.clone())) {
-                Vendor::HeadPong(pong) => pong.holding,
-                other => panic!("{other:?}"),
-            }
+        let holding = |head: &HeadPing| match stranger
+            .vendor(node.address(), &Vendor::HeadPing(head.clone()))
+        {
+            Vendor::HeadPong(pong) => pong.holding,
+            other => panic!("{other:?}"),
         };
         assert_eq!(holding(&head), Holding::None);
         // printf 'what it holds' | sha1sum, in base32.

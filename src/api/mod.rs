@@ -23,6 +23,7 @@ pub use facade::{Api, Watch};
 pub use search::{Found, Search, SearchPhase, SearchRequest, Source};
 pub use share::{Share, ShareStage};
 pub use status::{
-    ConnectRequest, Direction, Downloads, Neighbours, Peer, Reachable, Role, Shared, Status, Uploads,
+    ConnectRequest, Direction, Downloads, Neighbours, Peer, Reachable, Role, Shared, Status,
+    Uploads,
 };
 pub use target::parse_target;

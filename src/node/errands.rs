@@ -76,9 +76,9 @@ pub(super) async fn listen(node: Node, udp: Udp) {
 pub(super) async fn run(node: Node, udp: Udp, mut errands: mpsc::Receiver<Errand>) {
     let mut stopped = node.0.stop.stopped();
     loop {
-        let errand = match future::select(errands.next(), &mut stopped).await {
-            Either::Left((Some(errand), _)) => errand,
-            _ => return,
+        let next = future::select(errands.next(), &mut stopped).await;
+        let Either::Left((Some(errand), _)) = next else {
+            return;
         };
         match errand {
             Errand::Datagram { to, bytes } => {

@@ -112,7 +112,8 @@ impl Servent {
         }
         match sent.header.kind {
             Kind::Ping => self.pinged(now, sent, around),
-            Kind::Pong => self.ponged(now, sent, around),
+            // None of ours was asked for.
+            Kind::Pong => Err(Drop::NoRoute),
             Kind::Push => {
                 // It has come no link yet, whatever it says (protocol §1.7).
                 let ttl = around.settings.profile.max_ttl;
@@ -204,16 +205,6 @@ impl Servent {
         });
         let others = listening.filter(|host| SocketAddr::V4(host.address) != from);
         others.take(MAX_HOSTS).collect()
-    }
-
-    /// Takes a pong, which must answer a ping of ours.
-    fn ponged(
-        &mut self,
-        _now: Instant,
-        _sent: Sent<'_>,
-        _around: &mut Surroundings<'_>,
-    ) -> Result<(), Drop> {
-        Err(Drop::NoRoute)
     }
 
     /// Takes a vendor message that came as a datagram.

@@ -387,15 +387,15 @@ fn a_push_for_us_is_served_within_limits() {
     bench.join(1, Role::Ultrapeer, &[]);
     let mut pushed =
         |n, address: &str| bench.receive(1, header(Kind::Push, n, 4, 0), &push(0xee, address));
-    let give = Output::GiveBack {
+    let give = [Output::GiveBack {
         to: "192.0.2.77:80".parse().unwrap(),
         index: 7,
         tls: true,
-    };
-    assert_eq!(pushed(1, "192.0.2.77:80"), [give.clone()]);
+    }];
+    assert_eq!(pushed(1, "192.0.2.77:80"), give);
     assert_eq!(pushed(1, "192.0.2.77:80"), [], "the same push");
     for n in 2..6 {
-        assert_eq!(pushed(n, "192.0.2.77:80"), [give.clone()]);
+        assert_eq!(pushed(n, "192.0.2.77:80"), give);
     }
     assert_eq!(pushed(6, "192.0.2.77:80"), [], "the sixth");
     for (n, address) in [
