@@ -17,6 +17,7 @@ use super::Node;
 use super::links;
 use crate::net::dial::dial;
 use crate::net::handshake::Tls;
+use crate::net::network::End;
 use crate::net::udp::{self, Udp};
 use crate::net::{Rewind, Stream};
 use crate::runtime;
@@ -138,7 +139,7 @@ async fn give_back(node: Node, to: SocketAddr, index: u32, tls: bool) {
     match connected.await {
         Ok(stream) => {
             let stream = Rewind::new(Bytes::new(), stream);
-            links::serve(node.clone(), stream, to).await;
+            links::serve(node.clone(), stream, to, End::Asking).await;
         }
         Err(error) => log::debug!("pushed to {to} in vain: {error}"),
     }

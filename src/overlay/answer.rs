@@ -28,7 +28,8 @@ impl Servent {
     ) {
         let settings = around.settings;
         // Neither could connect to the other.
-        let in_vain = settings.firewalled && query.flags.firewalled();
+        let firewalled = settings.firewalled || self.is_firewalled();
+        let in_vain = firewalled && query.flags.firewalled();
         if around.catalogue.is_empty() || in_vain {
             return;
         }
@@ -49,7 +50,7 @@ impl Servent {
                 ip: *settings.address.ip(),
                 speed: settings.speed,
                 results,
-                trailer: Some(trailer(settings)),
+                trailer: Some(self.trailer(settings)),
                 servent: self.guid,
             };
             let descriptor = Descriptor {
@@ -62,20 +63,22 @@ impl Servent {
             });
         }
     }
-}
 
-/// What we tell of ourselves at the end of each hit.
-fn trailer(settings: &Settings) -> Trailer {
-    let trailer = Trailer {
-        vendor: VENDOR,
-        push: Some(settings.firewalled),
-        ..Trailer::default()
-    };
-    let trailer = match settings.tls {
-        true => trailer.with_tls(),
-        false => trailer,
-    };
-    trailer.with_push_proxies(&settings.push_proxies)
+    /// What we tell of ourselves at the end of each hit.
+    fn trailer(&self, settings: &Settings) -> Trailer {
+        let trailer = Trailer {
+            vendor: VENDOR,
+            push: Some(settings.firewalled || self.is_firewalled()),
+            ..Trailer::default()
+        };
+        let trailer = match settings.tls {
+            true => trailer.with_tls(),
+            false => trailer,
+        };
+        let mut proxies = self.push_proxies();
+        proxies.extend_from_slice(&settings.push_proxies);
+        trailer.with_push_proxies(&proxies)
+    }
 }
 
 /// The files that answer a query, each told as its asker reads it best.

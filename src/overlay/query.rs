@@ -235,19 +235,6 @@ impl Servent {
         }
     }
 
-    /// What our hits say of ourselves.
-    fn trailer(&self) -> Trailer {
-        let trailer = Trailer {
-            vendor: VENDOR,
-            push: Some(self.is_firewalled()),
-            ..Trailer::default()
-        };
-        match &self.push_proxies()[..] {
-            [] => trailer,
-            proxies => trailer.with_push_proxies(proxies),
-        }
-    }
-
     /// Lets dynamic queries take their next steps.
     pub(super) fn go_on(&mut self, now: Instant, around: &mut Surroundings<'_>) {
         // Taken out meanwhile, so that they can look at the rest.

@@ -25,11 +25,11 @@ pub struct Settings {
     pub role: Role,
     /// The ground it stands on.
     pub ground: Ground,
-    /// Whether nobody can connect to it.
+    /// Whether its owner says that nobody can connect to it, whatever it learns by itself.
     pub firewalled: bool,
     /// Whether it takes encrypted connections.
     pub tls: bool,
-    /// Who hands on pushes to it; hits tell the first four.
+    /// Who hands on pushes to it beside those it found itself; hits tell the first four.
     pub push_proxies: Vec<Reach>,
     /// Whether what neighbours ask and answer is held to the rules of today's servents (protocol
     /// §4.2, §17); otherwise the header alone decides, as in a bare flood.
