@@ -239,7 +239,7 @@ mod tests {
             ttl: 1,
             hops: 0,
         };
-        let mut servent = Servent::new(Guid::from_bytes([7; 16]));
+        let mut servent = Servent::new(Guid::from_bytes([7; 16]), Role::Ultrapeer);
         let settings = Settings::new(Profile::PUBLIC);
         let mut rng = Pcg64Mcg::seed_from_u64(7);
         let mut stats = Stats::default();
