@@ -65,7 +65,7 @@ pub struct Reach {
 /// Arguments of `topology`.
 #[derive(Args, Clone, Debug)]
 pub struct Topology {
-    /// The graph to make, such as gnm:n=10000,m=25000 (also: regular, ba, ws, grid, tree)
+    /// The graph to make, such as gnm:n=10000,m=25000 (also: regular, ba, ws, grid, tree, two-tier)
     #[arg(
         value_name = "SPEC",
         required_unless_present = "graph",
@@ -96,7 +96,7 @@ pub struct Origin {
     /// Read the graph from an edge list: two node ids a line, comments behind #
     #[arg(long, value_name = "FILE")]
     pub graph: Option<PathBuf>,
-    /// Make the graph: gnm:n=10000,m=25000 (also: regular, ba, ws, grid, tree)
+    /// Make the graph: gnm:n=10000,m=25000 (also: regular, ba, ws, grid, tree, two-tier)
     #[arg(long, value_name = "SPEC")]
     pub topology: Option<Spec>,
 }

@@ -47,7 +47,13 @@ fn save(name: &str, seed: u64, graph: &Graph, path: &Path) -> io::Result<()> {
 
 fn write_graph(name: &str, seed: u64, graph: &Graph, out: &mut impl Write) -> io::Result<()> {
     let size = format!("{} nodes, {} edges", graph.nodes(), graph.edges());
-    write_edge_list(graph, &[&format!("{name} seed {seed}"), &size], out)
+    let name = format!("{name} seed {seed}");
+    let mut comments = vec![name.as_str(), &size];
+    // An edge list has no roles; whoever reads it is told what they were.
+    let first_leaf = graph.iter().find(|&node| graph.is_leaf(node));
+    let tiers = first_leaf.map(|first| format!("nodes from {first} on are leaves"));
+    comments.extend(tiers.as_deref());
+    write_edge_list(graph, &comments, out)
 }
 
 fn table(name: &str, found: &Statistics, out: &mut impl Write) -> io::Result<()> {
@@ -76,7 +82,24 @@ fn table(name: &str, found: &Statistics, out: &mut impl Write) -> io::Result<()>
         ),
         ("mean path", estimate(&found.path_length)),
     ];
-    for (label, value) in rows {
+    let tiers = found.tiers.iter().flat_map(|tiers| {
+        [
+            (
+                "ultrapeers",
+                format!("{}, degree {:.3}", tiers.ultrapeers, tiers.degree),
+            ),
+            (
+                "leaves",
+                format!("{}, parents {:.3}", tiers.leaves, tiers.parents),
+            ),
+            (
+                "leaves each",
+                format!("{:.3}, at most {}", tiers.leaves_each, tiers.leaves_most),
+            ),
+            ("path on top", estimate(&tiers.path_length)),
+        ]
+    });
+    for (label, value) in rows.into_iter().chain(tiers) {
         writeln!(out, "{label:<12}{value}")?;
     }
     writeln!(out, "\n{:>8}{:>12}", "degree", "nodes")?;
@@ -117,5 +140,15 @@ fn object(name: &str, found: &Statistics) -> Value {
         "clustering": estimate(&found.clustering),
         "diameter_at_least": found.diameter_at_least,
         "path_length": estimate(&found.path_length),
+        "tiers": found.tiers.as_ref().map(|tiers| json!({
+            "ultrapeers": tiers.ultrapeers,
+            "leaves": tiers.leaves,
+            "top_edges": tiers.top_edges,
+            "degree": tiers.degree,
+            "parents": tiers.parents,
+            "leaves_each": tiers.leaves_each,
+            "leaves_most": tiers.leaves_most,
+            "path_length": estimate(&tiers.path_length),
+        })),
     })
 }

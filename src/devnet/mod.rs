@@ -76,6 +76,9 @@ pub enum Error {
     /// The graph falls apart.
     #[error("the topology {0} is not connected: some servents could reach nobody")]
     Apart(Spec),
+    /// Its servents are equals.
+    #[error("a devnet has one tier, not those of {0}")]
+    Tiers(Spec),
     /// A servent would have too many neighbours.
     #[error("the topology {spec} gives one servent {hub} neighbours, where {most} are the limit")]
     Hub {
@@ -274,6 +277,9 @@ fn lay_out(plan: &Plan) -> Result<(Spec, Graph), Error> {
         if !(u64::from(FEWEST)..=u64::from(MOST)).contains(&size) {
             return Err(Error::Size(size));
         }
+    }
+    if matches!(spec, Spec::TwoTier { .. }) {
+        return Err(Error::Tiers(spec));
     }
     let graph = spec.build(&mut Pcg64Mcg::seed_from_u64(plan.seed))?;
     if let Some(wanted) = plan

@@ -2,7 +2,7 @@
 //! calls has checked the parameters.
 
 use rand::RngExt;
-use rand::seq::SliceRandom;
+use rand::seq::{SliceRandom, index};
 use rand_pcg::Pcg64Mcg;
 use rustc_hash::FxHashSet;
 
@@ -91,6 +91,26 @@ pub(super) fn tree(degree: u32, depth: u32) -> (u32, Edges) {
         level = begin..nodes;
     }
     (nodes, edges)
+}
+
+/// Two tiers: the nodes below `first_leaf` are ultrapeers, each linked to `degree` others of them
+/// at random; every later node is a leaf, linked to `parents` ultrapeers at random.
+/// (The overlay of Stutzbach, Rejaie and Sen, Characterizing unstructured overlay topologies in
+/// modern P2P file-sharing systems, IMC 2005, without its growth.)
+pub(super) fn two_tier(
+    n: u32,
+    first_leaf: u32,
+    degree: u32,
+    parents: u32,
+    rng: &mut Pcg64Mcg,
+) -> Edges {
+    let mut edges = regular(first_leaf, degree, rng);
+    for leaf in first_leaf..n {
+        let chosen = index::sample(rng, first_leaf as usize, parents as usize);
+        let number = |parent| u32::try_from(parent).expect("below the number of ultrapeers");
+        edges.extend(chosen.into_iter().map(|parent| (number(parent), leaf)));
+    }
+    edges
 }
 
 /// A ring in which every node is linked to its `k` nearest; then each edge, lap by lap, keeps its
@@ -288,8 +308,26 @@ mod tests {
     }
 
     #[test]
+    fn ultrapeers_are_regular_and_leaves_hang_on_them_alone() {
+        let graph = build("two-tier:n=400,ultrapeers=0.15,degree=10,parents=3", 1);
+        assert_eq!((graph.nodes(), graph.edges()), (400, 60 * 5 + 340 * 3));
+        let leaves = |node: u32| graph.is_leaf(node);
+        assert_eq!(graph.iter().filter(|&node| leaves(node)).count(), 340);
+        for node in graph.iter() {
+            let (below, above): (Vec<u32>, Vec<u32>) =
+                graph.neighbours(node).iter().partition(|&&end| leaves(end));
+            let expected = if leaves(node) { 3 } else { 10 };
+            assert_eq!(above.len(), expected, "node {node}");
+            assert!(!leaves(node) || below.is_empty());
+        }
+        let flat = build("two-tier:n=60,ultrapeers=1,degree=10,parents=3", 1);
+        assert!(flat.iter().all(|node| !flat.is_leaf(node)));
+    }
+
+    #[test]
     fn the_seed_decides_the_graph() {
         for spec in [
+            "two-tier:n=500,ultrapeers=0.2,degree=5,parents=2",
             "regular:n=500,d=4",
             "gnm:n=500,m=900",
             "ba:n=500,m=2",

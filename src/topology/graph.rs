@@ -22,6 +22,8 @@ pub struct Graph {
     starts: Vec<u32>,
     neighbours: Vec<u32>,
     mirrors: Vec<u32>,
+    /// The first node that is a leaf of a two-tier graph; all behind it are leaves too.
+    first_leaf: u32,
 }
 
 impl Graph {
@@ -67,7 +69,16 @@ impl Graph {
             starts,
             neighbours,
             mirrors,
+            first_leaf: u32::MAX,
         })
+    }
+
+    /// The same graph in two tiers: the nodes from `first` on are leaves.
+    pub(super) fn with_leaves_from(self, first: u32) -> Self {
+        Self {
+            first_leaf: first,
+            ..self
+        }
     }
 
     /// How many nodes there are.
@@ -124,6 +135,22 @@ impl Graph {
     #[must_use]
     pub fn degree(&self, node: u32) -> usize {
         self.row(node).len()
+    }
+
+    /// Whether a node is a leaf in a graph of two tiers; in other graphs none is.
+    #[must_use]
+    pub const fn is_leaf(&self, node: u32) -> bool {
+        node >= self.first_leaf
+    }
+
+    /// The upper tier alone, nodes and their numbers kept.
+    pub(super) fn without_leaves(&self) -> Self {
+        let tops = || self.iter().filter(|&node| !self.is_leaf(node));
+        let edges: Vec<(u32, u32)> = tops()
+            .flat_map(|node| self.neighbours(node).iter().map(move |&end| (node, end)))
+            .filter(|&(node, end)| node < end && !self.is_leaf(end))
+            .collect();
+        Self::numbered(tops().count(), &edges).expect("smaller than the whole")
     }
 
     /// All nodes in order.

@@ -46,6 +46,18 @@ pub enum Spec {
         /// Edges from the root to a leaf.
         depth: u32,
     },
+    /// `two-tier:n=,ultrapeers=,degree=,parents=`: ultrapeers in a random regular graph, and leaves
+    /// that each hang on some of them. Ultrapeers have the first numbers.
+    TwoTier {
+        /// Nodes.
+        n: u32,
+        /// The share of them that are ultrapeers, between 0 and 1.
+        ultrapeers: f64,
+        /// Ultrapeers that each ultrapeer is linked to.
+        degree: u32,
+        /// Ultrapeers that each leaf is linked to.
+        parents: u32,
+    },
     /// `ws:n=,k=,p=`: Watts and Strogatz's rewired ring.
     Ws {
         /// Nodes.
@@ -70,6 +82,14 @@ impl Spec {
             Self::Grid { w, h } => (w * h, generate::grid(w, h)),
             Self::Regular { n, d } => (n, generate::regular(n, d, rng)),
             Self::Tree { degree, depth } => generate::tree(degree, depth),
+            Self::TwoTier {
+                n, degree, parents, ..
+            } => {
+                let first_leaf = self.first_leaf().expect("two tiers");
+                let edges = generate::two_tier(n, first_leaf, degree, parents, rng);
+                let graph = Graph::numbered(n as usize, &edges)?;
+                return Ok(graph.with_leaves_from(first_leaf));
+            }
             Self::Ws { n, k, p } => (n, generate::ws(n, k, p, rng)),
         };
         Graph::numbered(nodes as usize, &edges)
@@ -97,6 +117,30 @@ impl Spec {
                 demand(n % 2 == 0 || d % 2 == 0, "n or d is even")?;
             }
             Self::Tree { degree, .. } => demand(degree >= 2, "the degree is at least 2")?,
+            Self::TwoTier {
+                n,
+                ultrapeers,
+                degree,
+                parents,
+            } => {
+                demand(
+                    (0.0..=1.0).contains(&ultrapeers),
+                    "the share of ultrapeers is between 0 and 1",
+                )?;
+                let count = self.first_leaf().expect("two tiers");
+                demand(
+                    count > degree,
+                    "there are more ultrapeers than their degree",
+                )?;
+                demand(
+                    count % 2 == 0 || degree % 2 == 0,
+                    "the number of ultrapeers or their degree is even",
+                )?;
+                demand(
+                    count == n || (1..=count).contains(&parents),
+                    "a leaf has at least 1 parent, and at most all ultrapeers",
+                )?;
+            }
             Self::Ws { n, k, p } => {
                 demand(k % 2 == 0, "k is even")?;
                 demand(k < n, "k is below n")?;
@@ -130,8 +174,29 @@ impl Spec {
                 }
                 (nodes, nodes - 1)
             }
+            Self::TwoTier {
+                n, degree, parents, ..
+            } => {
+                let top = self.first_leaf().expect("two tiers");
+                let links = u64::from(top) * u64::from(degree) / 2;
+                (n.into(), links + u64::from(n - top) * u64::from(parents))
+            }
             Self::Ws { n, k, .. } => (n.into(), u64::from(n) * u64::from(k) / 2),
         }
+    }
+
+    /// The number of the first leaf, where there are two tiers.
+    fn first_leaf(&self) -> Option<u32> {
+        let Self::TwoTier { n, ultrapeers, .. } = *self else {
+            return None;
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 0 and n, as a cast of a float saturates"
+        )]
+        let count = (f64::from(n) * ultrapeers).round() as u32;
+        Some(count.min(n))
     }
 }
 
@@ -143,6 +208,15 @@ impl fmt::Display for Spec {
             Self::Grid { w, h } => write!(f, "grid:w={w},h={h}"),
             Self::Regular { n, d } => write!(f, "regular:n={n},d={d}"),
             Self::Tree { degree, depth } => write!(f, "tree:degree={degree},depth={depth}"),
+            Self::TwoTier {
+                n,
+                ultrapeers,
+                degree,
+                parents,
+            } => write!(
+                f,
+                "two-tier:n={n},ultrapeers={ultrapeers},degree={degree},parents={parents}"
+            ),
             Self::Ws { n, k, p } => write!(f, "ws:n={n},k={k},p={p}"),
         }
     }
@@ -179,6 +253,20 @@ impl FromStr for Spec {
                 let parameters = read("tree", "tree:degree=DEGREE,depth=LEVELS");
                 let [degree, depth] = parameters.numbers(["degree", "depth"])?;
                 Self::Tree { degree, depth }
+            }
+            "two-tier" => {
+                let parameters = read(
+                    "two-tier",
+                    "two-tier:n=NODES,ultrapeers=SHARE,degree=DEGREE,parents=ULTRAPEERS",
+                );
+                let [n, ultrapeers, degree, parents] =
+                    parameters.values(["n", "ultrapeers", "degree", "parents"])?;
+                Self::TwoTier {
+                    n: parameters.number("n", n)?,
+                    ultrapeers: parameters.number("ultrapeers", ultrapeers)?,
+                    degree: parameters.number("degree", degree)?,
+                    parents: parameters.number("parents", parents)?,
+                }
             }
             "ws" => {
                 let parameters = read("ws", "ws:n=NODES,k=NEIGHBOURS,p=PROBABILITY");
@@ -264,6 +352,7 @@ mod tests {
             "grid:w=3,h=4",
             "regular:n=10000,d=4",
             "tree:degree=4,depth=7",
+            "two-tier:n=20000,ultrapeers=0.15,degree=30,parents=3",
             "ws:n=100,k=4,p=0.1",
         ] {
             assert_eq!(text.parse::<Spec>().unwrap().to_string(), text);
@@ -275,7 +364,10 @@ mod tests {
     fn every_bad_specification_says_what_is_wrong() {
         for (text, complaint) in [
             ("", "unknown topology \"\""),
-            ("ring:n=5", "use regular, gnm, ba, ws, grid or tree"),
+            (
+                "ring:n=5",
+                "use regular, gnm, ba, ws, grid, tree or two-tier",
+            ),
             ("gnm", "n is missing"),
             ("gnm:n=5", "gnm:n=NODES,m=EDGES: m is missing"),
             ("gnm:n=5,m=2,n=5", "n is given twice"),
@@ -292,6 +384,23 @@ mod tests {
             ("regular:n=4,d=4", "d is below n"),
             ("tree:degree=1,depth=2", "the degree is at least 2"),
             ("tree:degree=5,depth=4000000000", "at most"),
+            (
+                "two-tier:n=10,ultrapeers=1.5,degree=2,parents=1",
+                "the share of ultrapeers is between 0 and 1",
+            ),
+            (
+                "two-tier:n=10,ultrapeers=0.2,degree=2,parents=1",
+                "more ultrapeers than their degree",
+            ),
+            (
+                "two-tier:n=10,ultrapeers=0.5,degree=3,parents=1",
+                "the number of ultrapeers or their degree is even",
+            ),
+            (
+                "two-tier:n=10,ultrapeers=0.5,degree=2,parents=6",
+                "a leaf has at least 1 parent",
+            ),
+            ("two-tier:n=10,degree=2,parents=1", "ultrapeers is missing"),
             ("ws:n=10,k=3,p=0", "k is even"),
             ("ws:n=10,k=10,p=0", "k is below n"),
             ("ws:n=10,k=4,p=NaN", "p is between 0 and 1"),

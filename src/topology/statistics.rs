@@ -19,6 +19,8 @@ pub struct Statistics {
     pub edges: usize,
     /// Degrees of all nodes.
     pub degrees: Degrees,
+    /// What the tiers are like, where there are two.
+    pub tiers: Option<Tiers>,
     /// Connected components; a node without an edge is one.
     pub components: usize,
     /// Nodes in the largest component.
@@ -30,6 +32,27 @@ pub struct Statistics {
     /// double sweeps found, each a search from a node and another from the farthest node it met.
     pub diameter_at_least: u32,
     /// Mean length of the shortest paths between the pairs of the largest component.
+    pub path_length: Estimate,
+}
+
+/// The two tiers of a graph in numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tiers {
+    /// Nodes that are ultrapeers.
+    pub ultrapeers: usize,
+    /// Nodes that are leaves.
+    pub leaves: usize,
+    /// Edges between ultrapeers.
+    pub top_edges: usize,
+    /// Mean of the ultrapeers that an ultrapeer is linked to.
+    pub degree: f64,
+    /// Mean of the ultrapeers that a leaf is linked to.
+    pub parents: f64,
+    /// Mean of the leaves that an ultrapeer has.
+    pub leaves_each: f64,
+    /// The most leaves that an ultrapeer has.
+    pub leaves_most: usize,
+    /// Mean length of the shortest paths between ultrapeers, over ultrapeers alone.
     pub path_length: Estimate,
 }
 
@@ -68,12 +91,44 @@ impl Statistics {
             nodes: graph.nodes(),
             edges: graph.edges(),
             degrees: Degrees::of(graph),
+            tiers: Tiers::of(graph, rng),
             components,
             largest_component: largest.len(),
             clustering: clustering(graph, rng),
             diameter_at_least: search.diameter_at_least(&largest, rng),
             path_length,
         }
+    }
+}
+
+impl Tiers {
+    fn of(graph: &Graph, rng: &mut Pcg64Mcg) -> Option<Self> {
+        let tops = || graph.iter().filter(|&node| !graph.is_leaf(node));
+        let ultrapeers = tops().count();
+        let leaves = graph.nodes() - ultrapeers;
+        if leaves == 0 {
+            return None;
+        }
+        let of = |node| {
+            let ends = graph.neighbours(node).iter();
+            ends.filter(|&&end| graph.is_leaf(end)).count()
+        };
+        let between: usize = tops().map(|node| graph.degree(node) - of(node)).sum();
+        let top_edges = between / 2;
+        // A leaf relays nothing, so a way between ultrapeers leads over ultrapeers.
+        let top = graph.without_leaves();
+        let mut search = Search::new(&top);
+        let (_, largest) = search.components();
+        Some(Self {
+            ultrapeers,
+            leaves,
+            top_edges,
+            degree: ratio(2 * top_edges, ultrapeers),
+            parents: ratio(graph.edges() - top_edges, leaves),
+            leaves_each: ratio(graph.edges() - top_edges, ultrapeers),
+            leaves_most: tops().map(of).max().unwrap_or(0),
+            path_length: search.path_length(&largest, rng),
+        })
     }
 }
 
@@ -272,6 +327,24 @@ mod tests {
     fn of(spec: &str) -> Statistics {
         let spec: Spec = spec.parse().unwrap();
         statistics(&spec.build(&mut Pcg64Mcg::seed_from_u64(1)).unwrap())
+    }
+
+    #[test]
+    fn tiers_are_told_apart() {
+        assert_eq!(of("grid:w=3,h=3").tiers, None);
+        let tiers = of("two-tier:n=200,ultrapeers=0.1,degree=19,parents=2").tiers;
+        let tiers = tiers.unwrap();
+        assert_eq!((tiers.ultrapeers, tiers.leaves), (20, 180));
+        assert_eq!(
+            (tiers.top_edges, tiers.degree, tiers.parents),
+            (190, 19.0, 2.0)
+        );
+        assert_eq!(tiers.leaves_each, 18.0);
+        assert!(tiers.leaves_most >= 18);
+        assert_eq!(
+            (tiers.path_length.value, tiers.path_length.exact),
+            (1.0, true)
+        );
     }
 
     #[test]
