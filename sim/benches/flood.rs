@@ -31,8 +31,14 @@ fn run(bencher: Bencher<'_, '_>, latency: &str, wire: bool) {
         profile: Profile::CLASSIC,
         latency,
         wire,
+        query_routing: false,
     };
-    let mut network = Network::new(&graph, behaviour, &mut generator(1, Purpose::Servents));
+    let mut network = Network::new(
+        &graph,
+        None,
+        behaviour,
+        &mut generator(1, Purpose::Servents),
+    );
     let mut flood = || {
         network.flood(
             0,

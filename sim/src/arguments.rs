@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use filbert::overlay;
 use filbert::topology::{Graph, Spec, parse_edge_list};
+use serde::Deserialize;
 
 use crate::Error;
 use crate::latency::Latency;
@@ -26,6 +28,8 @@ pub struct Arguments {
 pub enum Command {
     /// Flood queries through real servents; count whom they reach and what they cost
     Reach(Reach),
+    /// Run experiments that files describe; measure, and judge what the files claim
+    Run(Run),
     /// Make, import and describe graphs
     Topology(Topology),
 }
@@ -58,6 +62,29 @@ pub struct Reach {
     #[arg(long)]
     pub wire: bool,
     /// How to print the rows
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// Arguments of `run`.
+#[derive(Args, Clone, Debug)]
+pub struct Run {
+    /// Files of experiments, or folders with some
+    #[arg(value_name = "FILE.toml", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Put the rows (NAME.csv) and all findings (NAME.json) into this folder
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Seed of all random numbers, instead of the files'
+    #[arg(long, value_name = "S")]
+    pub seed: Option<u64>,
+    /// How often everything is done, instead of what the files say
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub replicas: Option<u32>,
+    /// Threads to share out the replicas among, each with its own network
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: u16,
+    /// How to print: findings and verdicts as a table, rows as CSV, or all as JSON
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 }
@@ -102,7 +129,8 @@ pub struct Origin {
 }
 
 /// Rules of flooding.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum Profile {
     /// Every duplicate is dropped, and TTLs are as asked
     #[default]
@@ -128,6 +156,20 @@ pub enum Format {
 pub struct Ttls {
     first: u8,
     last: u8,
+}
+
+impl Profile {
+    /// The rules, with queries that go so far at most where these leave it open.
+    #[must_use]
+    pub const fn rules(self, max_ttl: u8) -> overlay::Profile {
+        match self {
+            Self::Classic => overlay::Profile {
+                max_ttl,
+                ..overlay::Profile::CLASSIC
+            },
+            Self::Public => overlay::Profile::PUBLIC,
+        }
+    }
 }
 
 impl Ttls {

@@ -62,10 +62,16 @@ impl<E> Calendar<E> {
 
     /// Takes the next event out, with its time.
     pub fn pop(&mut self) -> Option<(u64, E)> {
+        self.next_at()?;
+        self.present.pop()
+    }
+
+    /// The time of the next event.
+    pub fn next_at(&mut self) -> Option<u64> {
         while self.present.is_empty() && self.waiting > 0 {
             self.turn();
         }
-        self.present.pop()
+        self.present.last().map(|&(at, _)| at)
     }
 
     /// The next events, without taking them: as many of the present bucket as are left, at most
@@ -129,6 +135,7 @@ mod tests {
                 if number % 3 == 2 {
                     let first = *expected.iter().min().unwrap();
                     expected.retain(|&event| event != first);
+                    assert_eq!(calendar.next_at(), Some(first.0), "horizon {horizon}");
                     assert_eq!(calendar.pop(), Some(first), "horizon {horizon}");
                     now = first.0;
                 } else if expected.len() < 50 {

@@ -35,6 +35,28 @@ pub enum Error {
         /// Where and why.
         source: topology::Error,
     },
+    /// A file is no experiment.
+    #[error("{path} is no experiment: {problem}")]
+    Experiment {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        problem: String,
+    },
+    /// A folder has no experiment in it.
+    #[error("no file in {0} ends in .toml")]
+    NoExperiment(PathBuf),
+    /// Nobody can ask as an experiment wants.
+    #[error("nobody in {graph} can ask: {from}")]
+    NoAsker {
+        /// The graph.
+        graph: String,
+        /// Who was to ask.
+        from: String,
+    },
+    /// Simulated servents fell out with each other.
+    #[error("a simulated servent closed a link: {0}")]
+    LinkClosed(String),
     /// There is no graph of this specification.
     #[error(transparent)]
     Topology(#[from] topology::Error),
@@ -62,7 +84,12 @@ impl Error {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Read { .. } | Self::Write { .. } | Self::Output(_) | Self::Graph { .. } => 1,
+            Self::Read { .. }
+            | Self::Write { .. }
+            | Self::Output(_)
+            | Self::Graph { .. }
+            | Self::LinkClosed(_) => 1,
+            Self::Experiment { .. } | Self::NoExperiment(_) | Self::NoAsker { .. } => 2,
             Self::Topology(_)
             | Self::Sources
             | Self::Ttls

@@ -5,21 +5,29 @@
 //! those of the live node, only their links are events in a [`calendar`]. From there the commands:
 //!
 //! - [`reach`]: floods queries and counts whom they reach and what they cost;
+//! - [`run`]: does what the file of an [`experiment`] says, and judges its claims;
 //! - [`describe`]: makes, imports and describes graphs.
 //!
 //! The same arguments and seed give the same rows, byte for byte, on any number of threads: all
 //! random numbers come from [`random`], none from the order in which things happen to be done.
 
+pub mod alarms;
 pub mod arguments;
 pub mod calendar;
+pub mod contents;
 pub mod describe;
 mod error;
+pub mod experiment;
 pub mod latency;
 pub mod memory;
 pub mod network;
+pub mod outcome;
+pub mod parallel;
+mod population;
 pub mod random;
 pub mod reach;
 pub mod report;
+pub mod run;
 pub mod sources;
 
 pub use error::Error;

@@ -5,17 +5,23 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use filbert_sim::arguments::{Arguments, Command};
-use filbert_sim::{Error, describe, reach};
+use filbert_sim::{Error, describe, reach, run};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut out = BufWriter::new(io::stdout().lock());
     let done = match &arguments.command {
-        Command::Reach(arguments) => reach::run(arguments, &mut out, &mut io::stderr()),
-        Command::Topology(arguments) => describe::run(arguments, &mut out),
+        Command::Reach(arguments) => {
+            reach::run(arguments, &mut out, &mut io::stderr()).map(|()| true)
+        }
+        Command::Run(arguments) => run::run(arguments, &mut out, &mut io::stderr()),
+        Command::Topology(arguments) => describe::run(arguments, &mut out).map(|()| true),
     };
-    match done.and_then(|()| out.flush().map_err(Error::Output)) {
-        Ok(()) => ExitCode::SUCCESS,
+    let done = done.and_then(|holds| out.flush().map(|()| holds).map_err(Error::Output));
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        // A claim was missed: the code of a verification that failed.
+        Ok(false) => ExitCode::from(8),
         Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to be told when this fails.

@@ -2,26 +2,28 @@
 
 use std::{hint, mem};
 
-use filbert::overlay::catalogue::Nothing;
 use filbert::overlay::{
-    Input, Instant, Link, Offer, Output, Profile, Recipients, Role, SearchId, Servent, Settings,
-    Stats, Surroundings,
+    Input, Instant, Link, Output, Profile, Recipients, SearchId, dynamic_query,
 };
 use filbert::topology::Graph;
 use filbert::wire::frame::FrameDecoder;
 use filbert::wire::query::Query;
-use filbert::wire::{Descriptor, Guid, Header, Kind};
+use filbert::wire::{Descriptor, HEADER_LEN, Header, Kind};
 use rand_pcg::Pcg64Mcg;
 
 use crate::calendar::Calendar;
+use crate::contents::Contents;
 use crate::latency::Latency;
+use crate::outcome::{Flood, Outcome};
+use crate::population::Population;
 
 /// A servent on every node of a graph, linked along its edges: a link is a slot of the graph's
 /// adjacency.
 #[derive(Debug)]
 pub struct Network<'a> {
     graph: &'a Graph,
-    population: Population,
+    population: Population<'a>,
+    profile: Profile,
     latency: Latency,
     /// The decoder that every descriptor goes through, when the wire is to be crossed.
     wire: Option<FrameDecoder>,
@@ -30,8 +32,15 @@ pub struct Network<'a> {
     now: Instant,
     /// What travels; events point into it.
     travelling: Vec<Descriptor>,
-    /// Copies of queries sent in this flood.
-    sent: u64,
+    /// When the last descriptor over each link arrives, by the sender's slot: what is sent later
+    /// arrives no sooner. Empty where floods are all there is, which send one copy over a link.
+    arrivals: Vec<u64>,
+    /// Why a servent closed a link, if one did. Links are to last as long as the network.
+    closed: Option<String>,
+    /// What came of the present search.
+    outcome: Outcome,
+    /// Whether more is counted than a flood needs.
+    watched: bool,
 }
 
 /// How a network behaves.
@@ -43,26 +52,23 @@ pub struct Behaviour {
     pub latency: Latency,
     /// Whether every descriptor goes through the encoder and the frame decoder.
     pub wire: bool,
+    /// Whether servents tell each other query routing tables and go by them.
+    pub query_routing: bool,
 }
 
-/// What one flood did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flood {
-    /// Servents that got the query, without the source.
-    pub reached: u64,
-    /// Copies of the query that were sent.
-    pub messages: u64,
-}
-
-/// The servents and what they share: settings and counters. They share no files, so that nobody
-/// answers.
-#[derive(Debug)]
-struct Population {
-    servents: Vec<Servent>,
-    settings: Settings,
-    stats: Stats,
-    /// Their effects, before they are carried out.
-    out: Vec<Output>,
+/// A search in a network.
+#[derive(Clone, Copy, Debug)]
+pub struct Search<'q> {
+    /// Who searches.
+    pub source: u32,
+    /// For what.
+    pub query: &'q Query,
+    /// How far a query goes at most, whoever sends it on.
+    pub ttl: u8,
+    /// How ultrapeers carry it from neighbour to neighbour; `None`: they flood at once.
+    pub dynamic: Option<&'q dynamic_query::Settings>,
+    /// Results of which the time is told.
+    pub wanted: u32,
 }
 
 /// One copy of a descriptor on its way over one link.
@@ -83,42 +89,49 @@ struct Copied {
 }
 
 impl<'a> Network<'a> {
-    /// Sets up a servent on every node and connects them; `rng` draws their identifiers.
+    /// Sets up a servent on every node and connects them; `rng` draws their identifiers. Where
+    /// `contents` are none nobody shares anything. Routing tables are told in a while: see
+    /// [`settle`](Self::settle).
     #[must_use]
-    pub fn new(graph: &'a Graph, behaviour: Behaviour, rng: &mut Pcg64Mcg) -> Self {
-        let mut settings = Settings::new(behaviour.profile);
-        settings.keepalive = None;
-        settings.limits.neighbours = usize::MAX;
-        let mut population = Population {
-            servents: Vec::with_capacity(graph.nodes()),
-            settings,
-            stats: Stats::default(),
-            out: Vec::new(),
-        };
+    pub fn new(
+        graph: &'a Graph,
+        contents: Option<&'a Contents>,
+        behaviour: Behaviour,
+        rng: &mut Pcg64Mcg,
+    ) -> Self {
+        let rules = (behaviour.profile, behaviour.query_routing);
+        let mut population = Population::new(graph, contents, rules, rng);
         let now = Instant::default();
         for node in graph.iter() {
-            population
-                .servents
-                .push(Servent::new(Guid::random(rng), Role::Ultrapeer));
-            for (link, _) in (0..).zip(graph.neighbours(node)) {
-                let input = Input::Connected {
-                    link: Link(link),
-                    offer: Offer::default(),
-                };
-                population.enter(node, now, input, rng);
-            }
+            population.connect(node, now, rng);
         }
         Self {
             graph,
             population,
+            profile: behaviour.profile,
             latency: behaviour.latency,
             wire: behaviour.wire.then(FrameDecoder::new),
             query: Query::keywords("filbert").expect("one plain word is a query"),
             calendar: Calendar::new(behaviour.latency.longest()),
             now,
             travelling: Vec::new(),
-            sent: 0,
+            arrivals: contents.map_or_else(Vec::new, |_| vec![0; 2 * graph.edges()]),
+            closed: None,
+            outcome: Outcome::default(),
+            watched: false,
         }
+    }
+
+    /// Why a servent closed a link, which none should: what this network then does means nothing.
+    #[must_use]
+    pub fn closed(&self) -> Option<&str> {
+        self.closed.as_deref()
+    }
+
+    /// Waits until servents have told each other all they have to.
+    pub fn settle(&mut self, rng: &mut Pcg64Mcg) {
+        self.run(rng);
+        self.travelling.clear();
     }
 
     /// Floods one query from `source` and waits until nothing travels any more. `rng` draws its
@@ -127,19 +140,69 @@ impl<'a> Network<'a> {
     /// Floods do not touch each other: each begins when the route tables have forgotten all
     /// before it.
     pub fn flood(&mut self, source: u32, ttl: u8, rng: &mut Pcg64Mcg) -> Flood {
-        self.now = self.now + self.population.settings.limits.route_life.times(2);
-        self.population.stats = Stats::default();
-        self.sent = 0;
-        let id = SearchId(0);
-        let search = Input::Search {
-            id,
-            query: &self.query,
-            ttl: Some(ttl),
+        // By today's rules nobody asks for more than they allow.
+        let most = if self.profile.raise {
+            self.profile.max_ttl
+        } else {
+            ttl
         };
+        self.begin(most, None);
+        let query = mem::replace(&mut self.query, Query::for_newest());
+        self.ask(source, &query, Some(ttl), rng);
+        self.query = query;
+        Flood {
+            reached: self.population.reached().into_iter().sum(),
+            messages: self.outcome.copies.into_iter().sum(),
+        }
+    }
+
+    /// Makes a search and waits until nothing comes of it any more. Searches do not touch each
+    /// other either.
+    pub fn search(&mut self, search: &Search<'_>, rng: &mut Pcg64Mcg) -> Outcome {
+        let Search { source, query, .. } = *search;
+        self.begin(search.ttl, search.dynamic);
+        self.outcome.wanted = search.wanted;
+        self.watched = true;
+        self.ask(source, query, None, rng);
+        self.watched = false;
+        self.outcome.reached = self.population.reached();
+        mem::take(&mut self.outcome)
+    }
+
+    /// Prepares for a search: time passes until the last one is forgotten.
+    fn begin(&mut self, max_ttl: u8, dynamic: Option<&dynamic_query::Settings>) {
+        let life = self.population.settings().limits.route_life;
+        self.now = self.now + life.times(2);
+        self.population.behave(max_ttl, dynamic.cloned());
+        self.population.reset();
+        self.outcome = Outcome {
+            begun: self.now,
+            ..Outcome::default()
+        };
+    }
+
+    fn ask(&mut self, source: u32, query: &Query, ttl: Option<u8>, rng: &mut Pcg64Mcg) {
+        let id = SearchId(0);
+        let search = Input::Search { id, query, ttl };
         self.population.enter(source, self.now, search, rng);
         self.carry_out(source, None, rng);
+        self.run(rng);
+        self.population
+            .enter(source, self.now, Input::Cancel { id }, rng);
+        self.population.out.clear();
+        self.travelling.clear();
+    }
+
+    /// Lets time pass until nothing travels and nobody waits for anything.
+    fn run(&mut self, rng: &mut Pcg64Mcg) {
         let mut fetched = 0;
         loop {
+            if let Some(alarm) = self.population.next_alarm()
+                && self.calendar.next_at().is_none_or(|at| alarm < at)
+            {
+                self.wake(alarm, rng);
+                continue;
+            }
             if fetched == 0 {
                 fetched = self.fetch();
             }
@@ -150,15 +213,16 @@ impl<'a> Network<'a> {
             self.now = Instant::from_micros(at);
             self.deliver(event, rng);
         }
-        self.population
-            .enter(source, self.now, Input::Cancel { id }, rng);
-        self.travelling.clear();
-        let stats = &self.population.stats;
-        let dropped: u64 = stats.drops().map(|(_, count)| count).sum();
-        Flood {
-            reached: stats.received_of(Kind::Query) - dropped,
-            messages: self.sent,
-        }
+    }
+
+    /// Wakes the servent whose deadline is next, once what arrives at that very time is there.
+    fn wake(&mut self, at: u64, rng: &mut Pcg64Mcg) {
+        let Some(node) = self.population.pop_alarm() else {
+            return;
+        };
+        self.now = self.now.max(Instant::from_micros(at));
+        self.population.enter(node, self.now, Input::Tick, rng);
+        self.carry_out(node, None, rng);
     }
 
     /// Reads what the next events will need, so that the processor waits for the memory of all of
@@ -168,7 +232,7 @@ impl<'a> Network<'a> {
         let events = self.calendar.upcoming(AHEAD);
         let count = events.len();
         for &Event { to, link, .. } in events {
-            let servent = self.population.servents[to as usize].read_ahead(Link(link));
+            let servent = self.population.read_ahead(to, link);
             let (ends, mirrors) = (self.graph.neighbours(to), self.graph.mirrors(to));
             hint::black_box((servent, ends.first().copied(), mirrors.first().copied()));
         }
@@ -182,6 +246,8 @@ impl<'a> Network<'a> {
             hops: copy.hops,
             ..original.header
         };
+        let before =
+            (self.watched && header.kind == Kind::Query).then(|| self.population.taken(to));
         let link = Link(link);
         if let Some(decoder) = &mut self.wire {
             let arrived = cross(decoder, header, original);
@@ -198,6 +264,9 @@ impl<'a> Network<'a> {
                 payload: &original.payload,
             };
             self.population.enter(to, self.now, input, rng);
+        }
+        if before.is_some_and(|before| self.population.taken(to) > before) {
+            self.outcome.count_reached(copy.hops + 1);
         }
         self.carry_out(to, Some(copy.descriptor), rng);
     }
@@ -235,10 +304,12 @@ impl<'a> Network<'a> {
                         rng,
                     );
                 }
-                // Links last as long as the network, roles too, nobody answers, and nothing is outside.
-                Output::Close { .. }
-                | Output::Hit { .. }
-                | Output::Dial { .. }
+                Output::Hit { hit, .. } => self.outcome.count_hit(self.now, &hit),
+                Output::Close { why, .. } => {
+                    self.closed.get_or_insert(why);
+                }
+                // The graph says who is whose neighbour and in which place, and nothing is outside.
+                Output::Dial { .. }
                 | Output::Role(_)
                 | Output::Datagram { .. }
                 | Output::ConnectBack { .. }
@@ -260,29 +331,21 @@ impl<'a> Network<'a> {
             Recipients::One(Link(one)) => link == *one,
             Recipients::Some(links) => links.contains(&Link(link)),
         };
-        let mut copies = 0;
-        for (_, (&to, &link)) in (0..).zip(ends).filter(|&(link, _)| wanted(link)) {
-            let at = self.now.as_micros() + self.latency.draw(rng);
+        let (mut copies, mut leaves) = (0, 0);
+        let first = self.graph.slots_before(from);
+        for (slot, (&to, &link)) in (0..).zip(ends).filter(|&(link, _)| wanted(link)) {
+            let mut at = self.now.as_micros() + self.latency.draw(rng);
+            if let Some(last) = self.arrivals.get_mut(first + slot as usize) {
+                at = at.max(*last);
+                *last = at;
+            }
             self.calendar.push(at, Event { to, link, copy });
             copies += 1;
+            leaves += u64::from(self.graph.is_leaf(to));
         }
-        if self.travelling[copy.descriptor as usize].header.kind == Kind::Query {
-            self.sent += copies;
-        }
-    }
-}
-
-impl Population {
-    /// The one way into a servent.
-    fn enter(&mut self, node: u32, now: Instant, input: Input<'_>, rng: &mut Pcg64Mcg) {
-        let mut around = Surroundings {
-            settings: &self.settings,
-            catalogue: &Nothing,
-            rng,
-            stats: &mut self.stats,
-            out: &mut self.out,
-        };
-        self.servents[node as usize].handle(now, input, &mut around);
+        let Descriptor { header, payload } = &self.travelling[copy.descriptor as usize];
+        let bytes = HEADER_LEN + payload.len();
+        self.outcome.count_sent(header.kind, bytes, copies, leaves);
     }
 }
 

@@ -24,6 +24,22 @@ pub enum Purpose {
     },
     /// Sampling in statistics.
     Statistics,
+    /// Who holds which file.
+    Contents,
+    /// Who asks.
+    Askers,
+    /// Telling routing tables.
+    Settling,
+    /// One search of an experiment: its GUID and its latencies.
+    Search {
+        /// Its number.
+        number: u64,
+    },
+    /// The seed of one replica of an experiment.
+    Replica {
+        /// Its number.
+        number: u64,
+    },
 }
 
 /// The generator for one purpose in the run with this seed.
@@ -35,6 +51,11 @@ pub fn generator(seed: u64, purpose: Purpose) -> Pcg64Mcg {
         Purpose::Servents => [3, 0, 0],
         Purpose::Flood { source, ttl } => [4, source, ttl.into()],
         Purpose::Statistics => [5, 0, 0],
+        Purpose::Contents => [6, 0, 0],
+        Purpose::Askers => [7, 0, 0],
+        Purpose::Settling => [8, 0, 0],
+        Purpose::Search { number } => [9, number, 0],
+        Purpose::Replica { number } => [10, number, 0],
     };
     Pcg64Mcg::seed_from_u64(
         words

@@ -3,16 +3,16 @@
 
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::Instant;
 
-use filbert::overlay;
 use filbert::topology::Graph;
 
 use crate::Error;
-use crate::arguments::{Profile, Reach, Ttls};
+use crate::arguments::{Reach, Ttls};
 use crate::memory;
-use crate::network::{Behaviour, Flood, Network};
+use crate::network::{Behaviour, Network};
+use crate::outcome::Flood;
+use crate::parallel::in_parallel;
 use crate::random::{Purpose, generator};
 use crate::report::{self, Row, Run};
 
@@ -61,16 +61,7 @@ pub fn run(arguments: &Reach, out: &mut impl Write, log: &mut impl Write) -> Res
 
 /// As many equal networks as there are threads.
 fn build<'a>(graph: &'a Graph, arguments: &Reach, threads: usize) -> Vec<Network<'a>> {
-    let profile = match arguments.profile {
-        Profile::Classic => {
-            let max_ttl = arguments.ttl.last();
-            overlay::Profile {
-                max_ttl,
-                ..overlay::Profile::CLASSIC
-            }
-        }
-        Profile::Public => overlay::Profile::PUBLIC,
-    };
+    let profile = arguments.profile.rules(arguments.ttl.last());
     let Reach {
         latency,
         wire,
@@ -81,8 +72,16 @@ fn build<'a>(graph: &'a Graph, arguments: &Reach, threads: usize) -> Vec<Network
         profile,
         latency,
         wire,
+        query_routing: false,
     };
-    let network = || Network::new(graph, behaviour, &mut generator(seed, Purpose::Servents));
+    let network = || {
+        Network::new(
+            graph,
+            None,
+            behaviour,
+            &mut generator(seed, Purpose::Servents),
+        )
+    };
     in_parallel((0..threads).map(|_| network))
 }
 
@@ -118,19 +117,6 @@ fn flood_all(
     let mut floods: Vec<(usize, Vec<Flood>)> = in_parallel(work).into_iter().flatten().collect();
     floods.sort_unstable_by_key(|&(place, _)| place);
     floods.into_iter().map(|(_, floods)| floods).collect()
-}
-
-/// Does each piece of work on a thread of its own, and gives the results in the order given.
-fn in_parallel<T: Send, W: FnOnce() -> T + Send>(work: impl Iterator<Item = W>) -> Vec<T> {
-    thread::scope(|scope| {
-        let threads: Vec<_> = work.map(|work| scope.spawn(work)).collect();
-        let join = |thread: thread::ScopedJoinHandle<'_, T>| {
-            thread
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        threads.into_iter().map(join).collect()
-    })
 }
 
 fn rows(name: &str, graph: &Graph, sources: &[u32], ttls: Ttls, floods: &[Vec<Flood>]) -> Vec<Row> {

@@ -53,7 +53,10 @@ impl Servent {
         }
         let first = seen == Seen::First;
         // Where nobody needs to know what is asked, the header decides alone.
-        let unread = !settings.strict && self.routing.is_none() && around.catalogue.is_empty();
+        let unread = !settings.strict
+            && settings.query_routing
+            && self.routing.is_none()
+            && around.catalogue.is_empty();
         if unread && (self.role, role) == (Role::Ultrapeer, Role::Ultrapeer) {
             self.flood_blindly(link, onward, around);
             return Ok(());
@@ -148,6 +151,10 @@ impl Servent {
             } else {
                 let to = others.map(|neighbour| (neighbour.link, neighbour.offer.takes(ttl, hops)));
                 forward(to.collect(), hops, around);
+                if first && !around.settings.query_routing {
+                    let to = self.leaves(Some(link)).map(|leaf| (leaf, ttl.max(1)));
+                    forward(to.collect(), hops, around);
+                }
             }
             return;
         };
@@ -158,7 +165,7 @@ impl Servent {
             return;
         }
         if first {
-            let leaves = self.leaves_for(query, &looked_up, Some(link));
+            let leaves = self.leaves_for(query, &looked_up, Some(link), around.settings);
             self.spare(leaves.len(), Role::Leaf, around);
             let to = leaves.into_iter().map(|leaf| (leaf, ttl.max(1)));
             forward(to.collect(), hops, around);
@@ -183,15 +190,17 @@ impl Servent {
     }
 
     /// The leaves that a query goes to, but for the one it came from: those whose tables it
-    /// matches; all of them when it asks for the newest files, of which tables say nothing.
-    fn leaves_for(&self, query: &Query, looked_up: &LookedUp, from: Option<Link>) -> Vec<Link> {
-        if query.asks_for_newest() {
-            let leaves = self
-                .neighbours
-                .iter()
-                .filter(|neighbour| neighbour.offer.role == Role::Leaf);
-            let links = leaves.map(|neighbour| neighbour.link);
-            return links.filter(|link| Some(*link) != from).collect();
+    /// matches; all of them when it asks for the newest files, of which tables say nothing, or
+    /// where nobody goes by tables.
+    fn leaves_for(
+        &self,
+        query: &Query,
+        looked_up: &LookedUp,
+        from: Option<Link>,
+        settings: &Settings,
+    ) -> Vec<Link> {
+        if query.asks_for_newest() || !settings.query_routing {
+            return self.leaves(from).collect();
         }
         let routing = self.routing.as_ref();
         routing.map_or_else(Vec::new, |routing| routing.leaves_for(looked_up, from))
@@ -221,7 +230,7 @@ impl Servent {
             hops,
         };
         let looked_up = LookedUp::new(query);
-        let leaves = self.leaves_for(query, &looked_up, from);
+        let leaves = self.leaves_for(query, &looked_up, from, settings);
         self.spare(leaves.len(), Role::Leaf, around);
         let asked = leaves.len();
         send(leaves, header(1), payload, around);
@@ -298,6 +307,14 @@ impl Servent {
         self.neighbours
             .iter()
             .filter(|neighbour| neighbour.offer.role == Role::Ultrapeer)
+    }
+
+    /// The links of all leaves, but for the one that a query came from.
+    fn leaves(&self, from: Option<Link>) -> impl Iterator<Item = Link> {
+        let leaves = self.neighbours.iter().filter(move |neighbour| {
+            neighbour.offer.role == Role::Leaf && Some(neighbour.link) != from
+        });
+        leaves.map(|neighbour| neighbour.link)
     }
 
     /// Counts the neighbours of a kind that are spared a query which `asked` of them get.

@@ -91,6 +91,9 @@ impl Servent {
         let Some(neighbour) = neighbour::find(&mut self.neighbours, link) else {
             return;
         };
+        if !around.settings.query_routing {
+            return;
+        }
         let offer = neighbour.offer;
         let leaf = self.role == Role::Leaf;
         if offer.role == Role::Leaf || offer.routing || leaf {
@@ -193,6 +196,8 @@ impl Servent {
         let concerned = |neighbour: &&neighbour::Neighbour| {
             neighbour.offer.routing && neighbour.offer.role == Role::Ultrapeer
         };
+        // What was last told to a neighbour, and what it is told now: mostly the same to all.
+        let mut made: Option<(Option<Table>, Vec<Bytes>)> = None;
         for neighbour in self.neighbours.iter().filter(concerned) {
             let told = routing.told.get(&neighbour.link);
             if told == Some(&ours) {
@@ -200,19 +205,27 @@ impl Servent {
             }
             // Nobody has to wait because nobody was there to be told.
             routing.last = Some(now);
-            for update in updates(told, &ours) {
+            let payloads = match made.take() {
+                Some((before, payloads)) if before.as_ref() == told => payloads,
+                _ => updates(told, &ours)
+                    .iter()
+                    .map(RouteTableUpdate::encode)
+                    .collect(),
+            };
+            for payload in &payloads {
                 let header = Header {
                     guid: Guid::random(around.rng),
                     kind: Kind::RouteTableUpdate,
                     ttl: 1,
                     hops: 0,
                 };
-                let payload = update.encode();
+                let payload = payload.clone();
                 around.out.push(Output::Send {
                     to: Recipients::One(neighbour.link),
                     descriptor: Descriptor { header, payload },
                 });
             }
+            made = Some((told.cloned(), payloads));
             routing.told.insert(neighbour.link, ours.clone());
         }
     }

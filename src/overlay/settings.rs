@@ -44,6 +44,9 @@ pub struct Settings {
     pub strict: bool,
     /// The time since 1970 at the driver's origin of time, where somebody knows it.
     pub origin: Option<Duration>,
+    /// Whether routing tables are told and decide who gets a query. Without them, as before there
+    /// were any, every leaf gets every query: only experiments that ask what tables save do so.
+    pub query_routing: bool,
     /// How an ultrapeer carries a search from neighbour to neighbour; `None`: it floods at once.
     pub dynamic: Option<dynamic_query::Settings>,
     /// When a silent neighbour is asked whether it lives; `None`: never.
@@ -70,6 +73,7 @@ impl Settings {
             tls: false,
             strict: false,
             origin: None,
+            query_routing: true,
             dynamic: None,
             keepalive: Some(Keepalive::default()),
             limits: Limits::default(),

@@ -131,6 +131,12 @@ impl Graph {
         &self.mirrors[self.row(node)]
     }
 
+    /// How many slots the nodes before this one have: its own follow in a list of all.
+    #[must_use]
+    pub fn slots_before(&self, node: u32) -> usize {
+        self.row(node).start
+    }
+
     /// How many neighbours a node has.
     #[must_use]
     pub fn degree(&self, node: u32) -> usize {
@@ -141,6 +147,12 @@ impl Graph {
     #[must_use]
     pub const fn is_leaf(&self, node: u32) -> bool {
         node >= self.first_leaf
+    }
+
+    /// Whether there are two tiers with anybody in the lower one.
+    #[must_use]
+    pub const fn has_leaves(&self) -> bool {
+        (self.first_leaf as usize) < self.starts.len() - 1
     }
 
     /// The upper tier alone, nodes and their numbers kept.

@@ -133,7 +133,7 @@ impl Spec {
                     "there are more ultrapeers than their degree",
                 )?;
                 demand(
-                    count % 2 == 0 || degree % 2 == 0,
+                    count.is_multiple_of(2) || degree.is_multiple_of(2),
                     "the number of ultrapeers or their degree is even",
                 )?;
                 demand(

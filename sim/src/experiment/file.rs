@@ -1,0 +1,363 @@
+//! The file of an experiment: what it may say, and what is wrong with it.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use filbert::topology::Spec;
+use serde::{Deserialize, Deserializer};
+
+use super::Measure;
+use crate::arguments::Profile;
+use crate::latency::Latency;
+
+/// An experiment as its file tells it. Keys that nobody knows are errors.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// What it is called.
+    pub title: String,
+    /// The seed of all random numbers, unless the command line has another.
+    #[serde(default)]
+    pub seed: u64,
+    /// How often everything is done, each time with another graph, contents and askers.
+    #[serde(default = "one")]
+    pub replicas: u32,
+    /// The network.
+    pub network: Network,
+    /// Files that are searched for. Where there are none, a query is answered by nobody.
+    #[serde(default)]
+    pub files: Vec<Content>,
+    /// Files that are only there.
+    pub background: Option<Background>,
+    /// Who searches, and how often.
+    pub queries: Queries,
+    /// By which rules: all of them for each query.
+    #[serde(rename = "variant")]
+    pub variants: Vec<Variant>,
+    /// What is to come of it.
+    #[serde(default, rename = "claim")]
+    pub claims: Vec<Claim>,
+}
+
+/// A network of servents.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Its graph, by the specifications of `filbert-sim topology`.
+    #[serde(deserialize_with = "text")]
+    pub topology: Spec,
+    /// How long descriptors travel.
+    #[serde(default, deserialize_with = "text")]
+    pub latency: Latency,
+    /// The rules of flooding.
+    #[serde(default)]
+    pub profile: Profile,
+}
+
+/// A file that is searched for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Content {
+    /// What it is called in rows and claims.
+    pub name: String,
+    /// How many servents hold it; of leaves, where there are two tiers.
+    pub copies: Option<u32>,
+    /// The share of these that hold it, instead.
+    pub share: Option<f64>,
+}
+
+/// Files that are only there, so that routing tables have something in them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Background {
+    /// Files of each servent that shares.
+    pub files: u32,
+    /// Words in the name of each.
+    pub words: u32,
+    /// How many words there are, the one of rank r as frequent as 1 / r.
+    pub vocabulary: u32,
+}
+
+/// Who searches, and how often.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Queries {
+    /// Queries for each file in each replica.
+    pub each: u32,
+    /// Who asks.
+    pub from: From,
+}
+
+/// Who asks. Written `anyone`, `leaves`, `ultrapeers` or `node:N`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// Any servent.
+    Anyone,
+    /// A leaf.
+    Leaves,
+    /// An ultrapeer.
+    Ultrapeers,
+    /// The servent on this node, every time.
+    Node(u32),
+}
+
+/// A variant of the rules.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// What it is called in rows and claims.
+    pub name: String,
+    /// How a search spends its budget.
+    pub strategy: Strategy,
+    /// How far a query goes at most.
+    pub ttl: u8,
+    /// Whether servents tell each other routing tables and go by them.
+    #[serde(default)]
+    pub routing: bool,
+    /// Results that a dynamic query wants, and of which the time is told.
+    #[serde(default = "fifty")]
+    pub wanted: u32,
+}
+
+/// How a search spends its budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strategy {
+    /// To everybody at once (protocol §1.6).
+    Flood,
+    /// From neighbour to neighbour until there is enough (protocol §8.4).
+    Dynamic,
+}
+
+/// What is to come of an experiment: a bound for a mean, or for the ratio of two.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// In words.
+    pub says: String,
+    /// What is measured.
+    pub measure: Measure,
+    /// The variant by which the queries were made.
+    pub variant: String,
+    /// The file that they were for; nothing where there are no files.
+    #[serde(default)]
+    pub file: String,
+    /// What it is divided by, if by anything: the same measure of other queries.
+    pub over: Option<Side>,
+    /// The least that it may be.
+    pub at_least: Option<f64>,
+    /// The most that it may be.
+    pub at_most: Option<f64>,
+    /// Where the figure comes from.
+    pub source: Option<String>,
+    /// Whether the source was never opened, so that a figure that agrees proves nothing.
+    #[serde(default)]
+    pub unverified: bool,
+}
+
+/// Queries that a claim is about.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Side {
+    /// The variant by which they were made.
+    pub variant: String,
+    /// The file that they were for; nothing where there are no files.
+    #[serde(default)]
+    pub file: String,
+}
+
+impl File {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// What is wrong, with its line and a mark below it where a line is at fault.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let file: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        file.check()?;
+        Ok(file)
+    }
+
+    /// The names of the files that are searched for; one without a name where there are none.
+    #[must_use]
+    pub fn file_names(&self) -> Vec<&str> {
+        if self.files.is_empty() {
+            return vec![""];
+        }
+        self.files.iter().map(|file| file.name.as_str()).collect()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let demand = |condition: bool, problem: &str| {
+            condition.then_some(()).ok_or_else(|| problem.to_owned())
+        };
+        demand(self.replicas > 0, "replicas is at least 1")?;
+        demand(self.queries.each > 0, "queries.each is at least 1")?;
+        demand(!self.variants.is_empty(), "there is no [[variant]]")?;
+        let variants: BTreeSet<&str> = self.variants.iter().map(|v| v.name.as_str()).collect();
+        let files: BTreeSet<&str> = self.file_names().into_iter().collect();
+        demand(
+            variants.len() == self.variants.len(),
+            "two variants have the same name",
+        )?;
+        demand(
+            files.len() == self.files.len().max(1),
+            "two files have the same name",
+        )?;
+        for variant in &self.variants {
+            demand(
+                (1..=MAX_TTL).contains(&variant.ttl),
+                "the ttl of a variant is between 1 and 14",
+            )?;
+        }
+        for Content {
+            name,
+            copies,
+            share,
+        } in &self.files
+        {
+            demand(
+                copies.is_some() != share.is_some(),
+                &format!("file {name:?} needs either copies or share"),
+            )?;
+            demand(
+                share.is_none_or(|share| (0.0..=1.0).contains(&share)),
+                &format!("the share of file {name:?} is between 0 and 1"),
+            )?;
+        }
+        if let Some(Background {
+            words, vocabulary, ..
+        }) = self.background
+        {
+            demand(
+                words > 0 && vocabulary > 0,
+                "background words and vocabulary are at least 1",
+            )?;
+        }
+        for claim in &self.claims {
+            for Side { variant, file } in std::iter::once(&claim.of()).chain(&claim.over) {
+                demand(
+                    variants.contains(variant.as_str()) && files.contains(file.as_str()),
+                    &format!(
+                        "the claim {:?} is about {variant:?} and {file:?}, which are no variant and file",
+                        claim.says
+                    ),
+                )?;
+            }
+            demand(
+                claim.at_least.is_some() || claim.at_most.is_some(),
+                &format!("the claim {:?} has no bound", claim.says),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Claim {
+    /// The queries that it is about.
+    #[must_use]
+    pub fn of(&self) -> Side {
+        Side {
+            variant: self.variant.clone(),
+            file: self.file.clone(),
+        }
+    }
+}
+
+impl FromStr for From {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let node = |text: &str| text.strip_prefix("node:")?.parse().ok();
+        match text {
+            "anyone" => Ok(Self::Anyone),
+            "leaves" => Ok(Self::Leaves),
+            "ultrapeers" => Ok(Self::Ultrapeers),
+            other => node(other)
+                .map(Self::Node)
+                .ok_or("use anyone, leaves, ultrapeers or node:N"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for From {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text(deserializer)
+    }
+}
+
+/// Reads what is written in a text of its own form.
+fn text<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: FromStr<Err: Display>,
+    D: Deserializer<'de>,
+{
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(serde::de::Error::custom)
+}
+
+const fn one() -> u32 {
+    1
+}
+
+const fn fifty() -> u32 {
+    50
+}
+
+/// The largest TTL with which a query still gets home.
+const MAX_TTL: u8 = 14;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = r#"
+        title = "small"
+        [network]
+        topology = "grid:w=3,h=3"
+        [queries]
+        each = 2
+        from = "anyone"
+        [[variant]]
+        name = "flood"
+        strategy = "flood"
+        ttl = 7
+    "#;
+
+    #[test]
+    fn a_small_file_is_enough() {
+        let file = File::parse(SMALL).unwrap();
+        assert_eq!((file.replicas, file.variants[0].wanted), (1, 50));
+        assert_eq!(file.file_names(), [""]);
+    }
+
+    #[test]
+    fn every_mistake_is_shown_where_it_is() {
+        for (old, new, complaint) in [
+            ("each = 2", "each = 2\n        eech = 3", "eech = 3"),
+            ("grid:w=3,h=3", "grid:w=3", "h is missing"),
+            (
+                "\"anyone\"",
+                "\"somebody\"",
+                "use anyone, leaves, ultrapeers or node:N",
+            ),
+            ("ttl = 7", "ttl = 99", "between 1 and 14"),
+            ("each = 2", "each = 0", "queries.each is at least 1"),
+            (
+                "[queries]",
+                "[[files]]\n        name = \"a\"\n        [queries]",
+                "file \"a\" needs either copies or share",
+            ),
+            (
+                "ttl = 7",
+                "ttl = 7\n[[claim]]\nsays = \"x\"\nmeasure = \"recall\"\nvariant = \"y\"\nat_most = 1.0",
+                "which are no variant",
+            ),
+        ] {
+            let error = File::parse(&SMALL.replace(old, new)).unwrap_err();
+            assert!(error.contains(complaint), "{error}");
+        }
+        let error = File::parse(&SMALL.replace("each", "eech")).unwrap_err();
+        assert!(error.contains("line 6") && error.contains('^'), "{error}");
+    }
+}

@@ -1,0 +1,159 @@
+//! What is measured of a search.
+
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::Outcome;
+
+/// What one search of an experiment came to: a row of its table.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    /// The variant by which it was made.
+    pub variant: String,
+    /// The replica, counted from 0.
+    pub replica: u32,
+    /// The file that it was for.
+    pub file: String,
+    /// The node that asked.
+    pub source: u64,
+    /// Servents that hold the file, without the one that asked.
+    pub holders: u64,
+    /// Servents that answered.
+    pub answered: u64,
+    /// Results that came.
+    pub results: u64,
+    /// Copies of the query that went to ultrapeers.
+    pub top_messages: u64,
+    /// Copies of the query that went to leaves.
+    pub leaf_messages: u64,
+    /// Ultrapeers that got the query.
+    pub top_reached: u64,
+    /// Leaves that got it.
+    pub leaves_reached: u64,
+    /// Bytes of all that was sent, the query and its hits, headers included.
+    pub bytes: u64,
+    /// Milliseconds to the first result.
+    pub first_ms: Option<u64>,
+    /// Milliseconds until there were as many as were wanted.
+    pub satisfied_ms: Option<u64>,
+    /// The share of those reached that were reached by the farthest hop, in millionths.
+    pub last_hop_ppm: u64,
+}
+
+/// A figure of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// Copies of the query that were sent.
+    Messages,
+    /// Those that went to ultrapeers.
+    TopMessages,
+    /// Those that went to leaves.
+    LeafMessages,
+    /// Servents that got the query.
+    Reached,
+    /// The share of copies that came to a servent that had it already.
+    DuplicateShare,
+    /// Results that came.
+    Results,
+    /// The share of the holders that answered; 1 where nobody holds it.
+    Recall,
+    /// Whether anybody answered, or nobody could.
+    Success,
+    /// Bytes of the query and its hits.
+    Bytes,
+    /// Milliseconds to the first result, where one came.
+    FirstMs,
+    /// The share of those reached that were reached by the farthest hop.
+    LastHop,
+}
+
+impl Row {
+    /// A row but for the names.
+    pub(super) fn of(outcome: &Outcome, source: u64, holders: u64) -> Self {
+        let [top_messages, leaf_messages] = outcome.copies;
+        let [top_reached, leaves_reached] = outcome.reached;
+        let milliseconds = |micros: u64| micros / 1_000;
+        let hops = outcome.by_hops;
+        let all: u64 = hops.iter().sum();
+        let last = hops.into_iter().rev().find(|&count| count > 0);
+        Self {
+            variant: String::new(),
+            replica: 0,
+            file: String::new(),
+            source,
+            holders,
+            answered: outcome.holders.len() as u64,
+            results: outcome.results,
+            top_messages,
+            leaf_messages,
+            top_reached,
+            leaves_reached,
+            bytes: outcome.bytes,
+            first_ms: outcome.first.map(milliseconds),
+            satisfied_ms: outcome.satisfied.map(milliseconds),
+            last_hop_ppm: last.unwrap_or(0) * 1_000_000 / all.max(1),
+        }
+    }
+}
+
+impl Measure {
+    /// Every figure that a table of findings shows.
+    pub const ALL: [Self; 11] = [
+        Self::Messages,
+        Self::TopMessages,
+        Self::LeafMessages,
+        Self::Reached,
+        Self::DuplicateShare,
+        Self::Results,
+        Self::Recall,
+        Self::Success,
+        Self::Bytes,
+        Self::FirstMs,
+        Self::LastHop,
+    ];
+
+    /// Its name in files and tables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Messages => "messages",
+            Self::TopMessages => "top_messages",
+            Self::LeafMessages => "leaf_messages",
+            Self::Reached => "reached",
+            Self::DuplicateShare => "duplicate_share",
+            Self::Results => "results",
+            Self::Recall => "recall",
+            Self::Success => "success",
+            Self::Bytes => "bytes",
+            Self::FirstMs => "first_ms",
+            Self::LastHop => "last_hop",
+        }
+    }
+
+    /// The figure of a row; `None` where it has none.
+    #[must_use]
+    pub fn of(self, row: &Row) -> Option<f64> {
+        let messages = row.top_messages + row.leaf_messages;
+        let reached = row.top_reached + row.leaves_reached;
+        let share = |part: u64, whole: u64| {
+            if whole == 0 {
+                1.0
+            } else {
+                part as f64 / whole as f64
+            }
+        };
+        Some(match self {
+            Self::Messages => messages as f64,
+            Self::TopMessages => row.top_messages as f64,
+            Self::LeafMessages => row.leaf_messages as f64,
+            Self::Reached => reached as f64,
+            Self::DuplicateShare => 1.0 - share(reached, messages),
+            Self::Results => row.results as f64,
+            Self::Recall => share(row.answered, row.holders),
+            Self::Success => f64::from(row.answered > 0 || row.holders == 0),
+            Self::Bytes => row.bytes as f64,
+            Self::FirstMs => row.first_ms? as f64,
+            Self::LastHop => row.last_hop_ppm as f64 / 1e6,
+        })
+    }
+}

@@ -1,0 +1,193 @@
+//! The servents of a network and their surroundings: settings and counters for each tier, and
+//! what each shares.
+
+use filbert::overlay::catalogue::{Catalogue, Nothing};
+use filbert::overlay::dynamic_query;
+use filbert::overlay::stats::Drop;
+use filbert::overlay::{
+    Input, Instant, Link, Offer, Output, Profile, Role, Servent, Settings, Stats, Surroundings,
+};
+use filbert::topology::Graph;
+use filbert::wire::{Guid, Kind};
+use rand_pcg::Pcg64Mcg;
+
+use crate::alarms::Alarms;
+use crate::contents::Contents;
+
+/// Servents on the nodes of a graph, each in the place that the graph has for it.
+#[derive(Debug)]
+pub(crate) struct Population<'a> {
+    graph: &'a Graph,
+    servents: Vec<Servent>,
+    contents: Option<&'a Contents>,
+    /// Of ultrapeers and of leaves.
+    tiers: [Tier; 2],
+    /// Whether tables are told.
+    query_routing: bool,
+    alarms: Alarms,
+    /// Effects of the last input, before they are carried out.
+    pub(crate) out: Vec<Output>,
+}
+
+/// What the servents of one tier have in common.
+#[derive(Debug)]
+struct Tier {
+    settings: Settings,
+    stats: Stats,
+}
+
+impl<'a> Population<'a> {
+    /// A servent on every node, without neighbours; `rng` draws their identifiers. Where there
+    /// are no contents nobody shares anything.
+    pub(crate) fn new(
+        graph: &'a Graph,
+        contents: Option<&'a Contents>,
+        (profile, query_routing): (Profile, bool),
+        rng: &mut Pcg64Mcg,
+    ) -> Self {
+        let tier = || {
+            let mut settings = Settings::new(profile);
+            // Without leaves the question whom tables spare does not arise.
+            settings.query_routing = query_routing || !graph.has_leaves();
+            settings.keepalive = None;
+            // Who has which neighbours is the graph's affair.
+            settings.limits.neighbours = usize::MAX;
+            settings.limits.leaves = usize::MAX;
+            settings.limits.ultrapeers = usize::MAX;
+            Tier {
+                settings,
+                stats: Stats::default(),
+            }
+        };
+        Self {
+            graph,
+            servents: graph
+                .iter()
+                .map(|node| Servent::new(Guid::random(rng), role(graph, node)))
+                .collect(),
+            contents,
+            tiers: [tier(), tier()],
+            query_routing,
+            alarms: Alarms::default(),
+            out: Vec::new(),
+        }
+    }
+
+    /// Opens all links of a servent: one for each of its slots in the graph.
+    pub(crate) fn connect(&mut self, node: u32, now: Instant, rng: &mut Pcg64Mcg) {
+        let graph = self.graph;
+        for (link, &end) in (0..).zip(graph.neighbours(node)) {
+            let link = Link(link);
+            let offer = self.offer(end);
+            self.enter(node, now, Input::Connected { link, offer }, rng);
+        }
+    }
+
+    /// What a servent says of itself in a handshake.
+    fn offer(&self, node: u32) -> Offer {
+        let role = role(self.graph, node);
+        let settings = self.settings();
+        // Leaves have the last numbers, and neighbours stand by number.
+        let ends = self.graph.neighbours(node);
+        let degree = ends.partition_point(|&end| !self.graph.is_leaf(end));
+        Offer {
+            role,
+            bye: true,
+            routing: self.query_routing && role == Role::Ultrapeer,
+            ext_probes: true,
+            max_ttl: Some(settings.profile.max_ttl),
+            degree: u16::try_from(degree).ok(),
+            ..Offer::default()
+        }
+    }
+
+    /// The one way into a servent.
+    #[inline]
+    pub(crate) fn enter(&mut self, node: u32, now: Instant, input: Input<'_>, rng: &mut Pcg64Mcg) {
+        let Tier { settings, stats } = &mut self.tiers[usize::from(self.graph.is_leaf(node))];
+        let share;
+        let catalogue: &dyn Catalogue = match self.contents {
+            None => &Nothing,
+            Some(contents) => {
+                share = contents.of(node);
+                &share
+            }
+        };
+        let mut around = Surroundings {
+            settings,
+            catalogue,
+            rng,
+            stats,
+            out: &mut self.out,
+        };
+        let servent = &mut self.servents[node as usize];
+        servent.handle(now, input, &mut around);
+        if let Some(deadline) = servent.deadline() {
+            self.alarms
+                .set(self.servents.len(), node, deadline.as_micros());
+        }
+    }
+
+    /// When the next servent wants to be woken.
+    #[inline]
+    pub(crate) fn next_alarm(&mut self) -> Option<u64> {
+        self.alarms.next_at()
+    }
+
+    /// Whose alarm is next.
+    pub(crate) fn pop_alarm(&mut self) -> Option<u32> {
+        self.alarms.pop()
+    }
+
+    /// Reads what the next descriptor for a servent will need.
+    #[inline]
+    pub(crate) fn read_ahead(&self, node: u32, link: u32) -> u32 {
+        self.servents[node as usize].read_ahead(Link(link))
+    }
+
+    /// The settings of the upper tier.
+    pub(crate) const fn settings(&self) -> &Settings {
+        &self.tiers[0].settings
+    }
+
+    /// From now on queries go so far at most, and a search of an ultrapeer or for its leaf is
+    /// spent so.
+    pub(crate) fn behave(&mut self, max_ttl: u8, dynamic: Option<dynamic_query::Settings>) {
+        for tier in &mut self.tiers {
+            tier.settings.profile.max_ttl = max_ttl;
+        }
+        self.tiers[0].settings.dynamic = dynamic;
+    }
+
+    /// Begins to count anew.
+    pub(crate) fn reset(&mut self) {
+        for tier in &mut self.tiers {
+            tier.stats = Stats::default();
+        }
+    }
+
+    /// How many servents of the upper tier, and of the lower, took a query since the last reset.
+    pub(crate) fn reached(&self) -> [u64; 2] {
+        [&self.tiers[0].stats, &self.tiers[1].stats].map(taken)
+    }
+
+    /// Queries that came to the tier of a servent and were no duplicates.
+    #[inline]
+    pub(crate) fn taken(&self, node: u32) -> u64 {
+        taken(&self.tiers[usize::from(self.graph.is_leaf(node))].stats)
+    }
+}
+
+/// The place of the servent on a node.
+const fn role(graph: &Graph, node: u32) -> Role {
+    if graph.is_leaf(node) {
+        Role::Leaf
+    } else {
+        Role::Ultrapeer
+    }
+}
+
+/// Queries that came and were not known.
+fn taken(stats: &Stats) -> u64 {
+    stats.received_of(Kind::Query) - stats.dropped(Drop::Duplicate)
+}
