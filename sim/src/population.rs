@@ -92,7 +92,6 @@ impl<'a> Population<'a> {
         let degree = ends.partition_point(|&end| !self.graph.is_leaf(end));
         Offer {
             role,
-            bye: true,
             routing: self.query_routing && role == Role::Ultrapeer,
             ext_probes: true,
             max_ttl: Some(settings.profile.max_ttl),
