@@ -188,5 +188,6 @@ const fn role(graph: &Graph, node: u32) -> Role {
 
 /// Queries that came and were not known.
 fn taken(stats: &Stats) -> u64 {
-    stats.received_of(Kind::Query) - stats.dropped(Drop::Duplicate)
+    let known = stats.dropped(Drop::Duplicate) + stats.dropped(Drop::OwnQuery);
+    stats.received_of(Kind::Query) - known
 }
