@@ -149,7 +149,9 @@ impl Servent {
             if self.takes_all(ttl, hops) {
                 self.flood_blindly(link, onward, around);
             } else {
-                let to = others.map(|neighbour| (neighbour.link, neighbour.offer.takes(ttl, hops)));
+                let takes = |neighbour: &Neighbour| neighbour.offer.takes(ttl, hops);
+                let to = others.filter(|_| ttl > 0);
+                let to = to.map(|neighbour| (neighbour.link, takes(neighbour)));
                 forward(to.collect(), hops, around);
                 if first && !around.settings.query_routing {
                     let to = self.leaves(Some(link)).map(|leaf| (leaf, ttl.max(1)));
