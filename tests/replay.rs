@@ -22,7 +22,7 @@ use filbert::node::state::Role;
 use filbert::node::{Builder, Node};
 use filbert::runtime::block_on;
 use filbert::wire::Kind;
-use peer::{Answer, Peer};
+use peer::{Answer, Datagrams, Peer};
 use serde::Deserialize;
 
 /// How long an answer may take.
@@ -54,7 +54,8 @@ struct Step {
     name: String,
     /// The message in hex.
     say: String,
-    /// What came back in the capture; nothing where nothing came.
+    /// What came back in the capture; nothing where nothing came, or where we answer otherwise
+    /// (`docs/interoperability.md`).
     answer: Option<String>,
 }
 
@@ -179,4 +180,77 @@ fn an_ultrapeer_asks_what_it_asked_a_gnutella_bun_leaf() {
 #[test]
 fn gnutella_bun_takes_us_as_its_leaf() {
     replay(include_str!("data/replay/bun_ultrapeer_itself.json"));
+}
+
+/// Datagrams, each from a source of its own, as in the capture.
+#[derive(Deserialize)]
+struct Exchange {
+    shared: Vec<String>,
+    steps: Vec<Step>,
+}
+
+#[test]
+fn datagrams_that_gtk_gnutella_answered() {
+    let exchange: Exchange =
+        serde_json::from_str(include_str!("data/replay/gtkg_datagrams.json")).unwrap();
+    let (node, _shared) = sharing(builder(), &exchange.shared);
+    let mut missing = Vec::new();
+    for step in &exchange.steps {
+        let peer = Datagrams::new(node.address());
+        let message = bytes(&step.say, peer.port(), &node);
+        peer.say(&message);
+        if let Some(answer) = &step.answer {
+            let answered = peer.expect(&Answer::parse(answer), &message, SOON, &step.name);
+            missing.extend(answered.err());
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+    block_on(node.stop());
+}
+
+/// What goes through the node from one peer to another.
+#[derive(Deserialize)]
+struct Relay {
+    /// The first header blocks of both peers.
+    asker: Vec<String>,
+    holder: Vec<String>,
+    steps: Vec<Passed>,
+}
+
+/// A message of one peer, and as what the other gets it.
+#[derive(Deserialize)]
+struct Passed {
+    name: String,
+    from: String,
+    say: String,
+    answer: Option<String>,
+}
+
+#[test]
+fn pushes_go_the_way_of_the_hit_as_through_gnutella_bun() {
+    let relay: Relay = serde_json::from_str(include_str!("data/replay/bun_pushes.json")).unwrap();
+    let (node, _shared) = sharing(builder().role(Role::Ultrapeer), &[]);
+    let listeners = [peer::listen(), peer::listen()];
+    let [here, there] = listeners.each_ref().map(|at| at.local_addr().unwrap());
+    let last = ["GNUTELLA/0.6 200 OK".to_owned()];
+    let mut asker = Peer::dial(node.address(), here, &relay.asker, &last);
+    let mut holder = Peer::dial(node.address(), there, &relay.holder, &last);
+    let mut missing = Vec::new();
+    for step in &relay.steps {
+        let message = bytes(&step.say, here.port(), &node);
+        let (from, to) = match step.from.as_str() {
+            "asker" => (&mut asker, &mut holder),
+            _ => (&mut holder, &mut asker),
+        };
+        from.say(&message);
+        if let Some(answer) = &step.answer {
+            let passed = to.expect(&Answer::parse(answer), Some(&message), SOON, &step.name);
+            missing.extend(passed.err());
+        }
+        from.alive(SOON);
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+    asker.alive(SOON);
+    holder.alive(SOON);
+    block_on(node.stop());
 }

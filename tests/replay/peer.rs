@@ -1,7 +1,7 @@
 //! The peer that plays a conversation: a bare socket, compressed where the handshake says so.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use filbert::node::Node;
@@ -36,6 +36,7 @@ fn name(descriptor: &Descriptor) -> String {
         Kind::Ping => "ping".to_owned(),
         Kind::Pong => "pong".to_owned(),
         Kind::QueryHit => "query_hit".to_owned(),
+        Kind::Push => "push".to_owned(),
         Kind::RouteTableUpdate => "route_table_update".to_owned(),
         Kind::Vendor { .. } => match Vendor::decode(&descriptor.payload) {
             Ok(message) => format!("vendor {}", message.name()),
@@ -279,4 +280,57 @@ pub(crate) fn giv(listener: &TcpListener, node: &Node, soon: Duration) -> Result
     stream.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"HTTP/1.1 ");
     Ok(())
+}
+
+/// A peer without a link.
+pub(crate) struct Datagrams {
+    socket: UdpSocket,
+    to: SocketAddr,
+}
+
+impl Datagrams {
+    pub(crate) fn new(to: SocketAddr) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        Self { socket, to }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.socket.local_addr().unwrap().port()
+    }
+
+    pub(crate) fn say(&self, bytes: &[u8]) {
+        self.socket.send_to(bytes, self.to).unwrap();
+    }
+
+    /// Waits for an answer with the GUID of what was `asked`.
+    ///
+    /// # Errors
+    /// When it does not come; says what came instead.
+    pub(crate) fn expect(
+        &self,
+        answer: &Answer,
+        asked: &[u8],
+        soon: Duration,
+        what: &str,
+    ) -> Result<(), String> {
+        let end = Instant::now() + soon;
+        let mut came = Vec::new();
+        while let Some(left) = end.checked_duration_since(Instant::now()) {
+            self.socket.set_read_timeout(Some(left)).unwrap();
+            let mut read = [0; 4_096];
+            let length = match self.socket.recv(&mut read) {
+                Ok(length) => length,
+                Err(error) if is_late(&error) => break,
+                Err(error) => panic!("the socket broke: {error}"),
+            };
+            let mut decoder = FrameDecoder::new();
+            decoder.buffer().extend_from_slice(&read[..length]);
+            let descriptor = decoder.next().unwrap().unwrap();
+            if answer.takes(&descriptor) && descriptor.header.guid.as_bytes()[..] == asked[..16] {
+                return Ok(());
+            }
+            came.push(name(&descriptor));
+        }
+        Err(format!("no {:?} to {what}; came: {came:?}", answer.0))
+    }
 }
