@@ -115,7 +115,7 @@ fn pair(directory: &Path, files: &[(&str, &[u8])]) -> (Daemon, Daemon) {
     }
     let holder = Daemon::start(
         &directory.join("holder"),
-        &["--share", shared.to_str().unwrap()],
+        &["--mode", "ultrapeer", "--share", shared.to_str().unwrap()],
     );
     let seeker = Daemon::start(&directory.join("seeker"), &["--peer", &holder.address()]);
     until("the daemons are neighbours", || {

@@ -198,7 +198,7 @@ fn a_wrong_secret_none_or_no_tls_is_refused() {
 fn servents_of_one_network_find_each_other_with_no_address_given() {
     // A name that no other run of this test has.
     let name = format!("test {}", filbert::wire::Guid::random(&mut rand::rng()));
-    let start = |network| block_on(builder().network(network).lan().start()).unwrap();
+    let start = |network| block_on(common::seeker().network(network).lan().start()).unwrap();
     let (one, two) = (start(named(&name)), start(named(&name)));
     let other = start(named("another"));
     until("linked", || {

@@ -173,10 +173,11 @@ impl Node {
                 let why = error.to_string();
                 let mut core = self.0.core();
                 match error {
-                    HandshakeError::Refused { code, headers, .. } => {
-                        // A stranger knows nobody of our network.
-                        let known = gate.check(&headers).map(|()| headers);
-                        let greeting = &Greeting::from_headers(&known.unwrap_or_default());
+                    // What a stranger says is of no use to our network.
+                    HandshakeError::Refused { code, headers, .. }
+                        if gate.check(&headers).is_ok() =>
+                    {
+                        let greeting = &Greeting::from_headers(&headers);
                         core.dialled(address, Outcome::Refused { code, greeting });
                     }
                     HandshakeError::Declined { .. } => core.dialled(address, Outcome::Declined),

@@ -54,6 +54,9 @@ pub struct HostCache {
 
 /// Most addresses of ourselves that are remembered.
 const OWN: usize = 8;
+/// Addresses among which chance decides, for each that is wanted.
+const MIXED: usize = 3;
+
 impl HostCache {
     /// A cache that knows nobody.
     #[must_use]
@@ -205,8 +208,8 @@ impl HostCache {
     }
 
     /// At most `n` servents to dial now, the most promising first: ultrapeers, those of which
-    /// nobody knows, and leaves where there is hardly anybody; neither the same servent twice nor too many of one network. `role` is ours;
-    /// `taken` says whom we know already.
+    /// nobody knows, and leaves where there is hardly anybody; neither the same servent twice nor too
+    /// many of one network. `role` is ours; `taken` says whom we know already.
     pub fn candidates<R: Rng + ?Sized>(
         &self,
         now: Instant,
@@ -222,7 +225,13 @@ impl HostCache {
             let leaf = host.details.ultrapeer == Some(false);
             (starved || !leaf) && host.not_before <= now && !taken(address, host.details.servent)
         };
-        let mut picked = self.pick(n, fit, limits, rng);
+        // Where pauses are short the same few would be the best each time.
+        let pool = if starved {
+            usize::MAX
+        } else {
+            n.saturating_mul(MIXED)
+        };
+        let mut picked = self.pick(n, pool, fit, limits, rng);
         picked.sort_by_key(|address| {
             let details = &self.hosts[address].details;
             (details.ultrapeer == Some(false), details.is_full_for(role))
@@ -240,7 +249,7 @@ impl HostCache {
         rng: &mut R,
     ) -> Vec<SocketAddr> {
         let fit = |_, host: &Host| self.is_recommended(now, host, limits);
-        self.pick(n, fit, limits, rng)
+        self.pick(n, n.saturating_mul(MIXED), fit, limits, rng)
     }
 
     /// How many ultrapeers were heard of lately and are not known to be full, counted no further
@@ -352,16 +361,16 @@ impl HostCache {
         fresh && ultrapeer && !full && host.failures == 0
     }
 
-    /// At most `n` of those that fit: from the best on, mixed a little so that not every servent
-    /// that heard the same dials the same.
+    /// At most `n` of those that fit: from the `pool` best on, mixed so that not every servent that
+    /// heard the same dials the same.
     fn pick<R: Rng + ?Sized>(
         &self,
         n: usize,
+        pool: usize,
         fit: impl Fn(SocketAddr, &Host) -> bool,
         limits: &Limits,
         rng: &mut R,
     ) -> Vec<SocketAddr> {
-        const MIXED: usize = 3;
         let mut servents = BTreeSet::new();
         let mut subnets: BTreeMap<IpAddr, usize> = BTreeMap::new();
         let mut apart = |address: SocketAddr, host: &Host| {
@@ -379,7 +388,7 @@ impl HostCache {
             .by_worth()
             .filter(|(address, host)| fit(*address, host) && apart(*address, host))
             .map(|(address, _)| address)
-            .take(n.saturating_mul(MIXED))
+            .take(pool)
             .collect();
         best.shuffle(rng);
         best.truncate(n);

@@ -2,8 +2,8 @@
 //! and what it tells of others.
 //!
 //! Here the parts meet: [`role`](super::role) (ultrapeer or leaf), [`slots`](super::slots) (places
-//! for neighbours), [`host_cache`](super::host_cache) (whom to dial), [`pong_cache`]
-//! (super::pong_cache) (what a ping is answered with). `handshake` says what a handshake says and
+//! for neighbours), [`host_cache`](super::host_cache) (whom to dial), [`pong_cache`](super::pong_cache)
+//! (what a ping is answered with). `handshake` says what a handshake says and
 //! what comes of it, `seek` keeps the role and the number of neighbours, `kept` those that the user
 //! named, `pings` what is asked and answered about others.
 //!

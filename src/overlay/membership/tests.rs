@@ -381,7 +381,7 @@ fn three_that_begin_together_connect_within_ten_seconds() {
 
 #[test]
 fn sixty_that_join_one_after_another_settle_to_two_tiers() {
-    for (pause, seed) in [(500, 1), (0, 3)] {
+    for (pause, seed) in [(500, 1), (50, 2), (0, 3), (0, 6)] {
         let mut town = Town::new(Ground::Private, seed);
         let first = town.join(&[]);
         for _ in 1..60 {
