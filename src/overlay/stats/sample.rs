@@ -125,6 +125,7 @@ impl Stats {
                 "copies of queries that routing tables spared",
                 self.spared,
             ),
+            ("datagrams", "datagrams that came", self.datagrams),
             ("tables", "routing tables of neighbours taken", self.tables),
             ("dynamic_queries", "dynamic queries begun", dynamic.started),
             (

@@ -103,6 +103,10 @@ impl Traffic {
                     let kind = (header.kind, header.hops);
                     self.count(Way::Out, kind, payload.len(), copies(to));
                 }
+                Output::Datagram { descriptor, .. } => {
+                    let Descriptor { header, payload } = descriptor;
+                    self.count(Way::Out, (header.kind, header.hops), payload.len(), 1);
+                }
                 _ => {}
             }
         }

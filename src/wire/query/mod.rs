@@ -72,8 +72,11 @@ impl Query {
             return Ok(query(text));
         }
         let query = query(first_words(&text)).with_whole_text(text);
-        if query.encode().len() > MAX_PAYLOAD {
-            return Err(Error::new(MAX_TEXT, "a search of too many words"));
+        if query.text.len() < MIN_TEXT || query.encode().len() > MAX_PAYLOAD {
+            return Err(Error::new(
+                MAX_TEXT,
+                "a search of too many words, or too long ones",
+            ));
         }
         Ok(query)
     }
@@ -350,6 +353,7 @@ mod tests {
         assert_eq!(text("cafe\u{301}"), "café");
         assert!(Query::keywords("a").is_err());
         assert!(Query::keywords("???").is_err());
+        assert!(Query::keywords(&"word".repeat(51)).is_err());
         assert!(
             Query::keywords(&(100..400).map(|n| format!("w{n} ")).collect::<String>()).is_err()
         );
