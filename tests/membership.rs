@@ -5,7 +5,7 @@ mod common;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use common::{seeker, until};
+use common::{Probe, seeker, until};
 use filbert::node::state::Role;
 use filbert::node::{Mode, Node};
 use filbert::runtime::block_on;
@@ -55,4 +55,67 @@ fn a_leaf_finds_more_ultrapeers_than_it_was_told_of() {
     assert_eq!((leaf.status().role, leaf.status().leaves), (Role::Leaf, 0));
     stop(&all);
     stop(&[leaf]);
+}
+
+#[test]
+fn a_servent_remembers_its_overlay_from_run_to_run() {
+    let home = common::directory();
+    let ultrapeer = block_on(seeker().mode(Mode::Ultrapeer).start()).unwrap();
+    let first = seeker().mode(Mode::Leaf).home(home.path());
+    let node = block_on(first.peer(ultrapeer.address()).start()).unwrap();
+    until("linked", || node.status().ultrapeers == 1);
+    block_on(node.stop());
+    drop(node);
+    // The last task of the first life may still be on its way out.
+    let again = std::cell::OnceCell::new();
+    until("the home is given back", || {
+        let again_here = seeker().mode(Mode::Leaf).home(home.path());
+        block_on(again_here.start()).is_ok_and(|node| again.set(node).is_ok())
+    });
+    let node = again.into_inner().unwrap();
+    until("linked again", || node.status().ultrapeers == 1);
+    stop(&[node, ultrapeer]);
+}
+
+#[test]
+fn a_crawler_is_told_of_the_neighbours_and_let_go() {
+    let ultrapeer = block_on(seeker().mode(Mode::Ultrapeer).start()).unwrap();
+    let leaf = seeker().mode(Mode::Leaf).peer(ultrapeer.address());
+    let leaf = block_on(leaf.start()).unwrap();
+    until("linked", || ultrapeer.status().leaves == 1);
+    let mut crawler = Probe::dial(ultrapeer.address());
+    crawler.say(b"GNUTELLA CONNECT/0.6\r\nUser-Agent: crawler/1\r\nCrawler: 0.1\r\n\r\n");
+    let answer = crawler.block();
+    assert!(answer.starts_with("GNUTELLA/0.6 200 OK\r\n"), "{answer}");
+    assert!(
+        answer.contains(&format!("Leaves: {}\r\n", leaf.address())),
+        "{answer}"
+    );
+    crawler.say(b"GNUTELLA/0.6 200 OK\r\n\r\n");
+    assert!(crawler.next().is_none(), "the connection ends");
+    assert_eq!(ultrapeer.peers().len(), 1);
+    stop(&[leaf, ultrapeer]);
+}
+
+#[test]
+fn who_finds_no_place_is_told_of_others() {
+    let few = filbert::overlay::limits::Limits {
+        leaves: 1,
+        ..Default::default()
+    };
+    let full = block_on(seeker().mode(Mode::Ultrapeer).limits(few).start()).unwrap();
+    let other = seeker().mode(Mode::Ultrapeer).peer(full.address());
+    let other = block_on(other.start()).unwrap();
+    until("linked", || full.status().ultrapeers == 1);
+    let leaves = [0, 1].map(|_| {
+        let leaf = seeker().mode(Mode::Leaf).peer(full.address());
+        block_on(leaf.start()).unwrap()
+    });
+    until("both found a place", || linked(&leaves));
+    until("one of them with the other ultrapeer", || {
+        other.status().leaves >= 1
+    });
+    assert_eq!(full.status().leaves, 1);
+    stop(&leaves);
+    stop(&[full, other]);
 }

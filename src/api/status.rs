@@ -245,6 +245,7 @@ mod tests {
     #[test]
     fn a_peer_has_the_shape_of_the_contract() {
         let peer = Peer::from(state::Peer {
+            servent: None,
             address: ([192, 0, 2, 1], 6346).into(),
             role: state::Role::Leaf,
             direction: state::Direction::Outgoing,

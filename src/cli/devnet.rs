@@ -28,6 +28,9 @@ pub(super) struct Arguments {
     /// How they are linked, such as regular:n=20,d=4, ws:n=12,k=4,p=0.1 or grid:w=5,h=4
     #[arg(long, value_name = "SPEC")]
     topology: Option<Spec>,
+    /// They choose their roles and neighbours themselves, each knowing only the first
+    #[arg(long, conflicts_with = "topology")]
+    auto: bool,
     /// End when the story is told
     #[arg(long)]
     once: bool,
@@ -40,6 +43,8 @@ pub(super) struct Arguments {
 #[derive(Debug, Serialize)]
 struct Told {
     servents: usize,
+    ultrapeers: usize,
+    settled_ms: Option<u64>,
     searches: Vec<SearchJson>,
     fetches: Vec<FetchJson>,
     messages: u64,
@@ -86,6 +91,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
     let plan = Plan {
         servents: arguments.servents,
         topology: arguments.topology,
+        auto: arguments.auto,
         shares: shares.collect::<Result<_, _>>()?,
         seed: arguments.seed,
     };
@@ -169,6 +175,13 @@ fn narrate(story: &Story) -> Result<(), Failure> {
     output::line(&format!(
         "{servents} servents, {links} links, {files} files shared ({skipped} left out)"
     ))?;
+    if let Some(settled) = story.settled {
+        let (ultrapeers, seconds) = (story.ultrapeers, settled.as_secs_f64());
+        let leaves = servents - ultrapeers;
+        output::line(&format!(
+            "settled to {ultrapeers} ultrapeers and {leaves} leaves in {seconds:.1} s"
+        ))?;
+    }
     for search in &story.searches {
         let SearchTold {
             words,
@@ -249,6 +262,8 @@ impl From<&Story> for Told {
         };
         Self {
             servents: story.servents,
+            ultrapeers: story.ultrapeers,
+            settled_ms: story.settled.map(millis),
             searches: story.searches.iter().map(search).collect(),
             fetches: story.fetches.iter().map(fetch).collect(),
             messages: story.messages,

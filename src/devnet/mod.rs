@@ -2,17 +2,20 @@
 //!
 //! A devnet plans first (`plan`: who has which file, who searches for which words, with every
 //! holder at least three links away), then starts one node for each node of a graph, links them
-//! as its edges say, searches, fetches, verifies, and tells the story. It starts nodes through
+//! as its edges say, searches, fetches, verifies, and tells the story. Where the servents are to
+//! choose their roles and links themselves, it waits until they have settled (`settle`) instead. It starts nodes through
 //! [`Node::builder`] only and keeps everything in a temporary directory.
 
 mod files;
 mod plan;
+mod settle;
 mod story;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
+use std::ops::Range;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::{join_all, try_join_all};
 use rand::SeedableRng;
@@ -23,8 +26,10 @@ pub use plan::FAR;
 pub use story::{FetchTold, SearchTold, Story};
 
 use self::plan::{Placed, Quest};
+use self::settle::Tiers;
 use crate::node::state::Role;
-use crate::node::{self, Node};
+use crate::node::{self, Builder, Node};
+use crate::overlay::limits::Limits;
 use crate::overlay::{Profile, Settings};
 use crate::runtime;
 use crate::topology::{self, Graph, Spec};
@@ -49,6 +54,9 @@ const RULES: Profile = Profile {
     raise: true,
     ..Profile::CLASSIC
 };
+
+/// How long servents that choose themselves may take to settle.
+const SETTLING: Duration = Duration::from_secs(120);
 
 /// How long a servent may take to hash what it shares.
 const HASHING: Duration = Duration::from_secs(120);
@@ -104,6 +112,12 @@ pub enum Error {
          one servent; share other files or choose another topology"
     )]
     NothingToSearch,
+    /// A topology leaves nothing to choose.
+    #[error("servents that choose their neighbours themselves have no topology: leave out one")]
+    NothingToChoose,
+    /// The servents did not come to two tiers.
+    #[error("the servents did not settle within {0:?}")]
+    Unsettled(Duration),
     /// Too few files may be open.
     #[error("{wanted} files must be open at once, {allowed} are allowed: raise `ulimit -Hn`")]
     OpenFiles {
@@ -133,6 +147,8 @@ pub struct Plan {
     pub servents: Option<u32>,
     /// How they are linked.
     pub topology: Option<Spec>,
+    /// Whether they choose their roles and neighbours themselves, each knowing only the first.
+    pub auto: bool,
     /// What they share; without it the project's `docs` if that is here, or made-up files.
     pub shares: Vec<PathBuf>,
     /// Decides the graph.
@@ -147,12 +163,22 @@ pub struct Devnet {
     files: Vec<Placed>,
     quests: Vec<Quest>,
     skipped: usize,
+    ultrapeers: usize,
+    /// How long the servents took to settle, where they chose themselves.
+    settled: Option<Duration>,
     _directory: Directory,
 }
 
 /// The directory of a devnet, which goes with it.
 #[derive(Debug)]
 struct Directory(PathBuf);
+
+impl Directory {
+    fn new() -> Self {
+        let name = format!("filbert-devnet-{}", Guid::random(&mut rand::rng()));
+        Self(std::env::temp_dir().join(name))
+    }
+}
 
 impl Drop for Directory {
     fn drop(&mut self) {
@@ -168,36 +194,19 @@ impl Devnet {
     /// # Errors
     /// When what was asked cannot be, or the machine refuses.
     pub async fn start(plan: Plan) -> Result<Self, Error> {
+        if plan.auto {
+            return Self::grow(plan).await;
+        }
         let (spec, graph) = lay_out(&plan)?;
         let links = graph.edges() as u64;
         raise_file_limit(graph.nodes() as u64 * FILES_A_SERVENT + links * FILES_A_LINK + 64)?;
-        let directory = Directory(
-            std::env::temp_dir().join(format!("filbert-devnet-{}", Guid::random(&mut rand::rng()))),
-        );
-        let prepared = {
-            let (root, graph) = (directory.0.clone(), graph.clone());
-            runtime::spawn_blocking(move || prepare(&graph, plan.shares, &root)).await?
-        };
-        let (files, quests, skipped) = prepared;
+        let directory = Directory::new();
+        let (files, skipped) = deal(plan.shares, graph.nodes(), &directory).await?;
+        let reach = u32::from(Profile::PUBLIC.max_ttl);
+        let quests = plan::quests(&graph, &files, FAR, reach)?;
         log::info!("starting {} servents as {spec}", graph.nodes());
-        let addresses = Addresses::probe();
-        let mut nodes = Vec::with_capacity(graph.nodes());
-        let all: Vec<u32> = graph.iter().collect();
-        for some in all.chunks(AT_ONCE) {
-            nodes.extend(
-                try_join_all(some.iter().map(|number| {
-                    let home = directory.0.join(format!("servent-{number}"));
-                    Node::builder()
-                        .share_forced(home.join("shared"))
-                        .home(home)
-                        .listen(SocketAddrV4::new(addresses.of(*number), 0))
-                        .profile(RULES)
-                        .role(Role::Ultrapeer)
-                        .start()
-                }))
-                .await?,
-            );
-        }
+        let fixed = |builder: Builder| builder.profile(RULES).role(Role::Ultrapeer);
+        let nodes = launch(0..graph.nodes(), &directory, fixed).await?;
         let edges: Vec<(u32, u32)> = graph
             .iter()
             .flat_map(|from| graph.neighbours(from).iter().map(move |to| (from, *to)))
@@ -211,16 +220,54 @@ impl Devnet {
             };
             try_join_all(some.iter().map(link)).await?;
         }
-        let hashing = join_all(nodes.iter().map(Node::shared));
-        if runtime::timeout(HASHING, hashing).await.is_err() {
-            log::warn!("not everything is hashed after {HASHING:?}");
+        hashed(&nodes).await;
+        Ok(Self {
+            ultrapeers: nodes.len(),
+            settled: None,
+            nodes,
+            graph,
+            files,
+            quests,
+            skipped,
+            _directory: directory,
+        })
+    }
+
+    /// Starts servents that know only the first of them, and waits until they have settled.
+    async fn grow(plan: Plan) -> Result<Self, Error> {
+        if plan.topology.is_some() {
+            return Err(Error::NothingToChoose);
         }
+        let servents = plan.servents.unwrap_or(12);
+        if !(FEWEST..=MOST).contains(&servents) {
+            return Err(Error::Size(servents.into()));
+        }
+        let most = Limits::default();
+        let links = u64::from(servents) * most.neighbours as u64;
+        raise_file_limit(u64::from(servents) * FILES_A_SERVENT + links + 64)?;
+        let directory = Directory::new();
+        let count = servents as usize;
+        let (files, skipped) = deal(plan.shares, count, &directory).await?;
+        log::info!("starting {servents} servents that choose their places");
+        let begun = Instant::now();
+        let mut nodes = launch(0..1, &directory, |builder| builder).await?;
+        let entry = nodes[0].address();
+        nodes.extend(launch(1..count, &directory, |builder| builder.peer(entry)).await?);
+        hashed(&nodes).await;
+        let Some(Tiers { graph, ultrapeers }) = settle::wait(&nodes, SETTLING).await else {
+            join_all(nodes.iter().map(Node::stop)).await;
+            return Err(Error::Unsettled(SETTLING));
+        };
+        let reach = u32::from(Profile::PUBLIC.max_ttl);
+        let quests = plan::quests(&graph, &files, plan::NEAR, reach)?;
         Ok(Self {
             nodes,
             graph,
             files,
             quests,
             skipped,
+            ultrapeers,
+            settled: Some(begun.elapsed()),
             _directory: directory,
         })
     }
@@ -316,12 +363,53 @@ fn standard(n: u32) -> Spec {
     }
 }
 
-/// Deals the files out and writes each servent's shared directory.
-fn prepare(
-    graph: &Graph,
+/// Starts servents of these numbers, a few at a time, each as `shape` makes it.
+async fn launch(
+    numbers: Range<usize>,
+    directory: &Directory,
+    shape: impl Fn(Builder) -> Builder,
+) -> Result<Vec<Node>, Error> {
+    let addresses = Addresses::probe();
+    let start = |number: &usize| {
+        let home = directory.0.join(format!("servent-{number}"));
+        let builder = Node::builder()
+            .share_forced(home.join("shared"))
+            .home(home)
+            .listen(SocketAddrV4::new(addresses.of(*number), 0));
+        shape(builder).start()
+    };
+    let mut nodes = Vec::with_capacity(numbers.len());
+    let all: Vec<usize> = numbers.collect();
+    for some in all.chunks(AT_ONCE) {
+        nodes.extend(try_join_all(some.iter().map(start)).await?);
+    }
+    Ok(nodes)
+}
+
+/// Waits until everything can be found.
+async fn hashed(nodes: &[Node]) {
+    let hashing = join_all(nodes.iter().map(Node::shared));
+    if runtime::timeout(HASHING, hashing).await.is_err() {
+        log::warn!("not everything is hashed after {HASHING:?}");
+    }
+}
+
+/// Deals the files out to so many servents and writes each one's shared directory. Also says how
+/// many files were left out.
+async fn deal(
+    shares: Vec<PathBuf>,
+    servents: usize,
+    directory: &Directory,
+) -> Result<(Vec<Placed>, usize), Error> {
+    let root = directory.0.clone();
+    runtime::spawn_blocking(move || write_shares(shares, servents, &root)).await
+}
+
+fn write_shares(
     mut shares: Vec<PathBuf>,
+    servents: usize,
     root: &std::path::Path,
-) -> Result<(Vec<Placed>, Vec<Quest>, usize), Error> {
+) -> Result<(Vec<Placed>, usize), Error> {
     let failed = |cause| Error::Temporary {
         path: root.to_owned(),
         cause,
@@ -338,10 +426,9 @@ fn prepare(
         }
     }
     let collected = files::collect(&shares)?;
-    let placed = plan::place(graph, collected.files);
-    let reach = u32::from(Profile::PUBLIC.max_ttl);
-    let quests = plan::quests(graph, &placed, reach)?;
-    for number in graph.iter() {
+    let number = u32::try_from(servents).expect("a devnet is small");
+    let placed = plan::place(number, collected.files);
+    for number in 0..servents {
         std::fs::create_dir_all(root.join(format!("servent-{number}")).join("shared"))
             .map_err(failed)?;
     }
@@ -350,7 +437,7 @@ fn prepare(
         files::hand_out(&file.path, &file.name, &shared.join(number.to_string()))
             .map_err(failed)?;
     }
-    Ok((placed, quests, collected.skipped))
+    Ok((placed, collected.skipped))
 }
 
 /// Lets the process open as many files as a devnet needs, up to the hard limit.
@@ -379,7 +466,8 @@ impl Addresses {
         }
     }
 
-    fn of(self, number: u32) -> Ipv4Addr {
+    fn of(self, number: usize) -> Ipv4Addr {
+        let number = u32::try_from(number).expect("a devnet is small");
         match self {
             Self::Many => Ipv4Addr::from(Ipv4Addr::LOCALHOST.to_bits() + number),
             Self::One => Ipv4Addr::LOCALHOST,

@@ -13,6 +13,9 @@ use crate::wire::words::{canonical, words};
 /// A holder is at least this many links away from who searches.
 pub const FAR: u32 = 3;
 
+/// The same where the servents chose their links: in two tiers nobody is far from anybody.
+pub(super) const NEAR: u32 = 2;
+
 /// How many searches a devnet makes, where there are files for so many.
 const SEARCHES: usize = 3;
 
@@ -44,9 +47,8 @@ pub(super) struct Quest {
     pub(super) distance: u32,
 }
 
-/// Deals files out to the servents of `graph`, each to one.
-pub(super) fn place(graph: &Graph, files: Vec<SharedFile>) -> Vec<Placed> {
-    let servents = u32::try_from(graph.nodes()).expect("a devnet is small");
+/// Deals files out to so many servents, each to one.
+pub(super) fn place(servents: u32, files: Vec<SharedFile>) -> Vec<Placed> {
     let holders = (0..servents).cycle();
     files
         .into_iter()
@@ -62,11 +64,16 @@ pub(super) fn place(graph: &Graph, files: Vec<SharedFile>) -> Vec<Placed> {
 }
 
 /// Chooses what is searched: words of a file's name such that every holder of a matching file is
-/// at least [`FAR`] links from the searcher and within `reach`.
+/// at least `least` links from the searcher and within `reach`.
 ///
 /// # Errors
 /// When there is no such file.
-pub(super) fn quests(graph: &Graph, files: &[Placed], reach: u32) -> Result<Vec<Quest>, Error> {
+pub(super) fn quests(
+    graph: &Graph,
+    files: &[Placed],
+    least: u32,
+    reach: u32,
+) -> Result<Vec<Quest>, Error> {
     let mut index = Index::new();
     for file in files {
         // Numbers rise from 1 in this order: a number tells the place.
@@ -107,7 +114,7 @@ pub(super) fn quests(graph: &Graph, files: &[Placed], reach: u32) -> Result<Vec<
             let away: Option<Vec<u32>> = holders.iter().map(away).collect();
             let away = away?;
             let (near, far) = (away.iter().min()?, away.iter().max()?);
-            (*near >= FAR && *far <= reach).then_some((searcher, *near))
+            (*near >= least && *far <= reach).then_some((searcher, *near))
         });
         if let Some((searcher, distance)) = found {
             quests.push(Quest {

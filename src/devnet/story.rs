@@ -25,6 +25,10 @@ const LOOK: Duration = Duration::from_millis(10);
 pub struct Story {
     /// Servents in the overlay.
     pub servents: usize,
+    /// Those of them that are ultrapeers.
+    pub ultrapeers: usize,
+    /// How long they took to settle, where they chose their places themselves.
+    pub settled: Option<Duration>,
     /// Links among them.
     pub links: usize,
     /// Files shared.
@@ -99,6 +103,8 @@ pub(super) async fn tell(devnet: &Devnet) -> Story {
     let before = Totals::of(devnet.nodes());
     let mut story = Story {
         servents: devnet.nodes.len(),
+        ultrapeers: devnet.ultrapeers,
+        settled: devnet.settled,
         links: devnet.graph.edges(),
         files: devnet.files.len(),
         skipped: devnet.skipped,

@@ -16,7 +16,7 @@ use super::ground::{Advertised, is_private};
 use super::searches::{SearchLimits, Searches};
 use super::state::Role;
 use super::stop::Stop;
-use super::{Inner, Node, errands, lan, links};
+use super::{Inner, Node, errands, lan, links, memory};
 use crate::library::{self, Library};
 use crate::net::deflate;
 use crate::net::handshake::{self, Policy};
@@ -30,6 +30,8 @@ use crate::overlay::membership::Wish;
 use crate::overlay::{self, Ground, Mode, Profile, Servent, Settings, dynamic_query};
 use crate::runtime;
 use crate::store::Store;
+use crate::store::hosts::Host;
+use crate::store::marks::Uptime;
 use crate::transfer::upload::{self, Uploads};
 use crate::wire::Guid;
 
@@ -211,6 +213,8 @@ impl Builder {
             port,
             #[cfg(feature = "tls")]
             identity,
+            hosts,
+            uptime,
             temporary,
         } = prepared;
         let store = Arc::new(store);
@@ -277,6 +281,7 @@ impl Builder {
         };
         servent.join(start, wish, &settings);
         if let Some(member) = servent.membership_mut() {
+            memory::recall(member, hosts, uptime, &settings);
             for peer in &self.peers {
                 member.keep(start, *peer);
             }
@@ -305,7 +310,9 @@ impl Builder {
                 upload::Limits::default(),
             )),
             library,
+            store,
             started: Instant::now(),
+            counted: Mutex::default(),
             sniffer,
             policy,
             network: self.network,
@@ -331,6 +338,7 @@ impl Builder {
         runtime::spawn_detached(errands::run(node.clone(), udp, waiting));
         runtime::spawn_detached(node.clone().keep_time());
         runtime::spawn_detached(node.clone().keep_library());
+        runtime::spawn_detached(node.clone().keep_memory());
         if let Some(lan) = lan {
             runtime::spawn_detached(node.clone().keep_lan(lan));
         }
@@ -374,6 +382,8 @@ struct Prepared {
     port: Option<u16>,
     #[cfg(feature = "tls")]
     identity: Identity,
+    hosts: Vec<Host>,
+    uptime: Option<Uptime>,
     temporary: Option<Temporary>,
 }
 
@@ -423,6 +433,7 @@ fn prepare(
     let store = opened.store;
     let guid = store.servent_guid()?;
     let port = store.port()?;
+    let (hosts, uptime) = (store.hosts()?, store.uptime()?);
     #[cfg(feature = "tls")]
     let identity = super::identity::load(&home)?;
     let downloads = downloads.unwrap_or_else(|| home.join("downloads"));
@@ -437,6 +448,8 @@ fn prepare(
         port,
         #[cfg(feature = "tls")]
         identity,
+        hosts,
+        uptime,
         temporary,
     })
 }

@@ -19,8 +19,8 @@ use crate::net::udp;
 use crate::overlay::flow::Pressure;
 use crate::overlay::membership::{Meeting, Outcome};
 use crate::overlay::{
-    Acquaintance, Duration, Input, Instant as Moment, Link, Output, Recipients, SearchId, Servent,
-    Settings, Stats, Surroundings,
+    Duration, Input, Instant as Moment, Link, Output, Recipients, SearchId, Servent, Settings,
+    Stats, Surroundings,
 };
 use crate::wire::bye::Bye;
 use crate::wire::datagram::Datagram;
@@ -140,13 +140,6 @@ impl Core {
         self.next_link += 1;
         self.links.push((link, Arc::clone(neighbour)));
         self.handle(Input::Joined { link, meeting }, None);
-        let who = Acquaintance {
-            address: neighbour.address,
-            listen: meeting.caller.listen(),
-            servent: neighbour.servent,
-            agent: neighbour.agent.clone(),
-        };
-        self.handle(Input::Introduced { link, who: &who }, None);
         self.neighbour(link).is_some().then_some(link)
     }
 
@@ -476,7 +469,7 @@ impl Core {
         }
     }
 
-    fn now(&self) -> Moment {
+    pub(super) fn now(&self) -> Moment {
         let micros = u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX);
         Moment::from_micros(0) + Duration::from_micros(micros)
     }

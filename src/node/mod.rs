@@ -9,6 +9,7 @@
 //! - `errands`: datagrams, and connections that others ask for;
 //! - `gate`: who belongs to the overlay at all;
 //! - `lan`: servents of the local network;
+//! - `memory`: what is remembered from run to run;
 //! - `core`: the servent and its links under one lock; `outbox`: what waits for a neighbour;
 //! - `searches`, `downloads`: what the user asked for, and how far it is;
 //! - `state`: what a node says of itself.
@@ -26,6 +27,7 @@ mod ground;
 mod identity;
 mod lan;
 mod links;
+mod memory;
 mod outbox;
 mod search;
 mod searches;
@@ -68,6 +70,7 @@ use crate::net::handshake::Policy;
 use crate::net::sniff::Sniffer;
 use crate::overlay::Stats;
 use crate::runtime;
+use crate::store::Store;
 use crate::transfer::upload::Uploads;
 use crate::wire::Guid;
 
@@ -95,7 +98,10 @@ struct Inner {
     downloads: Mutex<Downloads>,
     uploads: Arc<Uploads>,
     library: Arc<Library>,
+    store: Arc<Store>,
     started: Instant,
+    /// How much of the time since then was written down.
+    counted: Mutex<Duration>,
     sniffer: Sniffer,
     policy: Policy,
     /// The overlay it keeps to; without one, the public network.
@@ -198,6 +204,7 @@ impl Node {
             tls: neighbour.tls,
             compressed: neighbour.compressed,
             since: neighbour.since.elapsed(),
+            servent: neighbour.servent,
             sent: neighbour.outbox.counts().0,
             received: neighbour
                 .received
@@ -298,6 +305,7 @@ impl Node {
         self.0
             .when(&self.0.links_changed, PARTING, gone, |gone| *gone)
             .await;
+        self.remember().await;
         self.0.library.stop();
         self.0.shared_changed.notify();
         let temporary = self.0.temporary.lock();

@@ -76,6 +76,8 @@ pub struct Peer {
     pub tls: bool,
     /// Whether the link is compressed.
     pub compressed: bool,
+    /// Who it says it is.
+    pub servent: Option<Guid>,
     /// How long it has been a neighbour.
     pub since: Duration,
     /// Bytes sent to it.

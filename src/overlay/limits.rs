@@ -92,6 +92,10 @@ pub struct Limits {
     pub leaf_grace: Duration,
     /// Leaves for each ultrapeer of an overlay from which on it needs another ultrapeer.
     pub leaves_before_help: usize,
+    /// Handshakes that one address of the public network may begin in a minute (protocol §2.5).
+    pub handshakes_per_minute: usize,
+    /// Handshakes of the last minute that are remembered; the oldest go first.
+    pub callers: usize,
     /// How often one address may crawl us on the public network (protocol §2.7).
     pub crawl_interval: Duration,
     /// Addresses that crawled us and are remembered; when there are more, none may for a while.
@@ -300,6 +304,8 @@ impl Default for Limits {
             least_degree: 15,
             leaf_grace: Duration::from_secs(300),
             leaves_before_help: 8,
+            handshakes_per_minute: 10,
+            callers: 1_024,
             crawl_interval: Duration::from_secs(300),
             crawlers: 256,
 

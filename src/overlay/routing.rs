@@ -99,7 +99,8 @@ impl Servent {
         if offer.role == Role::Leaf || offer.routing || leaf {
             let routing = self.routing.get_or_insert_default();
             if offer.routing {
-                routing.schedule(now, around);
+                // What a newcomer does not know yet cannot wait; the pause is for changes.
+                routing.due = Some(now);
             }
         }
     }
@@ -241,7 +242,7 @@ mod tests {
     use crate::overlay::{Duration, Input, Offer, Profile, Settings, Stats};
 
     #[test]
-    fn the_first_neighbour_to_be_told_does_not_wait_for_those_who_were_not() {
+    fn a_newcomer_is_told_at_once() {
         let mut files = TableBuilder::default();
         files.name("hazel concert");
         let leaf = updates(None, &files.build());
@@ -294,9 +295,9 @@ mod tests {
             };
             assert_eq!(told(received), None);
         }
-        let first = Some(Recipients::One(Link(2)));
-        assert_eq!(told(connected(2, Role::Ultrapeer)), first);
-        // Now the pause holds.
-        assert_eq!(told(connected(3, Role::Ultrapeer)), None);
+        for link in [2, 3] {
+            let newcomer = Some(Recipients::One(Link(link)));
+            assert_eq!(told(connected(link, Role::Ultrapeer)), newcomer);
+        }
     }
 }

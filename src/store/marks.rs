@@ -15,6 +15,17 @@ pub(super) const TABLE: &str = "
 
 const GUID: &str = "servent_guid";
 const PORT: &str = "port";
+const SINCE: &str = "first_start";
+const UPTIME: &str = "uptime";
+
+/// How long a servent was up, in all its runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uptime {
+    /// When it first was, in seconds since 1970.
+    pub since: i64,
+    /// Seconds that it was up since then.
+    pub total: u64,
+}
 
 impl Store {
     /// The servent's GUID, drawn at the first call and the same ever after.
@@ -55,6 +66,44 @@ impl Store {
         Ok(())
     }
 
+    /// How long the servent was up, if that was remembered.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn uptime(&self) -> Result<Option<Uptime>, Error> {
+        let since: Option<i64> = self.mark(SINCE)?;
+        let total: Option<i64> = self.mark(UPTIME)?;
+        Ok(since.zip(total).map(|(since, total)| Uptime {
+            since,
+            total: u64::try_from(total).unwrap_or(0),
+        }))
+    }
+
+    /// Remembers that the servent was up for so many seconds more, until `now` in seconds since
+    /// 1970.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn add_uptime(&self, now: i64, seconds: u64) -> Result<Uptime, Error> {
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        let before = self.uptime()?.unwrap_or_else(|| Uptime {
+            since: now.saturating_sub(seconds),
+            total: 0,
+        });
+        let total = before.total.saturating_add_signed(seconds);
+        for (name, value) in [
+            (SINCE, before.since),
+            (UPTIME, i64::try_from(total).unwrap_or(i64::MAX)),
+        ] {
+            self.connection().execute(
+                "INSERT INTO marks (name, value) VALUES (?1, ?2)
+                 ON CONFLICT DO UPDATE SET value = excluded.value",
+                (name, value),
+            )?;
+        }
+        Ok(Uptime { total, ..before })
+    }
+
     fn mark<T: FromSql>(&self, name: &str) -> Result<Option<T>, Error> {
         let value = self
             .connection()
@@ -77,6 +126,19 @@ mod tests {
         assert!(!guid.is_zero());
         assert_eq!(store.servent_guid().unwrap(), guid);
         assert_ne!(Store::in_memory().unwrap().servent_guid().unwrap(), guid);
+    }
+
+    #[test]
+    fn uptimes_of_all_runs_are_added_up() {
+        let store = Store::in_memory().unwrap();
+        assert_eq!(store.uptime().unwrap(), None);
+        store.add_uptime(1_000, 60).unwrap();
+        store.add_uptime(9_000, 30).unwrap();
+        let expected = Uptime {
+            since: 940,
+            total: 90,
+        };
+        assert_eq!(store.uptime().unwrap(), Some(expected));
     }
 
     #[test]

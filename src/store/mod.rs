@@ -1,6 +1,7 @@
 //! The embedded database under the home directory, one file a table family.
 //!
 //! - [`marks`]: single values, such as the servent's GUID;
+//! - [`hosts`]: servents that were heard of;
 //! - [`hashes`]: what files hashed to, so that they are hashed once;
 //! - [`trees`]: tiger trees by their root;
 //! - `schema`: from any older database to today's tables;
@@ -12,6 +13,7 @@
 
 pub mod hashes;
 mod home;
+pub mod hosts;
 pub mod marks;
 mod schema;
 pub mod trees;

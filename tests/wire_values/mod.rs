@@ -438,10 +438,11 @@ pub(crate) fn greetings() -> impl Strategy<Value = Greeting> {
         (option::of(version.clone()), option::of(version)),
         any::<[bool; 11]>(),
         option::of(guids()),
-        vec(address(), 0..=20),
+        [0..=40_usize, 0..=40, 0..=20].map(|count| vec(address(), count)),
     )
         .prop_map(
-            |(agent, truths, listen, remote_ip, numbers, versions, said, guid, tries)| {
+            |(agent, truths, listen, remote_ip, numbers, versions, said, guid, hosts)| {
+                let [peers, leaves, tries] = hosts;
                 let [ultrapeer, ultrapeer_needed, requeries] = truths;
                 let [
                     ultrapeer_query_routing,
@@ -481,6 +482,8 @@ pub(crate) fn greetings() -> impl Strategy<Value = Greeting> {
                     tls,
                     crawler,
                     guid,
+                    peers,
+                    leaves,
                     try_ultrapeers: tries,
                 }
             },

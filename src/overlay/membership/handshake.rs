@@ -16,10 +16,13 @@ use crate::overlay::pong_cache::Talker;
 use crate::overlay::role::Role;
 use crate::overlay::settings::{AGENT, Settings};
 use crate::overlay::slots::{Admission, Caller, Refusal, Us};
-use crate::overlay::{Instant, Link, Output, Servent, Surroundings, misbehaviour};
+use crate::overlay::{Acquaintance, Instant, Link, Output, Servent, Surroundings, misbehaviour};
 use crate::wire::bye::Bye;
 use crate::wire::handshake::{Greeting, Version};
 
+/// Neighbours of each role that a crawler is told of: what a block of few headers holds
+/// (protocol §2.2).
+const CRAWLED: usize = 100;
 /// Servents that a block recommends (protocol §2.3).
 const RECOMMENDED: usize = 10;
 
@@ -51,6 +54,9 @@ impl Servent {
         let settings = around.settings;
         let listen = SocketAddr::V4(settings.address);
         let ultrapeer = self.role == Role::Ultrapeer;
+        if let (Some(member), Some((_, Admission::Crawl))) = (self.membership(), answer) {
+            return member.tell_crawler(ultrapeer);
+        }
         let needed = |member: &Membership, caller: &Caller<'_>| {
             let limits = &settings.limits;
             member.slots.needs_ultrapeers(caller.role(), limits)
@@ -80,7 +86,9 @@ impl Servent {
             tls: settings.tls,
             guid: Some(self.guid),
             try_ultrapeers: match (self.membership(), answer) {
-                (Some(member), Some((caller, _))) => member.recommend(now, caller, around),
+                (Some(member), Some((caller, admission))) if tells_others(admission) => {
+                    member.recommend(now, caller, around)
+                }
                 _ => Vec::new(),
             },
             ..Greeting::default()
@@ -109,14 +117,18 @@ impl Servent {
         let Some(member) = &mut self.membership else {
             return self.take(caller, settings);
         };
-        let facts = member.facts(0);
+        let facts = member.facts(0, None);
         let us = Us {
             role: self.role,
             may_yield: member.election.may_yield(now, &facts, limits),
         };
-        let admission = member.slots.admit(now, us, caller, limits);
+        let admission = if caller.incoming && !member.callers.may_call(now, caller, limits) {
+            Admission::Refuse(Refusal::OFTEN)
+        } else {
+            member.slots.admit(now, us, caller, limits)
+        };
         match admission {
-            Admission::Crawl => return admission,
+            Admission::Crawl | Admission::Refuse(Refusal::OFTEN) => return admission,
             Admission::Refuse(Refusal::OURSELVES) => {
                 if !caller.incoming {
                     member.hosts.is_own(caller.address);
@@ -176,8 +188,17 @@ impl Servent {
             self.closed(now, useless, around);
         }
         self.connected(now, link, offer, around);
-        let taken = self.neighbours.last().map(|neighbour| neighbour.link) == Some(link);
-        let Some(member) = self.membership.as_mut().filter(|_| taken) else {
+        if self.neighbours.last().map(|neighbour| neighbour.link) != Some(link) {
+            return;
+        }
+        let who = Acquaintance {
+            address: caller.address,
+            listen: caller.listen(),
+            servent: caller.servent(),
+            agent: caller.greeting.agent.clone().unwrap_or_default(),
+        };
+        self.introduced(link, &who);
+        let Some(member) = &mut self.membership else {
             return;
         };
         member.slots.connected(now, link, role, &caller);
@@ -195,9 +216,6 @@ impl Servent {
             }),
         };
         member.pongs.connected(link, talker);
-        if caller.incoming && member.ground.admits(caller.address) {
-            member.standing.reachable = Some(true);
-        }
         member.stir(now);
         if role == Role::Ultrapeer {
             self.discover(link, around);
@@ -259,6 +277,18 @@ impl Membership {
         }
     }
 
+    /// What a crawler is told: who is next to us, as far as a block holds it.
+    fn tell_crawler(&self, ultrapeer: bool) -> Greeting {
+        let told = |role| self.slots.addresses(role).take(CRAWLED).collect();
+        Greeting {
+            agent: Some(AGENT.to_owned()),
+            ultrapeer: Some(ultrapeer),
+            peers: told(Role::Ultrapeer),
+            leaves: told(Role::Leaf),
+            ..Greeting::default()
+        }
+    }
+
     /// Ultrapeers for a caller to try: our neighbours, then others that were heard of.
     fn recommend(
         &self,
@@ -280,6 +310,15 @@ impl Membership {
             }
         }
         tries
+    }
+}
+
+/// Whether a caller judged so is told of others: whoever is let in or finds no place, not who
+/// broke a rule (protocol §2.6).
+const fn tells_others(admission: Admission) -> bool {
+    match admission {
+        Admission::Refuse(refusal) => refusal.code == 503,
+        _ => true,
     }
 }
 

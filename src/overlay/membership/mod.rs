@@ -5,11 +5,12 @@
 //! for neighbours), [`host_cache`](super::host_cache) (whom to dial), [`pong_cache`](super::pong_cache)
 //! (what a ping is answered with). `handshake` says what a handshake says and
 //! what comes of it, `seek` keeps the role and the number of neighbours, `kept` those that the user
-//! named, `pings` what is asked and answered about others.
+//! named, `callers` how often strangers may call, `pings` what is asked and answered about others.
 //!
 //! Only a servent that [joins](Servent::join) has one. All others keep the role that they are given
 //! and the links that a driver makes.
 
+mod callers;
 mod handshake;
 mod kept;
 mod pings;
@@ -19,11 +20,12 @@ mod tests;
 
 use std::net::SocketAddr;
 
+use self::callers::Callers;
 pub use self::handshake::Meeting;
 use self::kept::Kept;
 pub use self::seek::Outcome;
 use super::ground::Ground;
-use super::host_cache::{Details, HostCache, Source};
+use super::host_cache::{Details, HostCache, Remembered, Source};
 use super::limits::Limits;
 use super::pong_cache::PongCache;
 use super::role::{Election, Facts, Mode, Reason, Role};
@@ -43,8 +45,6 @@ pub struct Wish {
 /// What a servent knows of itself that only its driver can measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
-    /// Whether strangers reach it.
-    pub reachable: Option<bool>,
     /// How long it is up on average a day, earlier runs included.
     pub average_uptime: Option<Duration>,
     /// Upload bandwidth in KiB/s, where it was measured.
@@ -64,6 +64,7 @@ pub struct Membership {
     hosts: HostCache,
     pongs: PongCache,
     kept: Kept,
+    callers: Callers,
     /// When to look next whether all is as it should be.
     due: Option<Instant>,
 }
@@ -83,6 +84,7 @@ impl Servent {
             hosts: HostCache::new(ground),
             pongs: PongCache::new(ground),
             kept: Kept::default(),
+            callers: Callers::new(ground),
             due: Some(now),
         }));
     }
@@ -128,15 +130,20 @@ impl Membership {
         self.due = Some(now);
     }
 
-    /// What the driver knows of the servent.
-    #[must_use]
-    pub const fn standing(&self) -> &Standing {
-        &self.standing
+    /// Takes in the addresses that an earlier run knew.
+    pub fn recall(
+        &mut self,
+        now: Instant,
+        remembered: impl IntoIterator<Item = Remembered>,
+        settings: &Settings,
+    ) {
+        self.hosts.restore(now, remembered, &settings.limits);
+        self.due = Some(now);
     }
 
-    /// The driver learnt something about the servent.
-    pub const fn stand(&mut self, standing: Standing) {
-        self.standing = standing;
+    /// What the driver knows of the servent, for it to tell.
+    pub const fn standing_mut(&mut self) -> &mut Standing {
+        &mut self.standing
     }
 
     /// When a tick is to be handed in next, if ever.
@@ -149,13 +156,14 @@ impl Membership {
         self.due = Some(now);
     }
 
-    /// What the election goes by; `known` is the number of other ultrapeers.
-    fn facts(&self, known: usize) -> Facts {
+    /// What the election goes by; `known` is the number of other ultrapeers, `reachable` whether
+    /// strangers reach us.
+    fn facts(&self, known: usize, reachable: Option<bool>) -> Facts {
         Facts {
             ultrapeers: self.slots.count(Role::Ultrapeer),
             leaves: self.slots.count(Role::Leaf),
             known,
-            reachable: self.standing.reachable,
+            reachable,
             average_uptime: self.standing.average_uptime,
             bandwidth: self.standing.bandwidth,
             descriptors: self.standing.descriptors,
@@ -174,7 +182,6 @@ impl Default for Standing {
     /// Nothing measured, and nothing lacking.
     fn default() -> Self {
         Self {
-            reachable: None,
             average_uptime: None,
             bandwidth: None,
             descriptors: usize::MAX,

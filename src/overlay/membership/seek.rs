@@ -37,6 +37,7 @@ impl Servent {
     pub(in crate::overlay) fn look(&mut self, now: Instant, around: &mut Surroundings<'_>) {
         let settings = around.settings;
         let limits = &settings.limits;
+        let reachable = self.reachability().tcp;
         let Some(member) = &mut self.membership else {
             return;
         };
@@ -46,7 +47,7 @@ impl Servent {
         if !settings.address.ip().is_unspecified() {
             member.hosts.is_own(settings.address.into());
         }
-        let facts = member.facts(member.known(now, limits));
+        let facts = member.facts(member.known(now, limits), reachable);
         let decision = member.election.decide(now, &facts, limits, around.rng);
         if decision.role != self.role {
             self.turn(now, decision.role, around);

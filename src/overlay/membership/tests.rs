@@ -13,6 +13,7 @@ use crate::overlay::slots::{Admission, Caller};
 use crate::overlay::{
     Input, Link, Output, Profile, Recipients, Stats, Surroundings, dynamic_query,
 };
+use crate::wire::datagram::Datagram;
 use crate::wire::handshake::Greeting;
 use crate::wire::{Descriptor, Guid};
 
@@ -66,6 +67,11 @@ impl Town {
         let settings = Settings {
             address: SocketAddrV4::new(Ipv4Addr::new(net, octets[0], octets[1], 1), 6346),
             ground: self.ground,
+            // Nobody shares anything, so one telling says it all.
+            limits: Limits {
+                routing_pause: Duration::from_secs(3_600),
+                ..Limits::default()
+            },
             dynamic: Some(dynamic_query::Settings::default()),
             ..Settings::new(Profile::PUBLIC)
         };
@@ -163,6 +169,27 @@ impl Town {
                 Output::Close { link, .. } => self.unlink(who, link),
                 Output::Dial { address, .. } => self.dial(who, address),
                 Output::Role(_) => self.citizens[who].changed = self.millis,
+                Output::Datagram {
+                    to,
+                    descriptor,
+                    deflate,
+                } => {
+                    let datagram = Datagram {
+                        descriptor,
+                        inflates: false,
+                    };
+                    let (from, bytes) = (self.address(who), datagram.encode(deflate).unwrap());
+                    if let Some(other) = self.resident(to) {
+                        let bytes = &bytes;
+                        self.enter(other, Input::Datagram { from, bytes });
+                    }
+                }
+                Output::ConnectBack { to } => {
+                    let from = SocketAddr::new(self.address(who).ip(), 50_000);
+                    if let Some(other) = self.resident(to) {
+                        self.enter(other, Input::Reached { from });
+                    }
+                }
                 other => panic!("nobody asked for {other:?}"),
             }
         }
@@ -193,13 +220,18 @@ impl Town {
     }
 
     fn dial(&mut self, who: usize, address: SocketAddr) {
-        let there = |citizen: &Citizen| {
-            citizen.alive && SocketAddr::V4(citizen.settings.address) == address
-        };
-        match self.citizens.iter().position(there) {
+        match self.resident(address) {
             Some(other) => self.shake(who, other),
             None => self.dialled(who, address, Outcome::Failed),
         }
+    }
+
+    /// Who lives at an address.
+    fn resident(&self, address: SocketAddr) -> Option<usize> {
+        let there = |citizen: &Citizen| {
+            citizen.alive && SocketAddr::V4(citizen.settings.address) == address
+        };
+        self.citizens.iter().position(there)
     }
 
     fn dialled(&mut self, who: usize, address: SocketAddr, outcome: Outcome<'_>) {

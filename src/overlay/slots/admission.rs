@@ -107,6 +107,8 @@ impl Refusal {
     pub const ULTRAPEERS: Self = Self::new(503, "Too many ultrapeer connections");
     /// No place for a leaf is free.
     pub const LEAVES: Self = Self::new(503, "Too many leaf connections");
+    /// It begins handshakes too often.
+    pub const OFTEN: Self = Self::new(429, "Too many handshakes from your address");
     /// It crawls too often.
     pub const CRAWLER: Self = Self::new(403, "Crawled too often");
 

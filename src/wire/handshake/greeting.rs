@@ -7,8 +7,14 @@ use std::str::FromStr;
 use super::Headers;
 use crate::wire::{Error, Guid};
 
-/// The most addresses taken from one block.
+/// The most addresses to try that are taken from one block.
 const MAX_TRY: usize = 20;
+
+/// Addresses in one line, which holds them however long they are.
+const LISTED: usize = 20;
+
+/// The most neighbours of one kind that are taken from a block for crawlers.
+const MAX_TOLD: usize = 500;
 
 /// What the headers of a block mean. What a block leaves open is `None`, `false` or empty; a
 /// value that does not parse counts as left open.
@@ -58,6 +64,10 @@ pub struct Greeting {
     pub crawler: bool,
     /// Its GUID.
     pub guid: Option<Guid>,
+    /// Its neighbours that are ultrapeers, as a crawler is told.
+    pub peers: Vec<SocketAddr>,
+    /// Its leaves, as a crawler is told.
+    pub leaves: Vec<SocketAddr>,
     /// Other servents to try.
     pub try_ultrapeers: Vec<SocketAddr>,
 }
@@ -99,6 +109,8 @@ impl Greeting {
             tls: lists("X-Features", "tls/1.0"),
             crawler: has("Crawler"),
             guid: value(headers, "GUID"),
+            peers: addresses(headers, "Peers").take(MAX_TOLD).collect(),
+            leaves: addresses(headers, "Leaves").take(MAX_TOLD).collect(),
             try_ultrapeers: ["X-Try-Ultrapeers", "X-Try"]
                 .iter()
                 .flat_map(|name| addresses(headers, name))
@@ -114,11 +126,6 @@ impl Greeting {
         let truth = |value: bool| if value { "True" } else { "False" }.to_owned();
         let version = |version: Option<Version>| version.map(|version| version.to_string());
         let when = |said: bool, value: &str| said.then(|| value.to_owned());
-        let tries: Vec<String> = self
-            .try_ultrapeers
-            .iter()
-            .map(SocketAddr::to_string)
-            .collect();
         let headers = [
             ("User-Agent", self.agent.clone()),
             ("Listen-IP", self.listen.map(|address| address.to_string())),
@@ -145,13 +152,22 @@ impl Greeting {
             ("X-Features", when(self.tls, "tls/1.0")),
             ("Crawler", when(self.crawler, "0.1")),
             ("GUID", self.guid.map(|guid| guid.to_string())),
-            (
-                "X-Try-Ultrapeers",
-                (!tries.is_empty()).then(|| tries.join(",")),
-            ),
         ];
+        let lists = [
+            ("Peers", &self.peers),
+            ("Leaves", &self.leaves),
+            ("X-Try-Ultrapeers", &self.try_ultrapeers),
+        ];
+        let lines = lists.into_iter().flat_map(|(name, addresses)| {
+            let lines = addresses.chunks(LISTED);
+            lines.map(move |some| {
+                let texts: Vec<String> = some.iter().map(SocketAddr::to_string).collect();
+                (name, Some(texts.join(",")))
+            })
+        });
         headers
             .into_iter()
+            .chain(lines)
             .filter_map(|(name, value)| Some((name, value?)))
             .collect()
     }
