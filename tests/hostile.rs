@@ -217,6 +217,98 @@ fn bad_requests_get_their_status_and_serve_nothing_else() {
     block_on(node.stop());
 }
 
+#[test]
+fn a_descriptor_that_does_not_come_whole_keeps_nobody_waiting() {
+    let (node, _shared) = sharing();
+    // One dribbles its query, one announces more than it sends.
+    let mut slow = Probe::neighbour(node.address());
+    let query = Query::keywords("linux tapes").unwrap().encode();
+    let guid = Guid::random(&mut rand::rng());
+    let header = filbert::wire::Header {
+        guid,
+        kind: Kind::Query,
+        ttl: 2,
+        hops: 0,
+    };
+    let whole = filbert::wire::Descriptor {
+        header,
+        payload: query,
+    };
+    let whole = whole.encode().unwrap();
+    let mut liar = Probe::neighbour(node.address());
+    let mut announced = Guid::random(&mut rand::rng()).as_bytes().to_vec();
+    announced.extend([0x81, 1, 0]);
+    announced.extend(65_535_u32.to_le_bytes());
+    announced.extend([7; 60_000]);
+    liar.say(&announced);
+    for place in 0..whole.len() {
+        slow.say(&whole[place..=place]);
+        if place % 16 == 0 {
+            serves(&node);
+        }
+    }
+    assert_eq!(slow.next_of(Kind::QueryHit).header.guid, guid);
+    until("only the two are left", || node.peers().len() == 2);
+    block_on(node.stop());
+}
+
+#[test]
+fn a_bomb_in_a_compressed_link_ends_no_other() {
+    let shared = common::directory();
+    write(shared.path(), "linux tapes.iso", b"tapes");
+    let starting = builder().share(shared.path()).compress(true).start();
+    let node = block_on(starting).unwrap();
+    block_on(node.shared());
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut encoder, &vec![0; 32 << 20]).unwrap();
+    let bomb = encoder.finish().unwrap();
+    assert!(bomb.len() < 64 << 10, "{}", bomb.len());
+    let mut bomber = Probe::dial(node.address());
+    bomber.say(
+        b"GNUTELLA CONNECT/0.6\r\nUser-Agent: probe/1\r\nX-Ultrapeer: True\r\n\
+          Accept-Encoding: deflate\r\n\r\n",
+    );
+    let answer = bomber.block();
+    assert!(answer.contains("Content-Encoding: deflate"), "{answer}");
+    bomber.say(b"GNUTELLA/0.6 200 OK\r\nContent-Encoding: deflate\r\n\r\n");
+    bomber.offer(&bomb);
+    serves(&node);
+    // The end of its stream is the end of its link (protocol §14.1).
+    until("the bomber is gone", || node.peers().is_empty());
+    serves(&node);
+    block_on(node.stop());
+}
+
+#[test]
+fn a_flood_of_one_neighbour_leaves_the_others_their_answers() {
+    let (node, _shared) = sharing();
+    let mut loud = Probe::neighbour(node.address());
+    let mut heard = loud.stream.try_clone().unwrap();
+    let hearing = std::thread::spawn(move || std::io::copy(&mut heard, &mut std::io::sink()));
+    for round in 0..20 {
+        let many: Vec<u8> = (0..200)
+            .flat_map(|number| {
+                let query = Query::keywords(&format!("flood {round} {number}")).unwrap();
+                let header = filbert::wire::Header {
+                    guid: Guid::random(&mut rand::rng()),
+                    kind: Kind::Query,
+                    ttl: 2,
+                    hops: 0,
+                };
+                let payload = query.encode();
+                filbert::wire::Descriptor { header, payload }
+                    .encode()
+                    .unwrap()
+            })
+            .collect();
+        loud.offer(&many);
+        serves(&node);
+    }
+    let _gone = loud.stream.shutdown(std::net::Shutdown::Both);
+    hearing.join().unwrap().ok();
+    block_on(node.stop());
+}
+
 /// Valid handshakes followed by anything at all.
 #[test]
 fn noise_behind_a_handshake_harms_nobody() {

@@ -16,7 +16,6 @@ use futures::stream::StreamExt;
 use super::Node;
 use super::links;
 use crate::net::dial::dial;
-use crate::net::handshake::Tls;
 use crate::net::network::End;
 use crate::net::udp::{self, Udp};
 use crate::net::{Rewind, Stream};
@@ -126,7 +125,8 @@ async fn show_reached(node: Node, to: SocketAddr) {
 
 /// Connects to somebody who could not connect to us, and serves it (protocol §6.2).
 async fn give_back(node: Node, to: SocketAddr, index: u32, tls: bool) {
-    let tls = if tls { &node.0.policy.tls } else { &Tls::Off };
+    let first = node.0.first_tls();
+    let tls = if tls { &node.0.policy.tls } else { &first };
     let connected = async {
         let dialled = dial(node.0.dial_from, to, CONNECT, tls).await;
         let mut stream = dialled.map_err(|error| error.to_string())?;
