@@ -305,6 +305,7 @@ impl Builder {
                 upload::Limits::default(),
             )),
             library,
+            store: Arc::clone(&store),
             started: Instant::now(),
             sniffer,
             policy,
@@ -331,6 +332,8 @@ impl Builder {
         runtime::spawn_detached(errands::run(node.clone(), udp, waiting));
         runtime::spawn_detached(node.clone().keep_time());
         runtime::spawn_detached(node.clone().keep_library());
+        let unfinished = runtime::spawn_blocking(move || store.unfinished()).await?;
+        node.resume(unfinished);
         if let Some(lan) = lan {
             runtime::spawn_detached(node.clone().keep_lan(lan));
         }

@@ -10,7 +10,8 @@
 //! - `gate`: who belongs to the overlay at all;
 //! - `lan`: servents of the local network;
 //! - `core`: the servent and its links under one lock; `outbox`: what waits for a neighbour;
-//! - `searches`, `downloads`: what the user asked for, and how far it is;
+//! - `searches`, `downloads`: what the user asked for, and how far it is; `ledger`: what is kept of
+//!   a download;
 //! - `state`: what a node says of itself.
 
 mod builder;
@@ -25,6 +26,7 @@ mod ground;
 #[cfg(feature = "tls")]
 mod identity;
 mod lan;
+mod ledger;
 mod links;
 mod outbox;
 mod search;
@@ -68,6 +70,7 @@ use crate::net::handshake::Policy;
 use crate::net::sniff::Sniffer;
 use crate::overlay::Stats;
 use crate::runtime;
+use crate::store::Store;
 use crate::transfer::upload::Uploads;
 use crate::wire::Guid;
 
@@ -95,6 +98,7 @@ struct Inner {
     downloads: Mutex<Downloads>,
     uploads: Arc<Uploads>,
     library: Arc<Library>,
+    store: Arc<Store>,
     started: Instant,
     sniffer: Sniffer,
     policy: Policy,

@@ -3,6 +3,7 @@
 //! - [`marks`]: single values, such as the servent's GUID;
 //! - [`hashes`]: what files hashed to, so that they are hashed once;
 //! - [`trees`]: tiger trees by their root;
+//! - [`downloads`]: downloads that are not complete;
 //! - `schema`: from any older database to today's tables;
 //! - `home`: the directory, its lock, and what to do when the database is damaged.
 //!
@@ -10,9 +11,11 @@
 //! blocking pool. A commit survives the end of the process at any moment; a power loss may take
 //! the last ones but never damages what was there before.
 
+pub mod downloads;
 pub mod hashes;
 mod home;
 pub mod marks;
+mod paths;
 mod schema;
 pub mod trees;
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{Error, hashes, marks, trees};
+use super::{Error, downloads, hashes, marks, trees};
 
 /// What makes each version of the database from the one before; `user_version` counts those
 /// done. What has been released is never changed: a new version is a new entry.
@@ -12,6 +12,7 @@ const MIGRATIONS: &[&[&str]] = &[
     &[marks::TABLE, hashes::TABLE],
     // Hashed once more, for the trees.
     &[trees::TABLE, "DELETE FROM hashes"],
+    &[downloads::TABLE],
 ];
 
 /// Brings the database to the last version, each step wholly or not at all.
@@ -62,7 +63,7 @@ mod tests {
                 |row| row.get(0),
             )
             .unwrap();
-        assert_eq!(tables, 3);
+        assert_eq!(tables, 4);
     }
 
     #[test]
