@@ -2,6 +2,11 @@
 
 mod common;
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
 use common::{builder, until, write};
 use filbert::node::state::{DownloadPhase, FailureKind};
 use filbert::node::{Node, Target};
@@ -171,7 +176,7 @@ fn a_named_servent_is_dialled_until_it_is_there() {
             .why
             .is_some_and(|why| why.contains(&address.to_string()))
     });
-    let std::net::SocketAddr::V4(again) = address else {
+    let SocketAddr::V4(again) = address else {
         unreachable!("bound so")
     };
     let late = block_on(Node::builder().listen(again).start()).unwrap();
@@ -218,4 +223,129 @@ fn a_goodbye_is_said_at_the_end() {
     until("linked", || node.peers().len() == 1);
     block_on(node.stop());
     assert_eq!(probe.closed(), Some(200));
+}
+
+#[test]
+fn a_file_that_several_have_is_fetched_from_them_and_verified_by_its_tree() {
+    let bytes: Vec<u8> = (0..2_000_000_u32)
+        .map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0])
+        .collect();
+    let shared = common::directory();
+    write(shared.path(), "chestnut.bin", &bytes);
+    let hub = block_on(builder().start()).unwrap();
+    let holders: Vec<Node> = (0..3)
+        .map(|_| block_on(builder().share(shared.path()).start()).unwrap())
+        .collect();
+    for holder in &holders {
+        block_on(holder.connect(hub.address())).unwrap();
+        block_on(holder.shared());
+    }
+    block_on(async {
+        let mut search = hub.search("chestnut").unwrap();
+        let mut number = 0;
+        for _ in &holders {
+            let hit = timeout(common::PATIENCE, search.next()).await.unwrap();
+            number = hit.unwrap().number;
+        }
+        let id = hub.fetch(&Target::Number(number), None).unwrap();
+        let state = hub.finished(id).await.unwrap();
+        assert_eq!(
+            (state.phase, state.error, state.verified),
+            (DownloadPhase::Done, None, 2_000_000)
+        );
+        assert_eq!(state.sources_known, 3);
+        assert!(std::fs::read(state.path.unwrap()).unwrap() == bytes);
+    });
+    stop(&holders);
+    stop(&[hub]);
+}
+
+/// Serves ranges of a file: one until it is told to be generous, then all.
+fn grudging(
+    bytes: &[u8],
+    generous: &Arc<AtomicBool>,
+    asked: &Arc<Mutex<Vec<usize>>>,
+) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (bytes, generous, asked) = (bytes.to_owned(), Arc::clone(generous), Arc::clone(asked));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            loop {
+                let mut head = Vec::new();
+                let mut byte = [0];
+                while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
+                    head.push(byte[0]);
+                }
+                let head = String::from_utf8_lossy(&head).into_owned();
+                let line = head
+                    .lines()
+                    .find_map(|line| line.strip_prefix("Range: bytes="));
+                let Some((first, last)) = line.and_then(|range| range.split_once('-')) else {
+                    break;
+                };
+                let (first, last): (usize, usize) = (first.parse().unwrap(), last.parse().unwrap());
+                let before = asked.lock().unwrap().len();
+                if before > 0 && !generous.load(Ordering::Relaxed) {
+                    let _gone = stream.read(&mut byte);
+                    break;
+                }
+                asked.lock().unwrap().push(first);
+                let head = format!(
+                    "HTTP/1.1 206 OK\r\nContent-Length: {}\r\nContent-Range: bytes {first}-{last}/{}\r\n\r\n",
+                    last + 1 - first,
+                    bytes.len()
+                );
+                let answer = [head.as_bytes(), &bytes[first..=last]].concat();
+                if stream.write_all(&answer).is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn a_download_goes_on_by_itself_when_the_node_runs_again() {
+    let bytes: Vec<u8> = (0..700_000_u32)
+        .map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[1])
+        .collect();
+    let home = common::directory();
+    write(home.path(), "copy", &bytes);
+    let sha1 = filbert::library::hash::hash_file(&home.path().join("copy"), |_| {})
+        .unwrap()
+        .sha1;
+    let (generous, asked) = (Arc::default(), Arc::default());
+    let source = grudging(&bytes, &generous, &asked);
+    let link = format!(
+        "magnet:?xt=urn:sha1:{sha1}&xl=700000&dn=almond&xs=http://{source}/uri-res/N2R?urn:sha1:{sha1}"
+    );
+    let run = || block_on(builder().home(home.path().join("home")).start()).unwrap();
+    let node = run();
+    let id = node
+        .fetch(&Target::Magnet(link.parse().unwrap()), None)
+        .unwrap();
+    until("the first tile", || node.download(id).unwrap().received > 0);
+    stop(&[node]);
+    generous.store(true, Ordering::Relaxed);
+    let node = run();
+    let state = block_on(node.finished(node.downloads()[0].id)).unwrap();
+    assert_eq!(
+        (state.phase, state.name.as_str()),
+        (DownloadPhase::Done, "almond")
+    );
+    assert!(std::fs::read(state.path.unwrap()).unwrap() == bytes);
+    let mut asked = asked.lock().unwrap().clone();
+    asked.sort_unstable();
+    assert!(
+        asked.is_sorted_by(|a, b| a < b),
+        "nothing came twice: {asked:?}"
+    );
+    stop(&[node]);
+    // And nothing is left to go on with.
+    let node = run();
+    assert!(node.downloads().is_empty());
+    stop(&[node]);
 }

@@ -310,7 +310,7 @@ impl Builder {
                 upload::Limits::default(),
             )),
             library,
-            store,
+            store: Arc::clone(&store),
             started: Instant::now(),
             counted: Mutex::default(),
             sniffer,
@@ -339,6 +339,8 @@ impl Builder {
         runtime::spawn_detached(node.clone().keep_time());
         runtime::spawn_detached(node.clone().keep_library());
         runtime::spawn_detached(node.clone().keep_memory());
+        let unfinished = runtime::spawn_blocking(move || store.unfinished()).await?;
+        node.resume(unfinished);
         if let Some(lan) = lan {
             runtime::spawn_detached(node.clone().keep_lan(lan));
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::{self, Either, FutureExt};
@@ -10,15 +11,17 @@ use futures::future::{self, Either, FutureExt};
 use super::Node;
 use super::error::Error;
 use super::ground::{is_private, is_reachable};
+use super::ledger::Notes;
 use super::state::{DownloadPhase, DownloadState, Failure, FailureKind, Found, Source};
 use super::wish::Wish;
 use crate::runtime;
+use crate::store::downloads::Unfinished;
 use crate::transfer::download::{self, Job, Progress};
 use crate::transfer::{disk, name::safe_file_name};
 use crate::wire::Guid;
 use crate::wire::magnet::Magnet;
 use crate::wire::query::Query;
-use crate::wire::urn::{Sha1, Urn};
+use crate::wire::urn::{Sha1, TigerRoot, Urn};
 
 /// Downloads kept in the list; finished ones make room, oldest first.
 const KEPT: usize = 1_000;
@@ -58,6 +61,9 @@ struct Wanted {
     sha1: Sha1,
     name: Option<String>,
     size: Option<u64>,
+    root: Option<TigerRoot>,
+    /// Whether the user gave the root together with the SHA-1.
+    proven: bool,
     sources: Vec<Source>,
 }
 
@@ -141,9 +147,33 @@ impl Node {
         }
         let id = downloads.add(&wanted)?;
         drop(downloads);
+        let directory = directory.unwrap_or_else(|| self.0.download_directory.clone());
+        self.begin(id, wanted, directory);
+        Ok(id)
+    }
+
+    /// Goes on with what an earlier run did not complete.
+    pub(super) fn resume(&self, unfinished: Vec<Unfinished>) {
+        for download in unfinished {
+            let source = |address: &SocketAddr| known_source(*address);
+            let wanted = Wanted {
+                sha1: download.sha1,
+                name: Some(download.name),
+                size: Some(download.size),
+                root: download.root,
+                proven: download.proven,
+                sources: download.sources.iter().map(source).collect(),
+            };
+            match self.0.downloads().add(&wanted) {
+                Ok(id) => self.begin(id, wanted, download.directory),
+                Err(error) => log::warn!("not resumed: {error}"),
+            }
+        }
+    }
+
+    fn begin(&self, id: u64, wanted: Wanted, directory: PathBuf) {
         self.0.downloads_changed.notify();
         let node = self.clone();
-        let directory = directory.unwrap_or_else(|| self.0.download_directory.clone());
         runtime::spawn_detached(async move {
             let stopped = node.0.stop.stopped();
             let fetching = node.carry_through(id, wanted, directory).boxed();
@@ -151,11 +181,10 @@ impl Node {
                 node.fail(
                     id,
                     FailureKind::Network,
-                    "the node stopped: fetch again".to_owned(),
+                    "the node stopped: it goes on when the node runs again".to_owned(),
                 );
             }
         });
-        Ok(id)
     }
 
     /// A download as it is.
@@ -215,6 +244,8 @@ impl Node {
                     sha1,
                     name: Some(found.name.clone()),
                     size: Some(found.size),
+                    root: found.tiger_root,
+                    proven: false,
                     sources: found.sources.clone(),
                 })
             }
@@ -224,11 +255,14 @@ impl Node {
                     .ok_or_else(|| Error::Unverifiable(urn.to_string()))?,
                 name: None,
                 size: None,
+                root: urn.tiger_root(),
+                proven: urn.tiger_root().is_some(),
                 sources: Vec::new(),
             }),
             Target::Magnet(magnet) => {
                 let sha1 = magnet.topics.iter().find_map(Urn::sha1);
                 let sha1 = sha1.ok_or_else(|| Error::Unverifiable("the magnet link".to_owned()))?;
+                let root = magnet.topics.iter().find_map(Urn::tiger_root);
                 let named = magnet
                     .exact_sources
                     .iter()
@@ -237,6 +271,8 @@ impl Node {
                     sha1,
                     name: magnet.name.clone(),
                     size: magnet.length,
+                    root,
+                    proven: root.is_some(),
                     sources: named.filter_map(|url| direct_source(url, sha1)).collect(),
                 })
             }
@@ -267,12 +303,34 @@ impl Node {
             sha1: wanted.sha1,
             size,
             name: name.clone(),
+            root: wanted.root,
+            proven: wanted.proven,
             sources: sources.collect(),
             incomplete: self.0.incomplete_directory.clone(),
             target: directory,
             from: self.0.dial_from,
             tls: self.0.first_tls(),
             network: self.0.network.clone(),
+            own: Some(self.0.address),
+            private: is_private(self.0.address.ip()),
+        };
+        let store = Arc::clone(&self.0.store);
+        let unfinished = Unfinished {
+            sha1: job.sha1,
+            size,
+            name: name.clone(),
+            directory: job.target.clone(),
+            root: job.root,
+            proven: job.proven,
+            sources: job.sources.iter().map(|source| source.address).collect(),
+        };
+        let kept = runtime::spawn_blocking(move || store.keep_download(&unfinished)).await;
+        if let Err(error) = kept {
+            log::warn!("{name} would not go on after a restart: {error}");
+        }
+        let notes = Notes {
+            store: Arc::clone(&self.0.store),
+            sha1: job.sha1,
         };
         self.0.change(id, |entry| {
             entry.state.phase = DownloadPhase::Active;
@@ -281,7 +339,8 @@ impl Node {
             entry.state.sources_known = wanted.sources.len();
         });
         let watcher = self.clone();
-        match download::run(job, move |progress| watcher.progress(id, &progress)).await {
+        let tell = move |progress| watcher.progress(id, &progress);
+        match download::run(job, Arc::new(notes), tell).await {
             Ok(finished) => self.0.change(id, |entry| {
                 entry.state.phase = DownloadPhase::Done;
                 entry.state.received = finished.bytes;
@@ -336,6 +395,7 @@ impl Node {
         for found in found {
             if *wanted.size.get_or_insert(found.size) == found.size {
                 wanted.name.get_or_insert(found.name);
+                wanted.root = wanted.root.or(found.tiger_root);
                 wanted.sources.extend(found.sources);
             }
         }
@@ -352,25 +412,28 @@ impl Node {
             match progress {
                 Progress::Resumed { bytes } => {
                     state.received = *bytes;
-                    (entry.measured, entry.measured_bytes) = (Instant::now(), *bytes);
                 }
-                Progress::Receiving { .. } => state.sources_active = 1,
-                Progress::Received { bytes } => {
-                    state.received = *bytes;
+                Progress::Standing(standing) => {
+                    state.received = standing.received;
+                    state.verified = standing.verified;
+                    state.sources_known = standing.known;
+                    state.sources_active = standing.active;
                     let elapsed = entry.measured.elapsed();
                     if elapsed >= Duration::from_secs(1) {
-                        let came = bytes.saturating_sub(entry.measured_bytes);
+                        let came = standing.came.saturating_sub(entry.measured_bytes);
                         let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
                         state.rate = came.saturating_mul(1_000) / millis;
-                        (entry.measured, entry.measured_bytes) = (Instant::now(), *bytes);
+                        (entry.measured, entry.measured_bytes) = (Instant::now(), standing.came);
                     }
                 }
                 Progress::Failed { source, reason } => {
-                    state.sources_active = 0;
                     log::info!("{source} failed for {}: {reason}", state.name);
                 }
+                Progress::Blamed { source, tile } => {
+                    let where_ = tile.map_or_else(String::new, |tile| format!(", in tile {tile}"));
+                    log::warn!("{source} sent wrong bytes for {}{where_}", state.name);
+                }
                 Progress::Rejected { sources } => {
-                    (state.received, state.sources_active) = (0, 0);
                     log::warn!("wrong bytes for {} came from {sources:?}", state.name);
                 }
                 _ => {}
@@ -403,11 +466,16 @@ fn direct_source(url: &str, sha1: Sha1) -> Option<Source> {
     let address: SocketAddr = host.parse().ok()?;
     // The user gave the link: any address somebody could be at is fine.
     let private = is_private(address.ip());
-    (urn.sha1() == Some(sha1) && is_reachable(address, private)).then(|| Source {
+    (urn.sha1() == Some(sha1) && is_reachable(address, private)).then(|| known_source(address))
+}
+
+/// A source of which no more is known than where it is.
+const fn known_source(address: SocketAddr) -> Source {
+    Source {
         address,
         servent: Guid::ZERO,
         index: 0,
         hops: 0,
         vendor: String::new(),
-    })
+    }
 }

@@ -11,7 +11,8 @@
 //! - `lan`: servents of the local network;
 //! - `memory`: what is remembered from run to run;
 //! - `core`: the servent and its links under one lock; `outbox`: what waits for a neighbour;
-//! - `searches`, `downloads`: what the user asked for, and how far it is;
+//! - `searches`, `downloads`: what the user asked for, and how far it is; `ledger`: what is kept of
+//!   a download;
 //! - `state`: what a node says of itself.
 
 mod builder;
@@ -26,6 +27,7 @@ mod ground;
 #[cfg(feature = "tls")]
 mod identity;
 mod lan;
+mod ledger;
 mod links;
 mod memory;
 mod outbox;

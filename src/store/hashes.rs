@@ -5,13 +5,13 @@
 use std::path::Path;
 
 use log::warn;
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{OptionalExtension, ToSql};
+use rusqlite::OptionalExtension;
 
 use crate::library::{HashMemory, Hashed, Version};
 use crate::wire::tiger_tree::TigerTree;
 use crate::wire::urn::{Sha1, TigerRoot};
 
+use super::paths::Key;
 use super::{Error, Store};
 
 pub(super) const TABLE: &str = "
@@ -87,20 +87,6 @@ impl Store {
             hashed.tiger_root.as_bytes(),
         ))?;
         Ok(())
-    }
-}
-
-/// A path as the database has it: text where it is text, so that people can read it, and bytes
-/// where it is not.
-struct Key<'a>(&'a Path);
-
-impl ToSql for Key<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        let value = match self.0.to_str() {
-            Some(text) => ValueRef::Text(text.as_bytes()),
-            None => ValueRef::Blob(self.0.as_os_str().as_encoded_bytes()),
-        };
-        Ok(ToSqlOutput::Borrowed(value))
     }
 }
 

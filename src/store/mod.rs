@@ -4,6 +4,7 @@
 //! - [`hosts`]: servents that were heard of;
 //! - [`hashes`]: what files hashed to, so that they are hashed once;
 //! - [`trees`]: tiger trees by their root;
+//! - [`downloads`]: downloads that are not complete;
 //! - `schema`: from any older database to today's tables;
 //! - `home`: the directory, its lock, and what to do when the database is damaged.
 //!
@@ -11,10 +12,12 @@
 //! blocking pool. A commit survives the end of the process at any moment; a power loss may take
 //! the last ones but never damages what was there before.
 
+pub mod downloads;
 pub mod hashes;
 mod home;
 pub mod hosts;
 pub mod marks;
+mod paths;
 mod schema;
 pub mod trees;
 

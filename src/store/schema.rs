@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{Error, hashes, hosts, marks, trees};
+use super::{Error, downloads, hashes, hosts, marks, trees};
 
 /// What makes each version of the database from the one before; `user_version` counts those
 /// done. What has been released is never changed: a new version is a new entry.
@@ -13,6 +13,7 @@ const MIGRATIONS: &[&[&str]] = &[
     // Hashed once more, for the trees.
     &[trees::TABLE, "DELETE FROM hashes"],
     &[hosts::TABLE],
+    &[downloads::TABLE],
 ];
 
 /// Brings the database to the last version, each step wholly or not at all.

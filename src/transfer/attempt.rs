@@ -3,20 +3,23 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sha1::Digest;
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
-use super::download::{Error, Finished, Job, Progress, Settings, Source, run_with};
+use super::download::{Error, Finished, Job, Kept, Ledger, Progress, Settings, Source, run_with};
 use super::scripted::{Reply, Server, part};
 use super::source;
 use crate::net::handshake::Tls;
 use crate::runtime;
+use crate::swarm;
+use crate::swarm::tile_set::TileSet;
 use crate::wire::Guid;
-use crate::wire::urn::Sha1;
+use crate::wire::tiger_tree::{TigerTree, kept_node_len};
+use crate::wire::urn::{Sha1, TigerRoot};
 
 /// A file of `size` bytes that do not repeat.
 pub(super) fn file(size: usize) -> Vec<u8> {
@@ -32,11 +35,51 @@ pub(super) fn file(size: usize) -> Vec<u8> {
 pub(super) const SHORT: Duration = Duration::from_millis(100);
 
 fn quick() -> Settings {
+    let instant = Duration::from_millis(1);
     Settings {
-        retry_delay: Duration::from_millis(1),
-        busy_delay: Duration::from_millis(1),
-        longest_wait: Duration::from_secs(2),
+        swarm: swarm::download::Settings {
+            attempts: 3,
+            retry: instant,
+            busy: instant,
+            shortest_wait: instant,
+            longest_wait: Duration::from_secs(2),
+            recheck: instant,
+            ..swarm::download::Settings::default()
+        },
         ..Settings::default()
+    }
+}
+
+/// Notes that last as long as the test.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    pub(super) kept: Mutex<Option<Kept>>,
+    pub(super) tree: Mutex<Option<TigerTree>>,
+}
+
+impl Ledger for Notes {
+    fn recall(&self) -> Option<Kept> {
+        self.kept.lock().unwrap().clone()
+    }
+
+    fn note(&self, kept: &Kept) {
+        *self.kept.lock().unwrap() = Some(kept.clone());
+    }
+
+    fn tree(&self, root: TigerRoot) -> Option<TigerTree> {
+        self.tree
+            .lock()
+            .unwrap()
+            .clone()
+            .filter(|tree| tree.root() == root)
+    }
+
+    fn keep_tree(&self, tree: &TigerTree) {
+        *self.tree.lock().unwrap() = Some(tree.clone());
+    }
+
+    fn close(&self) {
+        *self.kept.lock().unwrap() = None;
     }
 }
 
@@ -45,6 +88,7 @@ pub(super) struct Try {
     pub(super) home: TempDir,
     pub(super) job: Job,
     pub(super) settings: Settings,
+    pub(super) notes: Arc<Notes>,
     pub(super) events: Mutex<Vec<Progress>>,
 }
 
@@ -60,6 +104,8 @@ impl Try {
         let job = Job {
             sha1: Sha1::from_bytes(sha1::Sha1::digest(file).into()),
             size: file.len() as u64,
+            root: None,
+            proven: false,
             name: "a.bin".to_owned(),
             sources: sources.iter().map(source).collect(),
             incomplete: home.path().join("incomplete"),
@@ -67,6 +113,8 @@ impl Try {
             from: None,
             tls: Tls::Off,
             network: None,
+            own: None,
+            private: true,
         };
         let events = Mutex::default();
         let settings = quick();
@@ -74,6 +122,7 @@ impl Try {
             home,
             job,
             settings,
+            notes: Arc::default(),
             events,
         }
     }
@@ -82,15 +131,23 @@ impl Try {
         self.job.incomplete.join(format!("{}.part", self.job.sha1))
     }
 
-    /// Leaves these bytes as an earlier run would.
-    pub(super) fn leave(&self, bytes: &[u8]) {
+    /// Leaves these bytes as an earlier run would, whose first `tiles` tiles are there.
+    pub(super) fn leave(&self, bytes: &[u8], tiles: u32) {
         fs::create_dir_all(&self.job.incomplete).unwrap();
         fs::write(self.part(), bytes).unwrap();
+        let mut set = TileSet::none(tiles);
+        (0..tiles).for_each(|tile| set.insert(tile));
+        self.notes.note(&Kept {
+            root: None,
+            tile_len: kept_node_len(self.job.size),
+            tiles: set.to_bytes(),
+        });
     }
 
     pub(super) fn run(&self) -> Result<Finished, Error> {
         let tell = |event| self.events.lock().unwrap().push(event);
-        runtime::block_on(run_with(self.job.clone(), &self.settings, tell))
+        let notes = Arc::clone(&self.notes) as _;
+        runtime::block_on(run_with(self.job.clone(), notes, &self.settings, tell))
     }
 
     /// Runs and expects the whole file from `source`, and nothing else lying about.
@@ -100,7 +157,10 @@ impl Try {
             fs::read(&finished.path).unwrap() == file,
             "the bytes differ"
         );
-        assert_eq!((finished.bytes, finished.from), (file.len() as u64, source));
+        assert_eq!(
+            (finished.bytes, finished.from),
+            (file.len() as u64, Some(source))
+        );
         assert_eq!(entries(&self.job.incomplete), 0);
         assert_eq!(finished.path.parent(), Some(&*self.job.target));
         finished

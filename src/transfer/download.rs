@@ -1,28 +1,55 @@
-//! A download: one file from one of its sources at a time, the next one where one fails.
+//! A download: one file from many sources at once, as [`crate::swarm::download`] decides.
 //!
-//! The bytes go to `<incomplete>/<sha1>.part`, from which a later run resumes. Only a whole file
-//! whose SHA-1 was verified ever lies in the target folder. Dropping the future stops the download
-//! and keeps the part.
+//! Each source that is asked has a task of its own, which reads, compares with the tree and hands
+//! on whole tiles. This one here writes them to `<incomplete>/<sha1>.part`, notes them in the
+//! [`Ledger`], from which a later run resumes, and asks for more. Only a whole file whose SHA-1 was
+//! verified ever lies in the target folder. Dropping the future stops the download and keeps what
+//! is verified.
 
 mod job;
+mod ledger;
 
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::channel::mpsc;
+use futures::future::{AbortHandle, Abortable};
+use rand::SeedableRng;
+use rand_pcg::Pcg64Mcg;
 
 use super::disk;
 use super::name::safe_file_name;
-use super::source::{self, Ask, Ended, Remedy};
+use super::source::{self, News, Session, Teller, Wanted};
+use super::trees::Trees;
 use super::writer::Writer;
 use crate::runtime;
+use crate::swarm::download::{Download, Input, Output, Surroundings};
+use crate::swarm::tile_set::TileSet;
+use crate::wire::tiger_tree::{TigerTree, kept_node_len, node_of};
 
-pub use job::{Error, Failure, Finished, Job, Progress, Settings, Source};
+pub use job::{Error, Failure, Finished, Job, Progress, Settings, Source, Standing};
+pub use ledger::{Kept, Ledger, NoLedger};
+
+/// The longest tile that is gathered in memory. Files of 512 GiB and more have longer ones in their
+/// tree, which is not used for them.
+const LONGEST_TILE: u64 = 32 << 20;
+/// How often it is told how far the download is, at most.
+const REPORT: Duration = Duration::from_millis(200);
 
 /// Fetches a file with the default [`Settings`], telling `events` what happens.
 ///
 /// # Errors
 /// When no source is left, when the disk fails.
-pub async fn run(job: Job, events: impl Fn(Progress) + Send + Sync) -> Result<Finished, Error> {
-    run_with(job, &Settings::default(), events).await
+pub async fn run(
+    job: Job,
+    ledger: Arc<dyn Ledger>,
+    events: impl Fn(Progress) + Send + Sync,
+) -> Result<Finished, Error> {
+    run_with(job, ledger, &Settings::default(), events).await
 }
 
 /// Fetches a file, telling `events` what happens.
@@ -31,262 +58,404 @@ pub async fn run(job: Job, events: impl Fn(Progress) + Send + Sync) -> Result<Fi
 /// When no source is left, when the disk fails.
 pub async fn run_with(
     job: Job,
+    ledger: Arc<dyn Ledger>,
     settings: &Settings,
     events: impl Fn(Progress) + Send + Sync,
 ) -> Result<Finished, Error> {
-    let Some(first) = job.sources.first().map(|source| source.address) else {
-        return Err(Error::NoSource {
-            failures: Vec::new(),
-        });
+    let mut transfer = Transfer::prepare(&job, ledger, settings, events).await?;
+    let ending = match transfer.begin().await? {
+        Some(ending) => ending,
+        None => transfer.carry_on().await?,
     };
-    let stem = job.sha1.to_string();
-    let writer = Writer::open(&job.incomplete, &job.target, stem, job.size).await?;
-    let mut download = Download {
-        candidates: candidates(&job.sources),
-        inherited: writer.len() > 0,
-        givers: Vec::new(),
-        alone: false,
-        writer,
-        job: &job,
-        settings,
-        events: &events,
-    };
-    if download.inherited {
-        events(Progress::Resumed {
-            bytes: download.writer.len(),
-        });
-    }
-    match download.fetch().await {
-        Ok(()) => {
-            let from = download
-                .givers
-                .last()
-                .map_or(first, |giver| download.candidates[*giver].address);
-            let path = download
-                .writer
-                .place(&job.target, safe_file_name(&job.name))
-                .await?;
+    match ending {
+        Ending::Done => {
+            let from = transfer.last_giver;
+            let first = job.sources.first().map(|source| source.address);
+            let name = safe_file_name(&job.name);
+            let ledger = Arc::clone(&transfer.ledger);
+            let path = transfer.writer.place(&job.target, name).await?;
+            runtime::spawn_blocking(move || ledger.close()).await;
             Ok(Finished {
                 path,
                 bytes: job.size,
-                from,
+                from: from.or(first),
             })
         }
-        Err(Ending::Disk(error)) => Err(error.into()),
-        Err(Ending::NoneLeft) => Err(download.give_up().await),
+        Ending::Exhausted | Ending::Contradiction => Err(transfer.give_up(ending).await),
     }
 }
 
-/// A source and how it has behaved.
-#[derive(Debug)]
-struct Candidate {
-    address: SocketAddr,
-    /// Not asked before.
-    ready: Option<Instant>,
-    /// Connections that broke in a row.
-    broken: u32,
-    /// Times it was busy.
-    refusals: u32,
-    /// Not asked again.
-    out: bool,
-    error: Option<source::Error>,
-}
-
-fn candidates(sources: &[Source]) -> Vec<Candidate> {
-    let mut candidates: Vec<Candidate> = Vec::new();
-    for Source { address, .. } in sources {
-        if candidates.iter().all(|known| known.address != *address) {
-            candidates.push(Candidate {
-                address: *address,
-                ready: None,
-                broken: 0,
-                refusals: 0,
-                out: false,
-                error: None,
-            });
-        }
-    }
-    candidates
-}
-
-/// Why a download cannot go on.
+/// How a download ends, beside failures of the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
-    Disk(disk::Error),
-    NoneLeft,
+    Done,
+    Exhausted,
+    Contradiction,
 }
 
-impl From<disk::Error> for Ending {
-    fn from(error: disk::Error) -> Self {
-        Self::Disk(error)
+/// A conversation with a source.
+struct Talk {
+    number: u64,
+    orders: mpsc::UnboundedSender<std::ops::Range<u32>>,
+    end: AbortHandle,
+}
+
+impl Drop for Talk {
+    fn drop(&mut self) {
+        self.end.abort();
     }
 }
 
-struct Download<'a, E> {
+struct Transfer<'a, E> {
     job: &'a Job,
-    settings: &'a Settings,
-    events: &'a E,
+    events: E,
+    ledger: Arc<dyn Ledger>,
+    wanted: Arc<Wanted>,
+    swarm: Download,
+    rng: Pcg64Mcg,
+    origin: Instant,
     writer: Writer,
-    candidates: Vec<Candidate>,
-    /// Who gave the bytes that are there, the last one last, beside those of an earlier run.
-    givers: Vec<usize>,
-    /// Whether some of the bytes are from an earlier run.
-    inherited: bool,
-    /// After wrong bytes of unknown origin: a file is from one source only, so that the one that
-    /// lies is known.
-    alone: bool,
+    /// By address; the numbers tell what is of an earlier conversation.
+    talks: HashMap<SocketAddr, Talk>,
+    last_number: u64,
+    sender: mpsc::Sender<(SocketAddr, u64, News)>,
+    news: mpsc::Receiver<(SocketAddr, u64, News)>,
+    failures: HashMap<SocketAddr, source::Error>,
+    last_giver: Option<SocketAddr>,
+    /// Bytes that came, whatever became of them.
+    came: u64,
+    reported: Option<Instant>,
 }
 
-impl<E: Fn(Progress) + Sync> Download<'_, E> {
-    /// Until the part is the file.
-    async fn fetch(&mut self) -> Result<(), Ending> {
-        loop {
-            if self.writer.len() == self.job.size {
-                (self.events)(Progress::Verifying);
-                if self.writer.sha1().await? == *self.job.sha1.as_bytes() {
-                    return Ok(());
-                }
-                self.reject().await?;
-            }
-            let number = self.next().ok_or(Ending::NoneLeft)?;
-            self.pause(number).await;
-            if self.alone && self.givers.last() != Some(&number) {
-                self.writer.clear().await?;
-                self.givers.clear();
-            }
-            self.ask(number).await?;
-        }
-    }
-
-    /// Who is asked next: who may be asked first; in doubt, the better one.
-    fn next(&self) -> Option<usize> {
-        let left = |number: &usize| !self.candidates[*number].out;
-        let giver = self.givers.last().copied().filter(|_| self.alone);
-        giver.filter(left).or_else(|| {
-            let left = (0..self.candidates.len()).filter(left);
-            left.min_by_key(|number| self.candidates[*number].ready)
+impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
+    async fn prepare(
+        job: &'a Job,
+        ledger: Arc<dyn Ledger>,
+        settings: &Settings,
+        events: E,
+    ) -> Result<Self, Error> {
+        let stem = job.sha1.to_string();
+        let writer = Writer::open(&job.incomplete, &job.target, stem, job.size).await?;
+        let tile_len = kept_node_len(job.size).min(LONGEST_TILE);
+        let wanted = Wanted {
+            sha1: job.sha1,
+            tile_len,
+            trees: Arc::new(Trees::new(job.size, tile_len, job.root)),
+            from: job.from,
+            tls: job.tls.clone(),
+            network: job.network.clone(),
+            settings: settings.clone(),
+        };
+        let (sender, news) = mpsc::channel(0);
+        Ok(Self {
+            job,
+            events,
+            ledger,
+            wanted: Arc::new(wanted),
+            swarm: Download::new(job.size, tile_len),
+            rng: Pcg64Mcg::from_rng(&mut rand::rng()),
+            origin: Instant::now(),
+            writer,
+            talks: HashMap::new(),
+            last_number: 0,
+            sender,
+            news,
+            failures: HashMap::new(),
+            last_giver: None,
+            came: 0,
+            reported: None,
         })
     }
 
-    async fn pause(&self, number: usize) {
-        let Candidate {
-            address: source,
-            ready,
-            ..
-        } = self.candidates[number];
-        let pause = ready.map(|ready| ready.saturating_duration_since(Instant::now()));
-        if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
-            (self.events)(Progress::Waiting { source, pause });
-            runtime::sleep(pause).await;
+    /// Takes over what an earlier run left, and offers the sources that are known.
+    async fn begin(&mut self) -> Result<Option<Ending>, disk::Error> {
+        let (ledger, root) = (Arc::clone(&self.ledger), self.job.root);
+        let (kept, tree) = runtime::spawn_blocking(move || {
+            let kept = ledger.recall();
+            let root = root.or_else(|| kept.as_ref().and_then(|kept| kept.root));
+            (kept, root.and_then(|root| ledger.tree(root)))
+        })
+        .await;
+        let of_root = self
+            .job
+            .root
+            .and_then(|root| TigerTree::of_root(self.job.size, root));
+        if let Some(tree) = tree.or(of_root) {
+            self.believe(tree).await?;
+        }
+        let found = self.writer.part().is_some_and(super::part::Part::was_found);
+        if let Some(kept) = kept.filter(|kept| found && kept.tile_len == self.wanted.tile_len) {
+            let count = self.job.size.div_ceil(kept.tile_len);
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            let tiles = TileSet::from_bytes(&kept.tiles, count);
+            self.swarm.restore(
+                &tiles,
+                kept.root.is_some() && kept.root == self.wanted.trees.root(),
+            );
+            let bytes = self.swarm.bytes().1;
+            if bytes > 0 {
+                (self.events)(Progress::Resumed { bytes });
+            }
+        }
+        let mut ending = self.tell(Input::Tick, None).await?;
+        for source in &self.job.sources {
+            if ending.is_some_and(|ending| ending != Ending::Exhausted) {
+                break;
+            }
+            ending = self.tell(Input::Offered(source.address), None).await?;
+        }
+        // Before the first source was offered there was none.
+        Ok(ending.filter(|ending| *ending != Ending::Exhausted || self.job.sources.is_empty()))
+    }
+
+    /// Until it ends.
+    async fn carry_on(&mut self) -> Result<Ending, disk::Error> {
+        loop {
+            let due = self.swarm.deadline(&self.wanted.settings.swarm);
+            let due = due.map_or(REPORT, |due| due.saturating_sub(self.origin.elapsed()));
+            let pause = due.clamp(Duration::from_millis(1), REPORT);
+            let ending = match runtime::timeout(pause, self.news.next()).await {
+                Ok(Some((address, number, news))) => self.hear(address, number, news).await?,
+                _ if due <= pause => self.tell(Input::Tick, None).await?,
+                _ => None,
+            };
+            self.report(false);
+            if let Some(ending) = ending {
+                return Ok(ending);
+            }
         }
     }
 
-    /// Fetches from one source as long as that goes well, and notes how it behaved.
-    async fn ask(&mut self, number: usize) -> Result<(), disk::Error> {
-        let source = self.candidates[number].address;
-        (self.events)(Progress::Connecting { source });
-        let before = self.writer.len();
-        let ask = Ask {
-            sha1: self.job.sha1,
-            size: self.job.size,
-            address: source,
-            from: self.job.from,
-            tls: &self.job.tls,
-            network: self.job.network.as_ref(),
-            settings: self.settings,
-        };
-        let outcome = ask.fetch(&mut self.writer, self.events).await;
-        let gained = self.writer.len() - before;
-        if gained > 0 {
-            self.givers.retain(|giver| *giver != number);
-            self.givers.push(number);
+    /// What a source tells.
+    async fn hear(
+        &mut self,
+        address: SocketAddr,
+        number: u64,
+        news: News,
+    ) -> Result<Option<Ending>, disk::Error> {
+        let current = self
+            .talks
+            .get(&address)
+            .is_some_and(|talk| talk.number == number);
+        if let News::Tree(tree) = news {
+            return self.believe(tree).await;
         }
-        match outcome {
-            Ok(()) => Ok(()),
-            Err(Ended::Disk(error)) => Err(error),
-            Err(Ended::Source(error)) => {
-                let reason = error.to_string();
+        if !current {
+            return Ok(None);
+        }
+        match news {
+            News::Has(has) => self.tell(Input::Has(address, has), None).await,
+            News::Others(others) => {
+                let mut ending = None;
+                for other in others.into_iter().filter(|other| self.job.may_ask(*other)) {
+                    ending = self.tell(Input::Offered(other), None).await?;
+                }
+                Ok(ending)
+            }
+            News::Received(bytes) => {
+                self.came += bytes;
+                self.tell(Input::Received(address, bytes), None).await
+            }
+            News::Tile {
+                tile,
+                bytes,
+                verdict,
+            } => {
+                let arrived = Input::Arrived {
+                    source: address,
+                    tile,
+                    verdict,
+                };
+                self.last_giver = Some(address);
+                self.tell(arrived, Some(bytes)).await
+            }
+            News::Failed(error) => {
+                let (trouble, reason) = (error.trouble(), error.to_string());
+                let source = address;
                 (self.events)(Progress::Failed { source, reason });
-                self.candidates[number].note(error, gained, self.settings);
+                self.failures.insert(address, error);
+                let ending = self.tell(Input::Failed(address, trouble), None).await;
+                if self.swarm.given_up().any(|(lost, _)| lost == address) {
+                    self.talks.remove(&address);
+                }
+                ending
+            }
+            News::Tree(_) => Ok(None),
+        }
+    }
+
+    /// Takes a tree into use that has the root it was asked by.
+    async fn believe(&mut self, tree: TigerTree) -> Result<Option<Ending>, disk::Error> {
+        let proven = self.job.proven && self.job.root == Some(tree.root());
+        let Some(tree) = self.wanted.trees.take(tree) else {
+            return Ok(None);
+        };
+        let ledger = Arc::clone(&self.ledger);
+        runtime::spawn_blocking(move || ledger.keep_tree(&tree)).await;
+        self.tell(Input::Tree { proven }, None).await
+    }
+
+    /// Lets the swarm decide, and carries out what it wants; `bytes` are those of the tile that
+    /// arrived.
+    async fn tell(
+        &mut self,
+        input: Input,
+        bytes: Option<Bytes>,
+    ) -> Result<Option<Ending>, disk::Error> {
+        let mut inputs = VecDeque::from([input]);
+        let mut ending = None;
+        while let Some(input) = inputs.pop_front() {
+            for output in self.decide(input) {
+                match output {
+                    Output::Ask { source, tiles } => self.ask(source, tiles),
+                    Output::Stop(source) => drop(self.talks.remove(&source)),
+                    Output::Store { tile, .. } => {
+                        if let Some(bytes) = bytes.clone() {
+                            self.store(tile, bytes).await?;
+                        }
+                    }
+                    Output::Check(tile) => {
+                        let right = self.check(tile).await?;
+                        inputs.push_back(Input::Checked { tile, right });
+                    }
+                    Output::Hash => {
+                        self.report(true);
+                        (self.events)(Progress::Verifying);
+                        let sha1 = self.writer.with(super::part::Part::sha1).await?;
+                        let right = sha1 == *self.job.sha1.as_bytes();
+                        inputs.push_back(Input::Hashed { right });
+                    }
+                    Output::Distrust => {
+                        log::warn!("the tiger tree of {} is another file's", self.job.sha1);
+                        self.wanted.trees.distrust();
+                    }
+                    Output::Blamed { source, tile } => {
+                        self.talks.remove(&source);
+                        self.failures.insert(source, source::Error::WrongBytes);
+                        (self.events)(Progress::Blamed { source, tile });
+                    }
+                    Output::Rejected(sources) => (self.events)(Progress::Rejected { sources }),
+                    Output::Exhausted => ending = Some(Ending::Exhausted),
+                    Output::Contradiction => ending = Some(Ending::Contradiction),
+                    Output::Done => ending = Some(Ending::Done),
+                }
+            }
+        }
+        Ok(ending)
+    }
+
+    fn decide(&mut self, input: Input) -> Vec<Output> {
+        let mut out = Vec::new();
+        let mut around = Surroundings {
+            settings: &self.wanted.settings.swarm,
+            rng: &mut self.rng,
+            out: &mut out,
+        };
+        self.swarm.handle(self.origin.elapsed(), input, &mut around);
+        out
+    }
+
+    fn ask(&mut self, address: SocketAddr, tiles: std::ops::Range<u32>) {
+        if !self.talks.contains_key(&address) {
+            (self.events)(Progress::Connecting { source: address });
+            self.last_number += 1;
+            let number = self.last_number;
+            let (orders, receiver) = mpsc::unbounded();
+            let teller = Teller {
+                address,
+                number,
+                news: self.sender.clone(),
+            };
+            let session = Session::new(Arc::clone(&self.wanted), teller);
+            let (end, registration) = AbortHandle::new_pair();
+            let talking = Abortable::new(session.converse(receiver), registration);
+            runtime::spawn_detached(async move {
+                let _ended = talking.await;
+            });
+            let talk = Talk {
+                number,
+                orders,
+                end,
+            };
+            self.talks.insert(address, talk);
+        }
+        if let Some(talk) = self.talks.get(&address) {
+            // The task lives as long as the talk.
+            let _ = talk.orders.unbounded_send(tiles);
+        }
+    }
+
+    /// Writes a tile and notes that it is there, in this order.
+    async fn store(&mut self, tile: u32, bytes: Bytes) -> Result<(), disk::Error> {
+        let at = self.wanted.bytes(&(tile..tile + 1)).start;
+        let (ledger, kept) = (Arc::clone(&self.ledger), self.kept());
+        self.writer
+            .with(move |part| {
+                part.write(at, &bytes)?;
+                ledger.note(&kept);
                 Ok(())
-            }
+            })
+            .await
+    }
+
+    /// Whether a tile on the disk is as the tree has it.
+    async fn check(&mut self, tile: u32) -> Result<bool, disk::Error> {
+        let range = self.wanted.bytes(&(tile..tile + 1));
+        let Some(tree) = self.wanted.trees.tree() else {
+            return Ok(false);
+        };
+        let node = self
+            .writer
+            .with(move |part| Ok(node_of(&part.read(range)?)))
+            .await?;
+        let place = usize::try_from(tile).unwrap_or(usize::MAX);
+        Ok(tree.nodes().get(place) == Some(&node))
+    }
+
+    fn kept(&self) -> Kept {
+        Kept {
+            root: self.wanted.trees.tree().map(|tree| tree.root()),
+            tile_len: self.wanted.tile_len,
+            tiles: self.swarm.there().to_bytes(),
         }
     }
 
-    /// All bytes are there and are not the file.
-    async fn reject(&mut self) -> Result<(), Ending> {
-        self.writer.clear().await?;
-        let sources = self
-            .givers
-            .iter()
-            .map(|giver| self.candidates[*giver].address);
-        (self.events)(Progress::Rejected {
-            sources: sources.collect(),
-        });
-        match (self.givers.as_slice(), self.inherited) {
-            ([liar], false) => {
-                let liar = &mut self.candidates[*liar];
-                liar.error = Some(source::Error::WrongBytes);
-                liar.out = true;
-            }
-            // Nobody gave anything, and nothing is not the file: the job contradicts itself.
-            ([], false) => return Err(Ending::NoneLeft),
-            _ => self.alone = true,
+    fn report(&mut self, now: bool) {
+        if now || self.reported.is_none_or(|at| at.elapsed() >= REPORT) {
+            self.reported = Some(Instant::now());
+            let (verified, received) = self.swarm.bytes();
+            let (known, active) = self.swarm.sources();
+            (self.events)(Progress::Standing(Standing {
+                received,
+                verified,
+                came: self.came,
+                known,
+                active,
+            }));
         }
-        self.givers.clear();
-        self.inherited = false;
-        Ok(())
     }
 
-    async fn give_up(self) -> Error {
-        let contradiction = self.job.size == 0;
-        if self.writer.len() == 0
+    async fn give_up(mut self, ending: Ending) -> Error {
+        let Self { job, .. } = self;
+        if self.swarm.there().is_empty()
             && let Err(error) = self.writer.remove().await
         {
             log::warn!("{error}");
         }
-        let failures = self.candidates.into_iter().filter_map(|candidate| {
-            let Candidate { address, error, .. } = candidate;
-            error.map(|error| Failure { address, error })
-        });
-        let failures: Vec<_> = failures.collect();
+        let failure = |(address, error)| Failure { address, error };
+        let failures: Vec<_> = self.failures.drain().map(failure).collect();
         let liars = failures
             .iter()
             .filter(|failure| matches!(failure.error, source::Error::WrongBytes));
         let sources: Vec<_> = liars.map(|failure| failure.address).collect();
-        if sources.is_empty() && !contradiction {
-            return Error::NoSource { failures };
+        match ending == Ending::Exhausted && sources.is_empty() {
+            true => Error::NoSource { failures },
+            false => Error::Verification {
+                sha1: job.sha1,
+                sources,
+                failures,
+            },
         }
-        let sha1 = self.job.sha1;
-        Error::Verification {
-            sha1,
-            sources,
-            failures,
-        }
-    }
-}
-
-impl Candidate {
-    /// Takes note of how a fetch that gave `gained` bytes ended.
-    fn note(&mut self, error: source::Error, gained: u64, settings: &Settings) {
-        if gained >= settings.worthwhile {
-            (self.broken, self.refusals) = (0, 0);
-        }
-        let pause = match error.remedy() {
-            Remedy::Again => {
-                self.broken += 1;
-                (self.broken < settings.attempts).then(|| settings.retry_delay * self.broken)
-            }
-            Remedy::Later(pause) => {
-                self.refusals += 1;
-                let pause = pause.unwrap_or(settings.busy_delay);
-                (self.refusals <= settings.refusals && pause <= settings.longest_wait)
-                    .then_some(pause)
-            }
-            Remedy::Never => None,
-        };
-        self.out = pause.is_none();
-        self.ready = pause.map(|pause| Instant::now() + pause);
-        self.error = Some(error);
     }
 }
 

@@ -1,13 +1,14 @@
 //! HTTP transfers on the Gnutella port: upload, download, safe file names.
 //!
 //! Never knows the overlay: sources and files come in as values. What a stranger wrote enters
-//! through three pure files only ([`name`], `request` and `range`), and never becomes a path before
+//! through four pure files only ([`name`], `request`, `range` and `mesh`), and never becomes a path before
 //! it has passed [`name`]. The disk is touched on the blocking pool only.
 
 #[cfg(test)]
 mod attempt;
 pub mod disk;
 pub mod download;
+mod mesh;
 pub mod name;
 mod part;
 mod place;
@@ -17,6 +18,7 @@ mod request;
 mod scripted;
 mod slots;
 pub mod source;
+mod trees;
 pub mod upload;
 mod writer;
 

@@ -1,8 +1,10 @@
-//! The unfinished file of a download: it grows from the front, and its length is what resuming
-//! needs to know. Everything here blocks; it belongs on the blocking pool.
+//! The unfinished file of a download: as long as the whole from the beginning, with holes where
+//! nothing was written yet. What is there, only the download knows. Everything here blocks; it
+//! belongs on the blocking pool.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use sha1::{Digest, Sha1};
@@ -18,13 +20,13 @@ const VERIFY_CHUNK: usize = 256 * 1024;
 pub(super) struct Part {
     file: File,
     path: PathBuf,
-    /// Bytes that are there; the file may have more after a write that failed half-way.
-    len: u64,
+    size: u64,
+    /// Whether it was there, of the right size, before it was opened.
+    found: bool,
 }
 
 impl Part {
-    /// Opens `<folder>/<stem>.part`, or makes it, for a file of `size` bytes. One that is longer
-    /// cannot be a beginning of that file and is emptied.
+    /// Opens `<folder>/<stem>.part`, or makes it, for a file of `size` bytes.
     pub(super) fn open(folder: &Path, stem: &str, size: u64) -> Result<Self, Error> {
         disk::make_folder(folder)?;
         let path = folder.join(format!("{stem}.part"));
@@ -44,36 +46,42 @@ impl Part {
             }
         }
         let len = file.metadata().map_err(tried("open", &path))?.len();
-        let mut part = Self { file, path, len };
-        if len > size {
-            part.clear()?;
+        if len != size {
+            file.set_len(size).map_err(tried("write", &path))?;
         }
-        Ok(part)
+        Ok(Self {
+            file,
+            path,
+            size,
+            found: len == size,
+        })
     }
 
-    /// Bytes that are there.
-    pub(super) const fn len(&self) -> u64 {
-        self.len
+    /// Whether an earlier run had left it.
+    pub(super) const fn was_found(&self) -> bool {
+        self.found
     }
 
-    /// Adds `bytes` at the end.
-    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    /// Writes `bytes` from the byte `at` on.
+    pub(super) fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), Error> {
         self.file
-            .seek(SeekFrom::Start(self.len))
+            .seek(SeekFrom::Start(at))
             .and_then(|_| self.file.write_all(bytes))
-            .map_err(tried("write", &self.path))?;
-        self.len += bytes.len() as u64;
-        Ok(())
+            .map_err(tried("write", &self.path))
     }
 
-    /// Throws away what is there.
-    pub(super) fn clear(&mut self) -> Result<(), Error> {
-        self.file.set_len(0).map_err(tried("empty", &self.path))?;
-        self.len = 0;
-        Ok(())
+    /// These bytes of the file.
+    pub(super) fn read(&mut self, range: Range<u64>) -> Result<Vec<u8>, Error> {
+        let length = range.end.saturating_sub(range.start);
+        let mut bytes = Vec::new();
+        self.file
+            .seek(SeekFrom::Start(range.start))
+            .and_then(|_| (&self.file).take(length).read_to_end(&mut bytes))
+            .map_err(tried("read", &self.path))?;
+        Ok(bytes)
     }
 
-    /// The SHA-1 of what is there, read from the file.
+    /// The SHA-1 of the whole, read from the file.
     pub(super) fn sha1(&mut self) -> Result<[u8; 20], Error> {
         self.digest().map_err(tried("read", &self.path))
     }
@@ -96,7 +104,7 @@ impl Part {
     fn digest(&mut self) -> io::Result<[u8; 20]> {
         self.file.seek(SeekFrom::Start(0))?;
         let mut hasher = Sha1::new();
-        let mut left = self.len;
+        let mut left = self.size;
         let mut chunk = vec![0; VERIFY_CHUNK];
         while left > 0 {
             let wanted = usize::try_from(left).map_or(VERIFY_CHUNK, |left| left.min(VERIFY_CHUNK));
@@ -114,18 +122,17 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn grows_survives_and_is_placed() {
+    fn is_filled_anywhere_survives_and_is_placed() {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("incomplete");
         let mut part = Part::open(&folder, "ABC", 6).unwrap();
-        assert_eq!(part.len(), 0);
-        part.append(b"abc").unwrap();
+        assert!(!part.was_found());
+        part.write(3, b"def").unwrap();
         drop(part);
         let mut part = Part::open(&folder, "ABC", 6).unwrap();
-        assert_eq!(part.len(), 3);
-        let before: [u8; 20] = Sha1::digest(b"abc").into();
-        assert_eq!(part.sha1().unwrap(), before);
-        part.append(b"def").unwrap();
+        assert!(part.was_found());
+        assert_eq!(part.read(2..5).unwrap(), b"\0de");
+        part.write(0, b"abc").unwrap();
         let after: [u8; 20] = Sha1::digest(b"abcdef").into();
         assert_eq!(part.sha1().unwrap(), after);
         let placed = part.place(&home.path().join("new/to"), "a.txt").unwrap();
@@ -134,12 +141,12 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_too_long_starts_over() {
+    fn one_of_another_size_is_of_another_file() {
         let home = tempfile::tempdir().unwrap();
-        fs::write(home.path().join("ABC.part"), b"too long").unwrap();
-        let part = Part::open(home.path(), "ABC", 7).unwrap();
-        assert_eq!(part.len(), 0);
-        assert_eq!(fs::read(home.path().join("ABC.part")).unwrap(), b"");
+        for left in [&b"too long"[..], b"short"] {
+            fs::write(home.path().join("ABC.part"), left).unwrap();
+            assert!(!Part::open(home.path(), "ABC", 7).unwrap().was_found());
+        }
     }
 
     #[test]

@@ -68,7 +68,8 @@ impl Drop for Slot {
     }
 }
 
-fn is_private(address: IpAddr) -> bool {
+/// Whether an address is of a network that is nobody else's.
+pub(super) fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
         IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),

@@ -1,213 +1,351 @@
-//! One source of a download: a conversation over one connection, from the first request until the
-//! file is whole or the source has failed.
+//! One source of a download: a conversation over one connection after the other, as long as the
+//! download has something to ask of it.
 //!
-//! What a source says is checked before a byte of it is written: where its bytes lie, how large its
+//! What a source says is checked before a byte of it is taken: where its bytes lie, how large its
 //! file is, which content it claims. It is asked again on the same connection as long as it gives
-//! shorter ranges than asked (protocol §10.4; gtk-gnutella's first answer is at most 512 KiB).
+//! shorter ranges than asked (protocol §10.4; gtk-gnutella's first answer is at most 512 KiB). A
+//! tile is gathered in memory and compared with the tree before it is handed on, so that nothing
+//! wrong is ever written where a tree is known. One source at a time is asked for the tree (§11.4).
 
-use std::io;
+mod error;
+
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, SystemTime};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use futures::StreamExt;
-use thiserror::Error;
+use futures::channel::mpsc;
+use futures::{SinkExt, StreamExt};
 
 use super::AGENT;
-use super::disk;
-use super::download::{Progress, Settings};
+use super::download::Settings;
+use super::mesh;
 use super::range::ContentRange;
-use super::writer::Writer;
+use super::trees::Trees;
 use crate::net::dial::dial;
 use crate::net::handshake::Tls;
-use crate::net::http::{self, Body, HeaderMap, Incoming, Request, Response, StatusCode};
+use crate::net::http::{self, Body, Client, HeaderMap, Incoming, Request, Response, StatusCode};
 use crate::net::network::{End, Network, Side, Stranger};
-use crate::wire::urn::{Sha1, Urn};
+use crate::runtime;
+use crate::swarm::download::Verdict;
+use crate::swarm::tile_set::TileSet;
+use crate::wire::thex;
+use crate::wire::tiger_tree::{TigerTree, node_of};
+use crate::wire::urn::{Sha1, TigerRoot, Urn};
 
-/// Bytes gathered before they go to the disk.
-const BATCH: usize = 256 * 1024;
+pub use error::Error;
 
-/// Characters of a source's own words that an error repeats.
-const QUOTE: usize = 80;
+use error::quote;
 
-/// Why a source did not give the file.
-#[derive(Debug, Error)]
-pub enum Error {
-    /// No connection came about.
-    #[error("no connection: {0}")]
-    Connect(io::Error),
-    /// It did not answer, or stopped in the middle of the file.
-    #[error("no byte for {0:?}")]
-    Silent(Duration),
-    /// The connection ended too early, or what came was not HTTP.
-    #[error("the connection broke: {0}")]
-    Broken(String),
-    /// It has no place for us now.
-    #[error("busy (status {status})")]
-    Busy {
-        /// The status it answered.
-        status: u16,
-        /// When it wants to be asked again.
-        retry_after: Option<Duration>,
-    },
-    /// It does not have the file, or not for us.
-    #[error("refused with status {status}")]
-    Refused {
-        /// The status it answered.
-        status: u16,
-    },
-    /// The bytes it offers are not the ones asked for.
-    #[error("asked for bytes from {asked}, it offers {offered:?}")]
-    WrongRange {
-        /// The first byte asked for.
-        asked: u64,
-        /// What it says it sends.
-        offered: String,
-    },
-    /// Its file has another size.
-    #[error("its file has {theirs} bytes instead of {expected}")]
-    WrongSize {
-        /// What it says.
-        theirs: u64,
-        /// What was expected.
-        expected: u64,
-    },
-    /// It belongs to another overlay.
-    #[error("{0}")]
-    Stranger(Stranger),
-    /// It names another content than the one asked for.
-    #[error("it offers other content: {0:?}")]
-    WrongContent(String),
-    /// It sent more than it had announced.
-    #[error("it sent more than it announced")]
-    TooMuch,
-    /// Everything it sent was written, and the whole is not the file asked for.
-    #[error("its bytes are not the file asked for")]
-    WrongBytes,
-}
+/// How often the download hears how much came, at most.
+const REPORT: Duration = Duration::from_millis(100);
+/// The most that is read of an answer that is of no use, to keep its connection.
+const DRAINED: usize = 64 * 1024;
+/// When a queue that does not say is asked again.
+const QUEUE_POLL: Duration = Duration::from_secs(60);
 
-/// What to do about a source that failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Remedy {
-    /// Connect again: the network may have failed, not the source.
-    Again,
-    /// Wait first, for as long as it said.
-    Later(Option<Duration>),
-    /// Do not ask it for this file again.
-    Never,
-}
-
-impl Error {
-    pub(super) const fn remedy(&self) -> Remedy {
-        match self {
-            Self::Connect(_) | Self::Silent(_) | Self::Broken(_) => Remedy::Again,
-            Self::Busy { retry_after, .. } => Remedy::Later(*retry_after),
-            Self::Refused { .. }
-            | Self::WrongRange { .. }
-            | Self::WrongSize { .. }
-            | Self::Stranger(_)
-            | Self::WrongContent(_)
-            | Self::TooMuch
-            | Self::WrongBytes => Remedy::Never,
-        }
-    }
-}
-
-impl From<http::Error> for Error {
-    fn from(error: http::Error) -> Self {
-        match error {
-            http::Error::Silent(limit) => Self::Silent(limit.0),
-            other => Self::Broken(quote(&other.to_string())),
-        }
-    }
-}
-
-/// Whose fault it is that a fetch ended early.
+/// What all sources of a download are asked for.
 #[derive(Debug)]
-pub(super) enum Ended {
-    /// The source's.
-    Source(Error),
-    /// Our own disk's.
-    Disk(disk::Error),
-}
-
-impl From<Error> for Ended {
-    fn from(error: Error) -> Self {
-        Self::Source(error)
-    }
-}
-
-impl From<disk::Error> for Ended {
-    fn from(error: disk::Error) -> Self {
-        Self::Disk(error)
-    }
-}
-
-/// What is asked of whom.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ask<'a> {
+pub(super) struct Wanted {
     pub(super) sha1: Sha1,
-    pub(super) size: u64,
-    pub(super) address: SocketAddr,
+    pub(super) tile_len: u64,
+    pub(super) trees: Arc<Trees>,
     pub(super) from: Option<IpAddr>,
-    pub(super) tls: &'a Tls,
-    pub(super) network: Option<&'a Network>,
-    pub(super) settings: &'a Settings,
+    pub(super) tls: Tls,
+    pub(super) network: Option<Network>,
+    pub(super) settings: Settings,
 }
 
-impl Ask<'_> {
-    /// Fetches what `writer` lacks. What has arrived is written, however this ends.
-    pub(super) async fn fetch(
-        &self,
-        writer: &mut Writer,
-        events: &(impl Fn(Progress) + Sync),
-    ) -> Result<(), Ended> {
-        let stream = dial(self.from, self.address, self.settings.connect, self.tls)
+impl Wanted {
+    /// The bytes of a run of tiles.
+    pub(super) fn bytes(&self, tiles: &Range<u32>) -> Range<u64> {
+        let size = self.trees.size();
+        let at = |tile: u32| (u64::from(tile) * self.tile_len).min(size);
+        at(tiles.start)..at(tiles.end)
+    }
+}
+
+/// What a source tells while it is asked.
+#[derive(Debug)]
+pub(super) enum News {
+    /// Which tiles it has; nothing means all.
+    Has(Option<TileSet>),
+    /// Others that have the file, as it says.
+    Others(Vec<SocketAddr>),
+    /// So many more bytes came.
+    Received(u64),
+    /// A whole tile came.
+    Tile {
+        tile: u32,
+        bytes: Bytes,
+        verdict: Verdict,
+    },
+    /// The tree came, and is the one of its root.
+    Tree(TigerTree),
+    /// It will not send the rest.
+    Failed(Error),
+}
+
+/// One end of a conversation: tells the download, which may be slower than the source.
+#[derive(Clone, Debug)]
+pub(super) struct Teller {
+    pub(super) address: SocketAddr,
+    /// Which conversation with that source this is.
+    pub(super) number: u64,
+    pub(super) news: mpsc::Sender<(SocketAddr, u64, News)>,
+}
+
+impl Teller {
+    async fn tell(&mut self, news: News) {
+        // Who does not listen any more has ended this conversation already.
+        let _ = self.news.send((self.address, self.number, news)).await;
+    }
+}
+
+/// A source that is being talked with.
+#[derive(Debug)]
+pub(super) struct Session {
+    wanted: Arc<Wanted>,
+    address: SocketAddr,
+    teller: Teller,
+    /// The connection, and which end of it this is.
+    client: Option<(Client, Side)>,
+    /// Whether the connection has given an answer before.
+    proven: bool,
+    /// A tile that came in part.
+    partial: Option<(u32, BytesMut)>,
+    /// Bytes that were not told of yet, and when some were last.
+    untold: u64,
+    told: Instant,
+    /// Where it says that its tree is.
+    tree_at: Option<(String, TigerRoot)>,
+    /// Whether it was asked for its tree.
+    tree_asked: bool,
+}
+
+impl Session {
+    pub(super) fn new(wanted: Arc<Wanted>, teller: Teller) -> Self {
+        Self {
+            wanted,
+            address: teller.address,
+            teller,
+            client: None,
+            proven: false,
+            partial: None,
+            untold: 0,
+            told: Instant::now(),
+            tree_at: None,
+            tree_asked: false,
+        }
+    }
+
+    /// Fetches what is ordered, until no orders come any more.
+    pub(super) async fn converse(mut self, mut orders: mpsc::UnboundedReceiver<Range<u32>>) {
+        while let Some(tiles) = orders.next().await {
+            if let Err(error) = self.fetch(tiles).await {
+                self.report().await;
+                self.teller.tell(News::Failed(error)).await;
+            }
+        }
+    }
+
+    /// Fetches a run of tiles.
+    async fn fetch(&mut self, tiles: Range<u32>) -> Result<(), Error> {
+        if self
+            .partial
+            .as_ref()
+            .is_some_and(|(tile, _)| *tile != tiles.start)
+        {
+            self.partial = None;
+        }
+        let mut next = tiles.start;
+        while next < tiles.end {
+            self.connect().await?;
+            self.fetch_tree().await?;
+            let start = self.wanted.bytes(&(next..next)).start + self.partial_len();
+            let end = self.wanted.bytes(&tiles).end;
+            let reused = self.proven;
+            let (answer, ours) = match self.ask(self.request(start, end)?).await {
+                // An idle connection may have been closed at the other end.
+                Err(Error::Broken(_)) if reused => {
+                    self.hang_up();
+                    continue;
+                }
+                answer => answer?,
+            };
+            self.proven = true;
+            if ours.is_ok() {
+                self.hear(answer.headers()).await;
+            }
+            let offer = self.judge(start, &answer);
+            let offer = match offer.and_then(|offer| {
+                ours.map_err(Error::Stranger)?;
+                Ok(offer)
+            }) {
+                Ok(offer) => offer,
+                Err(error) => {
+                    self.drain(answer.into_body()).await;
+                    return Err(error);
+                }
+            };
+            let received = self
+                .receive(offer, end, &mut next, answer.into_body())
+                .await;
+            if received.is_err() {
+                self.hang_up();
+            }
+            received?;
+        }
+        self.report().await;
+        Ok(())
+    }
+
+    async fn connect(&mut self) -> Result<(), Error> {
+        if self
+            .client
+            .as_ref()
+            .is_some_and(|(client, _)| !client.is_closed())
+        {
+            return Ok(());
+        }
+        self.proven = false;
+        let Wanted {
+            settings,
+            tls,
+            from,
+            ..
+        } = &*self.wanted;
+        let stream = dial(*from, self.address, settings.connect, tls)
             .await
             .map_err(|error| Error::Connect(error.into()))?;
         let side = Side::of(&stream, End::Asking);
         let limits = http::Limits {
-            head: self.settings.headers,
-            stall: self.settings.stall,
+            head: settings.headers,
+            stall: settings.stall,
             ..http::Limits::default()
         };
-        let mut client = http::connect_with(stream, limits)
-            .await
-            .map_err(Error::from)?;
-        while writer.len() < self.size {
-            let mut request = self.request(writer.len())?;
-            if let Some(network) = self.network {
-                network.put(&side, request.headers_mut());
-            }
-            let answer = client.send(request).await.map_err(Error::from)?;
-            let offer = self.judge(writer.len(), &answer)?;
-            side.check_http(self.network, answer.headers())
-                .map_err(Error::Stranger)?;
-            events(Progress::Receiving {
-                source: self.address,
-            });
-            self.receive(offer, answer.into_body(), writer, events)
-                .await?;
-        }
+        self.client = Some((http::connect_with(stream, limits).await?, side));
         Ok(())
     }
 
-    fn request(&self, have: u64) -> Result<Request<Body>, Error> {
-        Request::builder()
-            .uri(format!("/uri-res/N2R?urn:sha1:{}", self.sha1))
+    fn hang_up(&mut self) {
+        (self.client, self.proven) = (None, false);
+    }
+
+    /// Sends a request; gives its answer, and whether that comes from the same overlay.
+    async fn ask(
+        &mut self,
+        mut request: Request<Body>,
+    ) -> Result<(Response<Incoming>, Result<(), Stranger>), Error> {
+        let network = self.wanted.network.as_ref();
+        let Some((client, side)) = &mut self.client else {
+            return Err(Error::Broken("there is no connection".to_owned()));
+        };
+        if let Some(network) = network {
+            network.put(side, request.headers_mut());
+        }
+        match client.send(request).await {
+            Ok(answer) => {
+                let ours = side.check_http(network, answer.headers());
+                Ok((answer, ours))
+            }
+            Err(error) => {
+                self.hang_up();
+                Err(error.into())
+            }
+        }
+    }
+
+    fn request(&self, first: u64, end: u64) -> Result<Request<Body>, Error> {
+        let request = Request::builder()
+            .uri(format!("/uri-res/N2R?urn:sha1:{}", self.wanted.sha1))
             .header("Host", self.address.to_string())
             .header("User-Agent", AGENT)
-            .header("Range", format!("bytes={have}-{}", self.size - 1))
-            .body(Body::empty())
-            .map_err(|error| Error::Broken(quote(&error.to_string())))
+            .header("X-Queue", "0.1")
+            .header("Range", format!("bytes={first}-{}", end - 1));
+        built(request.body(Body::empty()))
+    }
+
+    /// Asks for the tree, if nobody else has or does and this source was not asked before. That it
+    /// has none is no fault.
+    async fn fetch_tree(&mut self) -> Result<(), Error> {
+        let told = self.tree_at.as_ref().map(|(_, root)| *root);
+        if self.tree_asked {
+            return Ok(());
+        }
+        let Some(errand) = self.wanted.trees.errand(told) else {
+            return Ok(());
+        };
+        self.tree_asked = true;
+        let at = self
+            .tree_at
+            .as_ref()
+            .filter(|(_, root)| *root == errand.root);
+        let path = at.map_or_else(
+            || format!("/uri-res/N2X?urn:sha1:{}", self.wanted.sha1),
+            |(path, _)| path.clone(),
+        );
+        let request = Request::builder()
+            .uri(path)
+            .header("Host", self.address.to_string())
+            .header("User-Agent", AGENT)
+            .header("Accept", thex::MEDIA_TYPE);
+        let Ok(request) = built(request.body(Body::empty())) else {
+            return Ok(());
+        };
+        let Ok((answer, ours)) = self.ask(request).await else {
+            self.hang_up();
+            return self.connect().await;
+        };
+        let found = answer.status() == StatusCode::OK && ours.is_ok();
+        let limit = if found { thex::MAX_LEN } else { DRAINED };
+        let Ok(body) = http::read_body(answer.into_body(), limit).await else {
+            self.hang_up();
+            return self.connect().await;
+        };
+        if found {
+            let (size, root) = (self.wanted.trees.size(), errand.root);
+            let tree = runtime::spawn_blocking(move || thex::decode(&body, size, root)).await;
+            match tree {
+                Ok(tree) => self.teller.tell(News::Tree(tree)).await,
+                Err(error) => log::debug!("{} sent no tree: {error}", self.address),
+            }
+        }
+        self.connect().await
+    }
+
+    /// Passes on what the head of an answer says beside the bytes.
+    async fn hear(&mut self, headers: &HeaderMap) {
+        if self.tree_at.is_none() {
+            self.tree_at = text(headers, "x-thex-uri").and_then(mesh::tree_at);
+        }
+        let size = self.wanted.trees.size();
+        let has = mesh::available(headers, size);
+        let has = has.map(|ranges| TileSet::inside(&ranges, size, self.wanted.tile_len));
+        self.teller.tell(News::Has(has)).await;
+        let others = mesh::alternates(headers);
+        if !others.is_empty() {
+            self.teller.tell(News::Others(others)).await;
+        }
     }
 
     /// What an answer offers, if it is what was asked.
     fn judge<B>(&self, have: u64, answer: &Response<B>) -> Result<ContentRange, Error> {
+        let size = self.wanted.trees.size();
         let (status, headers) = (answer.status(), answer.headers());
         match status {
             StatusCode::OK | StatusCode::PARTIAL_CONTENT => {}
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                if let Some(place) = mesh::place_in_queue(headers) {
+                    return Err(Error::Queued {
+                        position: place.position,
+                        poll: place
+                            .poll
+                            .or_else(|| retry_after(headers))
+                            .unwrap_or(QUEUE_POLL),
+                    });
+                }
                 return Err(Error::Busy {
                     status: status.as_u16(),
                     retry_after: retry_after(headers),
@@ -220,6 +358,7 @@ impl Ask<'_> {
                     retry_after: None,
                 });
             }
+            StatusCode::RANGE_NOT_SATISFIABLE => return Err(Error::Unavailable),
             _ => {
                 return Err(Error::Refused {
                     status: status.as_u16(),
@@ -241,7 +380,7 @@ impl Ask<'_> {
             Some(range) => range.parse().map_err(|()| wrong_range())?,
             // The whole file, from its beginning: what we have is read past.
             None if status == StatusCode::OK => {
-                let total = length.unwrap_or(self.size);
+                let total = length.unwrap_or(size);
                 let last = total.wrapping_sub(1);
                 ContentRange {
                     first: 0,
@@ -251,13 +390,13 @@ impl Ask<'_> {
             }
             None => return Err(wrong_range()),
         };
-        if let Some(theirs) = offer.total.filter(|total| *total != self.size) {
+        if let Some(theirs) = offer.total.filter(|total| *total != size) {
             return Err(Error::WrongSize {
                 theirs,
-                expected: self.size,
+                expected: size,
             });
         }
-        let inside = offer.first <= have && have <= offer.last && offer.last < self.size;
+        let inside = offer.first <= have && have <= offer.last && offer.last < size;
         if !inside || length.is_some_and(|length| length != offer.last - offer.first + 1) {
             return Err(wrong_range());
         }
@@ -274,7 +413,7 @@ impl Ask<'_> {
                     .split(',')
                     .filter_map(|urn| urn.trim().parse::<Urn>().ok());
                 let mut hashes = urns.filter_map(|urn| urn.sha1());
-                if hashes.any(|sha1| sha1 != self.sha1) {
+                if hashes.any(|sha1| sha1 != self.wanted.sha1) {
                     return Err(Error::WrongContent(quote(&value)));
                 }
             }
@@ -282,57 +421,121 @@ impl Ask<'_> {
         Ok(())
     }
 
-    /// Writes the body of an answer, at most what it offered.
+    /// Takes the body of an answer, up to the byte `end` and at most what it offered, and hands on
+    /// each tile that is whole.
     async fn receive(
-        &self,
+        &mut self,
         offer: ContentRange,
+        end: u64,
+        next: &mut u32,
         body: Incoming,
-        writer: &mut Writer,
-        events: &(impl Fn(Progress) + Sync),
-    ) -> Result<(), Ended> {
-        let mut skip = writer.len() - offer.first;
-        let mut wanted = offer.last + 1 - writer.len();
-        let mut chunks = http::chunks(body).within(self.settings.stall);
-        let mut batch = BytesMut::new();
-        let ended = loop {
+    ) -> Result<(), Error> {
+        let wanted = Arc::clone(&self.wanted);
+        let start = wanted.bytes(&(*next..*next)).start + self.partial_len();
+        let mut skip = start - offer.first;
+        let mut left = (offer.last + 1).min(end) - start;
+        let last = offer.last < end;
+        let mut chunks = http::chunks(body).within(wanted.settings.stall);
+        let mut judging = None;
+        while left > 0 {
             let mut chunk = match chunks.next().await {
                 Some(Ok(chunk)) => chunk,
-                Some(Err(error)) => break Err(error.into()),
-                None if wanted > 0 => break Err(Error::Broken("it ended too early".to_owned())),
-                None => break Ok(()),
+                Some(Err(error)) => {
+                    self.hand_on(judging.take()).await;
+                    return Err(error.into());
+                }
+                None => {
+                    self.hand_on(judging.take()).await;
+                    return Err(Error::Broken("it ended too early".to_owned()));
+                }
             };
             take(&mut chunk, &mut skip);
-            let mut surplus = chunk;
-            let bytes = take(&mut surplus, &mut wanted);
-            batch.extend_from_slice(&bytes);
-            if batch.len() >= BATCH {
-                self.write(&mut batch, writer, events).await?;
+            let mut came = take(&mut chunk, &mut left);
+            self.untold += came.len() as u64;
+            while !came.is_empty() {
+                let tile = wanted.bytes(&(*next..*next + 1));
+                let mut room = (tile.end - tile.start) - self.partial_len();
+                let part = take(&mut came, &mut room);
+                let (_, partial) = self.partial.get_or_insert_with(|| (*next, BytesMut::new()));
+                partial.extend_from_slice(&part);
+                if room == 0
+                    && let Some((tile, bytes)) = self.partial.take()
+                {
+                    *next += 1;
+                    // The next tile comes while this one is looked at.
+                    self.hand_on(judging.take()).await;
+                    let (trees, bytes) = (Arc::clone(&wanted.trees), bytes.freeze());
+                    judging = Some(runtime::spawn_blocking(move || {
+                        let verdict = judge_tile(&trees, tile, &bytes);
+                        (tile, bytes, verdict)
+                    }));
+                }
             }
-            if !surplus.is_empty() {
-                break Err(Error::TooMuch);
+            if self.told.elapsed() >= REPORT {
+                self.report().await;
             }
-        };
-        self.write(&mut batch, writer, events).await?;
-        match ended {
-            // It gave all there was to give; the verification tells whether it is the file.
-            Err(_) if writer.len() == self.size => Ok(()),
-            ended => Ok(ended?),
+            if !chunk.is_empty() && last {
+                self.hand_on(judging.take()).await;
+                return Err(Error::TooMuch);
+            }
+        }
+        self.hand_on(judging.take()).await;
+        if offer.last >= end {
+            // More comes than was asked for.
+            self.hang_up();
+        } else if chunks.next().await.is_some() {
+            return Err(Error::TooMuch);
+        }
+        Ok(())
+    }
+
+    /// Hands on a tile once it was compared with the tree.
+    async fn hand_on(&mut self, judging: Option<runtime::JoinHandle<(u32, Bytes, Verdict)>>) {
+        if let Some(judging) = judging {
+            let (tile, bytes, verdict) = judging.await;
+            self.report().await;
+            let news = News::Tile {
+                tile,
+                bytes,
+                verdict,
+            };
+            self.teller.tell(news).await;
         }
     }
 
-    async fn write(
-        &self,
-        batch: &mut BytesMut,
-        writer: &mut Writer,
-        events: &(impl Fn(Progress) + Sync),
-    ) -> Result<(), disk::Error> {
-        if !batch.is_empty() {
-            writer.append(batch.split().freeze()).await?;
-            events(Progress::Received {
-                bytes: writer.len(),
-            });
+    /// Tells how much came.
+    async fn report(&mut self) {
+        self.told = Instant::now();
+        let untold = std::mem::take(&mut self.untold);
+        if untold > 0 {
+            self.teller.tell(News::Received(untold)).await;
         }
-        Ok(())
+    }
+
+    /// Reads what is left of an answer that is of no use, if it is short; the connection is good
+    /// for more then.
+    async fn drain(&mut self, body: Incoming) {
+        if http::read_body(body, DRAINED).await.is_err() {
+            self.hang_up();
+        }
+    }
+
+    fn partial_len(&self) -> u64 {
+        self.partial
+            .as_ref()
+            .map_or(0, |(_, bytes)| bytes.len() as u64)
+    }
+}
+
+/// What the tree, if it is known, says of a tile.
+fn judge_tile(trees: &Trees, tile: u32, bytes: &[u8]) -> Verdict {
+    let Some(tree) = trees.tree() else {
+        return Verdict::Unknown;
+    };
+    let place = usize::try_from(tile).unwrap_or(usize::MAX);
+    match tree.nodes().get(place) == Some(&node_of(bytes)) {
+        true => Verdict::Right,
+        false => Verdict::Wrong,
     }
 }
 
@@ -341,6 +544,10 @@ fn take(chunk: &mut Bytes, limit: &mut u64) -> Bytes {
     let count = usize::try_from(*limit).map_or(chunk.len(), |limit| limit.min(chunk.len()));
     *limit -= count as u64;
     chunk.split_to(count)
+}
+
+fn built<T>(request: Result<T, impl std::fmt::Display>) -> Result<T, Error> {
+    request.map_err(|error| Error::Broken(quote(&error.to_string())))
 }
 
 /// When a busy source wants to be asked again: seconds, or a date.
@@ -360,14 +567,6 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         .get(name)
         .and_then(|value| value.to_str().ok())
         .map(str::trim)
-}
-
-/// A stranger's words, short enough for an error.
-fn quote(text: &str) -> String {
-    text.chars()
-        .filter(|c| !c.is_control())
-        .take(QUOTE)
-        .collect()
 }
 
 #[cfg(test)]

@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::disk::{self, Error};
 use super::part::Part;
 use crate::runtime;
@@ -47,33 +45,8 @@ impl Writer {
         }
     }
 
-    pub(super) fn len(&self) -> u64 {
-        self.part.as_ref().map_or(0, Part::len)
-    }
-
-    pub(super) async fn append(&mut self, bytes: Bytes) -> Result<(), Error> {
-        self.on_pool(move |part| part.append(&bytes)).await
-    }
-
-    pub(super) async fn clear(&mut self) -> Result<(), Error> {
-        self.on_pool(Part::clear).await
-    }
-
-    pub(super) async fn sha1(&mut self) -> Result<[u8; 20], Error> {
-        self.on_pool(Part::sha1).await
-    }
-
-    pub(super) async fn place(mut self, folder: &Path, name: String) -> Result<PathBuf, Error> {
-        let (part, folder) = (self.take(), folder.to_owned());
-        runtime::spawn_blocking(move || part.place(&folder, &name)).await
-    }
-
-    pub(super) async fn remove(mut self) -> Result<(), Error> {
-        let part = self.take();
-        runtime::spawn_blocking(move || part.remove()).await
-    }
-
-    async fn on_pool<T: Send + 'static>(
+    /// Runs an operation on the part.
+    pub(super) async fn with<T: Send + 'static>(
         &mut self,
         operation: impl FnOnce(&mut Part) -> T + Send + 'static,
     ) -> T {
@@ -85,6 +58,20 @@ impl Writer {
         .await;
         self.part = Some(part);
         outcome
+    }
+
+    pub(super) fn part(&self) -> Option<&Part> {
+        self.part.as_ref()
+    }
+
+    pub(super) async fn place(mut self, folder: &Path, name: String) -> Result<PathBuf, Error> {
+        let (part, folder) = (self.take(), folder.to_owned());
+        runtime::spawn_blocking(move || part.place(&folder, &name)).await
+    }
+
+    pub(super) async fn remove(mut self) -> Result<(), Error> {
+        let part = self.take();
+        runtime::spawn_blocking(move || part.remove()).await
     }
 
     fn take(&mut self) -> Part {

@@ -8,9 +8,10 @@ use thiserror::Error;
 
 use crate::net::handshake::Tls;
 use crate::net::network::Network;
-use crate::transfer::{disk, source};
+use crate::swarm;
+use crate::transfer::{disk, slots, source};
 use crate::wire::Guid;
-use crate::wire::urn::Sha1;
+use crate::wire::urn::{Sha1, TigerRoot};
 
 /// What to fetch, from whom, and where to put it.
 #[derive(Clone, Debug)]
@@ -21,6 +22,10 @@ pub struct Job {
     pub size: u64,
     /// The name to give it, as a stranger wrote it; it is made safe here.
     pub name: String,
+    /// The root of its tiger tree, if it is known.
+    pub root: Option<TigerRoot>,
+    /// Whether who asks for the file vouches for that root, as it came with the SHA-1.
+    pub proven: bool,
     /// Who has it, best first.
     pub sources: Vec<Source>,
     /// The folder of unfinished files.
@@ -33,6 +38,17 @@ pub struct Job {
     pub tls: Tls,
     /// The overlay that sources must belong to; without one, the public network.
     pub network: Option<Network>,
+    /// Where this servent takes requests itself.
+    pub own: Option<SocketAddr>,
+    /// Whether sources may be at private addresses.
+    pub private: bool,
+}
+
+impl Job {
+    /// Whether a source that others told of may be asked.
+    pub(super) fn may_ask(&self, address: SocketAddr) -> bool {
+        Some(address) != self.own && (self.private || !slots::is_private(address.ip()))
+    }
 }
 
 /// A servent that says it has the file.
@@ -57,18 +73,8 @@ pub struct Settings {
     pub headers: Duration,
     /// For the next byte of a body.
     pub stall: Duration,
-    /// Connections in a row that may break before a source is given up.
-    pub attempts: u32,
-    /// Pause before the second connection to a source, twice as long before the third, and so on.
-    pub retry_delay: Duration,
-    /// Bytes after which a connection that breaks counts as the first one again.
-    pub worthwhile: u64,
-    /// Times a busy source is asked again.
-    pub refusals: u32,
-    /// Pause before a busy source that does not say when is asked again.
-    pub busy_delay: Duration,
-    /// The longest pause that a busy source may ask for; with a longer one it is given up.
-    pub longest_wait: Duration,
+    /// How sources are chosen, and how often they are tried.
+    pub swarm: swarm::download::Settings,
 }
 
 impl Default for Settings {
@@ -77,12 +83,7 @@ impl Default for Settings {
             connect: Duration::from_secs(10),
             headers: Duration::from_secs(30),
             stall: Duration::from_secs(30),
-            attempts: 3,
-            retry_delay: Duration::from_secs(1),
-            worthwhile: 64 * 1024,
-            refusals: 10,
-            busy_delay: Duration::from_secs(60),
-            longest_wait: Duration::from_secs(20 * 60),
+            swarm: swarm::download::Settings::default(),
         }
     }
 }
@@ -91,7 +92,7 @@ impl Default for Settings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Progress {
-    /// Bytes that an earlier run has left.
+    /// Bytes that an earlier run had fetched.
     Resumed {
         /// How many.
         bytes: u64,
@@ -101,16 +102,8 @@ pub enum Progress {
         /// Which.
         source: SocketAddr,
     },
-    /// A source has begun to answer with the file.
-    Receiving {
-        /// Which.
-        source: SocketAddr,
-    },
-    /// More has been written.
-    Received {
-        /// Bytes there now, of the whole.
-        bytes: u64,
-    },
+    /// How far it is.
+    Standing(Standing),
     /// A source failed; another or the same one follows.
     Failed {
         /// Which.
@@ -118,20 +111,35 @@ pub enum Progress {
         /// Why, for a log.
         reason: String,
     },
-    /// Nothing can be asked of anybody for a while.
-    Waiting {
-        /// Who is asked then.
-        source: SocketAddr,
-        /// How long.
-        pause: Duration,
-    },
     /// All bytes are there and are being verified.
     Verifying,
-    /// The bytes were not the file, and are gone.
+    /// A source sent wrong bytes and is asked no more.
+    Blamed {
+        /// Which.
+        source: SocketAddr,
+        /// The tile that shows it, where it is one.
+        tile: Option<u32>,
+    },
+    /// The bytes were not the file; some of them are fetched again, to find out whose were wrong.
     Rejected {
         /// Who sent them.
         sources: Vec<SocketAddr>,
     },
+}
+
+/// How far a download is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Bytes that are there.
+    pub received: u64,
+    /// Of these, bytes that are known to be right.
+    pub verified: u64,
+    /// Bytes that came in this run, whatever became of them.
+    pub came: u64,
+    /// Sources that may be asked.
+    pub known: usize,
+    /// Of these, those that are being asked.
+    pub active: usize,
 }
 
 /// A finished download.
@@ -141,8 +149,9 @@ pub struct Finished {
     pub path: PathBuf,
     /// Its size.
     pub bytes: u64,
-    /// Who sent the last of it; the first source where all of it had been there before.
-    pub from: SocketAddr,
+    /// Who sent the last of it; the first source where all of it had been there before, if there is
+    /// one.
+    pub from: Option<SocketAddr>,
 }
 
 /// What one source did.
@@ -166,7 +175,7 @@ pub enum Error {
         failures: Vec<Failure>,
     },
     /// All bytes arrived and are not the file asked for, and no other source is left.
-    #[error("the bytes received do not have the SHA-1 {sha1} and were thrown away: {}", listed(.failures))]
+    #[error("the bytes received do not have the SHA-1 {sha1}: {}", listed(.failures))]
     Verification {
         /// What was asked for.
         sha1: Sha1,

@@ -1,11 +1,18 @@
 //! Which source is asked, how often, and what becomes of the file.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
 use super::*;
+use crate::swarm::download::Order;
 use crate::transfer::attempt::{Try, always, entries, file, honest, nobody};
 use crate::transfer::scripted::{Asked, Reply, Server, answer, part};
+use crate::wire::thex;
+use crate::wire::tiger_tree::TreeHasher;
+
+/// How long a tile of a file of 700,000 bytes is.
+const TILE: usize = 256 * 1024;
 
 #[test]
 fn a_server_that_closes_after_each_answer_is_dialled_again() {
@@ -15,9 +22,7 @@ fn a_server_that_closes_after_each_answer_is_dialled_again() {
         let (first, last) = asked.range();
         Reply::Close(part(&contents, first, last.min(first + 9_999)))
     });
-    let mut attempt = Try::new(&file, &[server.address]);
-    attempt.settings.worthwhile = 10_000;
-    attempt.succeed(&file, server.address);
+    Try::new(&file, &[server.address]).succeed(&file, server.address);
     assert_eq!(server.asked().len(), 10);
 }
 
@@ -39,70 +44,63 @@ fn a_broken_connection_is_resumed_where_it_broke() {
     assert_eq!(asked, [(0, 99_999), (40_000, 99_999)]);
 }
 
+/// A servent that gives the first tile of a file of three, and then does this.
+fn one_tile(file: &[u8], then: impl Fn() -> Reply + Send + Sync + 'static) -> Server {
+    let contents = file.to_owned();
+    Server::new(move |asked| match asked.range() {
+        (0, last) => Reply::Keep(part(&contents, 0, last)),
+        _ => then(),
+    })
+}
+
+fn in_order(attempt: &mut Try) {
+    attempt.settings.swarm.order = Order::Sequential;
+}
+
 #[test]
 fn a_later_run_resumes_and_another_source_may_finish() {
-    let file = file(100_000);
-    let contents = file.clone();
-    let first = Server::new(move |asked| {
-        let (first, last) = asked.range();
-        let mut answer = part(&contents, first, last);
-        answer.truncate(answer.len() - 60_000);
-        Reply::Close(answer)
-    });
+    let file = file(700_000);
+    let first = one_tile(&file, || Reply::Close(answer("404 Gone", "", b"")));
     let mut attempt = Try::new(&file, &[first.address]);
-    attempt.settings.attempts = 1;
-    assert!(matches!(attempt.fail(), source::Error::Broken(_)));
-    assert!(fs::read(attempt.part()).unwrap() == file[..40_000]);
+    in_order(&mut attempt);
+    assert!(matches!(attempt.fail(), source::Error::Refused { .. }));
+    assert!(fs::read(attempt.part()).unwrap().starts_with(&file[..TILE]));
     let second = honest(&file);
     attempt.job.sources[0].address = second.address;
     attempt.succeed(&file, second.address);
-    assert_eq!(second.asked()[0].range(), (40_000, 99_999));
-    assert!(
-        attempt
-            .events()
-            .contains(&Progress::Resumed { bytes: 40_000 })
-    );
+    assert!(second.asked().iter().all(|asked| asked.range().0 >= TILE));
+    let resumed = Progress::Resumed { bytes: TILE as u64 };
+    assert!(attempt.events().contains(&resumed));
 }
 
 #[test]
 fn dropped_half_way_it_keeps_the_part_and_runs_again() {
-    let file = file(600_000);
-    let contents = file.clone();
-    let server = Server::new(move |asked| {
-        let (first, last) = asked.range();
-        let mut answer = part(&contents, first, last);
-        if asked.connection == 0 {
-            answer.truncate(answer.len() - 100_000);
-            return Reply::Hang(answer);
-        }
-        Reply::Keep(answer)
-    });
-    let attempt = Try::new(&file, &[server.address]);
+    let file = file(700_000);
+    let server = one_tile(&file, || Reply::Hang(Vec::new()));
+    let mut attempt = Try::new(&file, &[server.address]);
+    in_order(&mut attempt);
     runtime::block_on(async {
-        let (send, written) = async_channel();
-        let tell = move |event| {
-            if matches!(event, Progress::Received { .. }) {
-                let _ = send.unbounded_send(());
+        let notes = Arc::clone(&attempt.notes) as _;
+        let run = std::pin::pin!(run_with(
+            attempt.job.clone(),
+            notes,
+            &attempt.settings,
+            |_| ()
+        ));
+        let noted = std::pin::pin!(async {
+            while attempt.notes.kept.lock().unwrap().is_none() {
+                runtime::sleep(Duration::from_millis(1)).await;
             }
-        };
-        let run = std::pin::pin!(run_with(attempt.job.clone(), &attempt.settings, tell));
-        let written = std::pin::pin!(written.into_future());
-        match futures::future::select(run, written).await {
+        });
+        match futures::future::select(run, noted).await {
             futures::future::Either::Left((ended, _)) => panic!("{ended:?}"),
             futures::future::Either::Right(_) => {}
         }
     });
-    attempt.succeed(&file, server.address);
-    assert!(server.asked()[1].range().0 >= 256 * 1024);
-}
-
-fn async_channel() -> (
-    futures::channel::mpsc::UnboundedSender<()>,
-    futures::stream::StreamFuture<futures::channel::mpsc::UnboundedReceiver<()>>,
-) {
-    use futures::StreamExt;
-    let (send, receive) = futures::channel::mpsc::unbounded();
-    (send, receive.into_future())
+    let other = honest(&file);
+    attempt.job.sources[0].address = other.address;
+    attempt.succeed(&file, other.address);
+    assert!(other.asked().iter().all(|asked| asked.range().0 >= TILE));
 }
 
 #[test]
@@ -132,7 +130,8 @@ fn when_all_lie_the_verification_fails_and_nothing_is_left() {
             let Error::Verification { sources, .. } = error else {
                 unreachable!()
             };
-            assert_eq!(sources, addresses);
+            let sources: BTreeSet<_> = sources.into_iter().collect();
+            assert_eq!(sources, BTreeSet::from(addresses));
         }
         other => panic!("{other:?}"),
     }
@@ -145,28 +144,93 @@ fn when_all_lie_the_verification_fails_and_nothing_is_left() {
     );
 }
 
-#[test]
-fn of_two_that_gave_parts_the_honest_one_is_not_blamed() {
-    let file = file(50_000);
-    let mut wrong = file.clone();
-    wrong[0] ^= 1;
-    let liar = Server::new(move |asked| {
-        let (first, last) = asked.range();
-        let mut answer = part(&wrong, first, last);
-        if asked.connection == 0 {
-            answer.truncate(answer.len() - 20_000);
+/// A servent that gives this file, and a tree.
+fn with_tree(file: &[u8], tree: &TigerTree) -> Server {
+    let (file, tree) = (file.to_owned(), thex::encode(tree));
+    Server::new(move |asked| {
+        if asked.head.starts_with("GET /uri-res/N2X?") {
+            return Reply::Keep(answer(
+                "200 OK",
+                "Content-Type: application/dime\r\n",
+                &tree,
+            ));
         }
-        Reply::Close(answer)
-    });
-    let good = honest(&file);
-    let mut attempt = Try::new(&file, &[liar.address, good.address]);
-    attempt.settings.retry_delay = Duration::from_secs(60);
-    attempt.settings.attempts = 1;
-    attempt.succeed(&file, good.address);
-    let both = Progress::Rejected {
-        sources: vec![liar.address, good.address],
+        let (first, last) = asked.range();
+        Reply::Keep(part(&file, first, last))
+    })
+}
+
+fn tree_of(file: &[u8]) -> TigerTree {
+    let mut hasher = TreeHasher::new();
+    hasher.update(file);
+    hasher.finish()
+}
+
+#[test]
+fn with_a_tree_a_wrong_tile_shows_who_sent_it_and_nothing_wrong_is_written() {
+    let file = file(3_000_000);
+    let tree = tree_of(&file);
+    let wrong: Vec<u8> = file.iter().map(|byte| !byte).collect();
+    let liar = with_tree(&wrong, &tree);
+    let good = [with_tree(&file, &tree), with_tree(&file, &tree)];
+    let addresses = [liar.address, good[0].address, good[1].address];
+    let mut attempt = Try::new(&file, &addresses);
+    (attempt.job.root, attempt.job.proven) = (Some(tree.root()), true);
+    let finished = attempt.run().unwrap();
+    assert!(fs::read(finished.path).unwrap() == file);
+    let blamed = |event: &Progress| match event {
+        Progress::Blamed { source, .. } => Some(*source),
+        _ => None,
     };
-    assert!(attempt.events().contains(&both));
+    let blamed: Vec<_> = attempt.events().iter().filter_map(blamed).collect();
+    assert_eq!(blamed, [liar.address]);
+    let bytes = |asked: &&Asked| asked.head.starts_with("GET /uri-res/N2R?");
+    assert_eq!(liar.asked().iter().filter(bytes).count(), 1);
+    assert_eq!(*attempt.notes.tree.lock().unwrap(), Some(tree));
+}
+
+#[test]
+fn a_false_tree_is_found_out() {
+    let file = file(700_000);
+    let other: Vec<u8> = file.iter().map(|byte| !byte).collect();
+    let tree = tree_of(&other);
+    let (liar, good) = (with_tree(&other, &tree), honest(&file));
+    let mut attempt = Try::new(&file, &[liar.address]);
+    attempt.job.root = Some(tree.root());
+    match attempt.run() {
+        Err(Error::Verification { sources, .. }) => assert_eq!(sources, [liar.address]),
+        other => panic!("{other:?}"),
+    }
+    attempt.job.sources[0].address = good.address;
+    attempt.job.root = None;
+    attempt.succeed(&file, good.address);
+}
+
+#[test]
+fn others_that_a_source_tells_of_are_asked_too() {
+    let file = file(3_000_000);
+    let tree = tree_of(&file);
+    let second = honest(&file);
+    let (contents, told) = (file.clone(), second.address);
+    let first = Server::new(move |asked| {
+        let (first, last) = asked.range();
+        let range = format!(
+            "Content-Range: bytes {first}-{last}/{}\r\nX-Alt: {told}\r\n",
+            contents.len()
+        );
+        let bytes = &contents[first..=last];
+        match first {
+            0 => Reply::Keep(answer("206 Partial Content", &range, bytes)),
+            _ => Reply::Hang(Vec::new()),
+        }
+    });
+    let mut attempt = Try::new(&file, &[first.address]);
+    in_order(&mut attempt);
+    *attempt.notes.tree.lock().unwrap() = Some(tree.clone());
+    attempt.job.root = Some(tree.root());
+    let finished = attempt.run().unwrap();
+    assert!(fs::read(finished.path).unwrap() == file);
+    assert!(!second.asked().is_empty());
 }
 
 #[test]
@@ -174,17 +238,17 @@ fn wrong_bytes_of_an_earlier_run_blame_nobody() {
     let file = file(50_000);
     let good = honest(&file);
     let attempt = Try::new(&file, &[good.address]);
-    attempt.leave(&[9; 10_000]);
+    attempt.leave(&[9; 50_000], 1);
     attempt.succeed(&file, good.address);
     let asked: Vec<_> = good.asked().iter().map(Asked::range).collect();
-    assert_eq!(asked, [(10_000, 49_999), (0, 49_999)]);
+    assert_eq!(asked, [(0, 49_999)]);
 }
 
 #[test]
 fn a_part_that_is_whole_needs_nobody() {
     let file = file(50_000);
     let attempt = Try::new(&file, &[nobody().1]);
-    attempt.leave(&file);
+    attempt.leave(&file, 1);
     attempt.succeed(&file, attempt.job.sources[0].address);
 }
 
@@ -218,7 +282,7 @@ fn a_refused_connection_goes_on_to_the_next_source() {
     let tries = attempt
         .events()
         .iter()
-        .filter(|event| matches!(event, Progress::Connecting { .. }))
+        .filter(|event| matches!(event, Progress::Failed { .. }))
         .count();
     assert_eq!(tries, 3);
 }
@@ -236,20 +300,19 @@ fn a_busy_server_is_asked_again_when_it_says() {
     let begun = Instant::now();
     attempt.succeed(&file, server.address);
     assert!(begun.elapsed() >= Duration::from_secs(1));
-    let waited = |event: &Progress| matches!(event, Progress::Waiting { source, .. } if *source == server.address);
-    assert!(attempt.events().iter().any(waited));
+    assert_eq!(server.asked().len(), 3);
 }
 
 #[test]
 fn a_server_that_is_always_or_very_long_busy_is_left() {
     let server = always(answer("503 Busy", "", b""));
     let mut attempt = Try::new(b"file", &[server.address]);
-    attempt.settings.refusals = 2;
+    attempt.settings.swarm.refusals = 2;
     assert!(matches!(
         attempt.fail(),
         source::Error::Busy { status: 503, .. }
     ));
-    assert_eq!(server.asked().len(), 3);
+    assert_eq!(server.asked().len(), 2);
     for later in [
         "86400",
         "99999999999999999999",
@@ -261,7 +324,7 @@ fn a_server_that_is_always_or_very_long_busy_is_left() {
             b"",
         ));
         let mut attempt = Try::new(b"file", &[server.address]);
-        attempt.settings.refusals = 1;
+        attempt.settings.swarm.refusals = 1;
         attempt.fail();
         assert!(server.asked().len() <= 2, "{later}");
     }
@@ -274,12 +337,6 @@ fn a_busy_source_does_not_hold_up_a_free_one() {
     let good = honest(&file);
     let attempt = Try::new(&file, &[busy.address, good.address]);
     attempt.succeed(&file, good.address);
-    assert!(
-        !attempt
-            .events()
-            .iter()
-            .any(|event| matches!(event, Progress::Waiting { .. }))
-    );
 }
 
 #[test]
@@ -325,7 +382,7 @@ fn it_can_be_spawned_with_the_default_settings() {
     let Try {
         home: _home, job, ..
     } = attempt;
-    let task = runtime::spawn(run(job, |_| ()));
+    let task = runtime::spawn(run(job, Arc::new(NoLedger), |_| ()));
     let finished = runtime::block_on(task).unwrap();
     assert!(fs::read(finished.path).unwrap() == file);
 }

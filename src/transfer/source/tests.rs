@@ -1,14 +1,13 @@
 //! What one source may say and send.
 
-use std::fs;
-
 use super::*;
 use crate::transfer::attempt::{SHORT, Try, always, file, honest};
+use crate::transfer::download::Progress;
 use crate::transfer::scripted::{Asked, Reply, Server, answer, part};
 
 #[test]
 fn the_whole_file_in_one_answer() {
-    let file = file(700_000);
+    let file = file(200_000);
     let server = honest(&file);
     let attempt = Try::new(&file, &[server.address]);
     let finished = attempt.succeed(&file, server.address);
@@ -23,7 +22,7 @@ fn the_whole_file_in_one_answer() {
         "{head}"
     );
     assert!(head.contains("\r\nUser-Agent: Filbert/"), "{head}");
-    assert!(head.contains("\r\nRange: bytes=0-699999\r\n"), "{head}");
+    assert!(head.contains("\r\nRange: bytes=0-199999\r\n"), "{head}");
     let events = attempt.events();
     assert_eq!(
         events.first(),
@@ -32,7 +31,8 @@ fn the_whole_file_in_one_answer() {
         })
     );
     assert_eq!(events.last(), Some(&Progress::Verifying));
-    assert!(events.contains(&Progress::Received { bytes: 700_000 }));
+    let there = |event: &Progress| matches!(event, Progress::Standing(standing) if standing.received == 200_000);
+    assert!(events.iter().any(there));
 }
 
 #[test]
@@ -62,12 +62,12 @@ fn a_silent_server_is_left() {
         _ => Reply::Hang(part(&contents, 0, 999)[..500].to_owned()),
     });
     let mut attempt = Try::new(&file, &[silent.address]);
-    attempt.settings.attempts = 1;
+    attempt.settings.swarm.attempts = 1;
     (attempt.settings.headers, attempt.settings.stall) = (SHORT, SHORT);
     assert!(matches!(attempt.fail(), Error::Silent(SHORT)));
     attempt.settings.headers = Settings::default().headers;
     assert!(matches!(attempt.fail(), Error::Silent(SHORT)));
-    assert!(file.starts_with(&fs::read(attempt.part()).unwrap()));
+    assert!(!attempt.part().exists(), "nothing of use came");
 }
 
 #[test]
@@ -75,7 +75,6 @@ fn refusals_end_it_with_a_source_at_once() {
     for status in [
         "404 Not Found",
         "403 Forbidden",
-        "416 Range Not Satisfiable",
         "301 Moved",
         "204 No Content",
     ] {
@@ -140,13 +139,10 @@ fn another_size_is_another_file() {
 }
 
 #[test]
-fn a_plain_200_serves_from_the_beginning_and_to_resume() {
+fn a_plain_200_serves() {
     let file = file(1_000);
     let server = always(answer("200 OK", "", &file));
     Try::new(&file, &[server.address]).succeed(&file, server.address);
-    let attempt = Try::new(&file, &[server.address]);
-    attempt.leave(&file[..300]);
-    attempt.succeed(&file, server.address);
 }
 
 #[test]
@@ -159,7 +155,7 @@ fn a_body_without_a_length_ends_with_the_connection() {
     cut.truncate(500);
     let server = always(cut);
     let mut attempt = Try::new(&file, &[server.address]);
-    attempt.settings.attempts = 1;
+    attempt.settings.swarm.attempts = 1;
     assert!(matches!(attempt.fail(), Error::Broken(_)));
 }
 
@@ -180,7 +176,6 @@ fn more_than_announced_is_never_written() {
     let server = always(chunked);
     let attempt = Try::new(&file, &[server.address]);
     assert!(matches!(attempt.fail(), Error::TooMuch));
-    assert!(fs::read(attempt.part()).unwrap() == file[..500]);
 }
 
 #[test]

@@ -440,6 +440,8 @@ fn our_own_download_fetches_it() {
         sha1: sharer.shared.sha1,
         size: sharer.shared.size,
         name: sharer.shared.name.clone(),
+        root: None,
+        proven: false,
         sources: vec![Source {
             address: sharer.address,
             index: sharer.shared.index,
@@ -451,8 +453,11 @@ fn our_own_download_fetches_it() {
         from: Some([127, 0, 0, 1].into()),
         tls: Tls::Off,
         network: None,
+        own: None,
+        private: true,
     };
-    let finished = runtime::block_on(download::run(job, |_| ())).unwrap();
+    let ledger = Arc::new(download::NoLedger);
+    let finished = runtime::block_on(download::run(job, ledger, |_| ())).unwrap();
     assert_eq!(finished.path, home.path().join("a b.bin"));
     assert!(fs::read(finished.path).unwrap() == sharer.contents);
 }

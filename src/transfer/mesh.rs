@@ -1,0 +1,172 @@
+//! What servents tell each other in headers beside the bytes: who else has the file, which part of
+//! it they have, where its tree is, which place they keep in their queue (protocol §10.5-10.7,
+//! §11.4). Pure.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::net::http::HeaderMap;
+use crate::wire::urn::TigerRoot;
+
+/// Alternates taken from one answer (protocol §10.6).
+const MOST_ALTERNATES: usize = 20;
+/// Ranges taken from one answer.
+const MOST_RANGES: usize = 1_024;
+/// The port of an address that names none.
+const PORT: u16 = 6346;
+
+/// A place in a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    /// From 1, if it was told.
+    pub(super) position: Option<u32>,
+    /// When to ask again at the earliest, if it was told.
+    pub(super) poll: Option<Duration>,
+}
+
+/// The place that a busy answer keeps for us: of the older scheme (`X-Queue`) or the newer
+/// (`X-Queued`), of which the version alone is no place.
+pub(super) fn place_in_queue(headers: &HeaderMap) -> Option<Place> {
+    let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let text = value("x-queued").or_else(|| value("x-queue"))?;
+    let mut place = Place::default();
+    let mut found = false;
+    for item in text.split([',', ';']) {
+        let Some((name, value)) = item.split_once('=') else {
+            continue;
+        };
+        let number = value.trim().parse::<u32>().ok();
+        match name.trim().to_ascii_lowercase().as_str() {
+            "position" => (place.position, found) = (number, true),
+            "pollmin" => {
+                // A moment later than the earliest, which a clock may see too early.
+                place.poll = number.map(|seconds| Duration::from_secs(u64::from(seconds) + 1));
+                found = true;
+            }
+            "id" => found = true,
+            _ => {}
+        }
+    }
+    found.then_some(place)
+}
+
+/// Which bytes a partial source of a file of `size` bytes says it has; nothing where it says
+/// nothing, and so has all.
+pub(super) fn available(headers: &HeaderMap, size: u64) -> Option<Vec<Range<u64>>> {
+    let text = headers.get("x-available-ranges")?.to_str().ok()?;
+    let text = text.trim();
+    let ranges = text.strip_prefix("bytes").unwrap_or(text);
+    let ranges = ranges
+        .trim_start_matches(['=', ' '])
+        .split(',')
+        .take(MOST_RANGES);
+    let range = |range: &str| {
+        let (first, last) = range.trim().split_once('-')?;
+        let (first, last): (u64, u64) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        (first <= last && first < size).then(|| first..last.saturating_add(1).min(size))
+    };
+    Some(ranges.filter_map(range).collect())
+}
+
+/// Who else has the file.
+pub(super) fn alternates(headers: &HeaderMap) -> Vec<SocketAddr> {
+    let values = headers.get_all("x-alt").iter();
+    let texts = values.filter_map(|value| value.to_str().ok());
+    let items = texts.flat_map(|text| text.split(','));
+    items
+        .filter_map(|item| alternate(item.trim()))
+        .take(MOST_ALTERNATES)
+        .collect()
+}
+
+fn alternate(item: &str) -> Option<SocketAddr> {
+    let bare = || {
+        item.parse::<IpAddr>()
+            .ok()
+            .map(|ip| SocketAddr::new(ip, PORT))
+    };
+    let address = item.parse::<SocketAddr>().ok().or_else(bare)?;
+    let ip = address.ip();
+    let nowhere = ip.is_unspecified() || ip.is_multicast() || ip == Ipv4Addr::BROADCAST;
+    (!nowhere && address.port() != 0).then_some(address)
+}
+
+/// Where the tree is, and its root: `<path>;<root>`.
+pub(super) fn tree_at(value: &str) -> Option<(String, TigerRoot)> {
+    let (path, root) = value.split_once(';')?;
+    let (path, root) = (path.trim(), root.trim().parse().ok()?);
+    let plain = path.bytes().all(|byte| byte.is_ascii_graphic());
+    (path.starts_with('/') && plain && path.len() <= 1_024).then(|| (path.to_owned(), root))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::http::{HeaderName, HeaderValue};
+
+    fn headers(name: &'static str, value: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let value = HeaderValue::from_str(value).unwrap();
+        headers.append(HeaderName::from_static(name), value);
+        headers
+    }
+
+    #[test]
+    fn places_of_both_schemes() {
+        let place = |name, value: &str| {
+            let place = place_in_queue(&headers(name, value))?;
+            Some((place.position, place.poll.map(|poll| poll.as_secs())))
+        };
+        let old = "position=2,length=5,limit=4,pollMin=45,pollMax=120";
+        assert_eq!(place("x-queue", old), Some((Some(2), Some(46))));
+        assert_eq!(place("x-queue", "pollMin=10"), Some((None, Some(11))));
+        let new = "position=14; length=4300; ETA=2100; lifetime=350; ID=0123456789abcdef";
+        assert_eq!(place("x-queued", new), Some((Some(14), None)));
+        assert_eq!(place("x-queue", "1.0"), None);
+        assert_eq!(place("x-queue", "position=99999999999"), Some((None, None)));
+    }
+
+    #[test]
+    fn ranges_that_make_sense_are_taken() {
+        let ranges = |value: &str| available(&headers("x-available-ranges", value), 100).unwrap();
+        assert_eq!(ranges("bytes 0-9, 20-29"), [0..10, 20..30]);
+        assert_eq!(
+            ranges("bytes=90-1000,9-1,x-y,200-300,-5,1-1"),
+            [90..100, 1..2]
+        );
+        assert_eq!(ranges("bytes").len(), 0);
+        assert_eq!(available(&HeaderMap::new(), 100), None);
+        let endless = format!("bytes {}", "0-1,".repeat(5_000));
+        assert_eq!(ranges(&endless).len(), MOST_RANGES);
+    }
+
+    #[test]
+    fn alternates_are_addresses_somebody_could_be_at() {
+        let text =
+            "tls=8, 1.2.3.4, 1.2.3.4:99,[2001:db8::1]:7, 0.0.0.0:1, 224.0.0.1:1, 1.2.3.4:0, x";
+        let found: Vec<String> = alternates(&headers("x-alt", text))
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(found, ["1.2.3.4:6346", "1.2.3.4:99", "[2001:db8::1]:7"]);
+        let endless = "1.2.3.4,".repeat(2_000);
+        assert_eq!(
+            alternates(&headers("x-alt", &endless)).len(),
+            MOST_ALTERNATES
+        );
+    }
+
+    #[test]
+    fn a_tree_is_somewhere_on_the_same_servent() {
+        let root = "LLTYMD44GDGDDDRGZIPI7D34UE64AZVR6SWL2IQ";
+        let (path, found) = tree_at(&format!("/uri-res/N2X?urn:sha1:X; {root}")).unwrap();
+        assert_eq!(
+            (path.as_str(), found.to_string().as_str()),
+            ("/uri-res/N2X?urn:sha1:X", root)
+        );
+        for wrong in ["", "/x", "x;", "http://elsewhere/x;", "/a b;"] {
+            assert_eq!(tree_at(&format!("{wrong}{root}")), None, "{wrong}");
+        }
+    }
+}
