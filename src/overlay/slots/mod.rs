@@ -101,6 +101,15 @@ impl Slots {
         }
     }
 
+    /// Whether a caller that was admitted may still become a neighbour: others may have come while
+    /// its handshake went on.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn check(&self, caller: &Caller<'_>, limits: &Limits) -> Result<(), Refusal> {
+        self.acquaintance(caller, limits)
+    }
+
     /// A caller became a neighbour in `role`.
     pub fn connected(&mut self, now: Instant, link: Link, role: Role, caller: &Caller<'_>) {
         self.held.push(Held {

@@ -114,13 +114,9 @@ impl Servent {
                 // It has come no link yet, whatever it says (protocol §1.7).
                 let ttl = around.settings.profile.max_ttl;
                 let onward = Onward { ttl, hops: 0 };
-                self.take_push(
-                    now,
-                    From::Datagram,
-                    (sent.header, onward),
-                    sent.payload,
-                    around,
-                )
+                let push = (sent.header, onward);
+                self.take_push(now, From::Stranger, push, sent.payload, around)
+                    .map(drop)
             }
             Kind::Vendor { .. } => self.vendor_datagram(now, sent, around),
             // Queries only of those who do GUESS, hits only of those who asked out of band.
