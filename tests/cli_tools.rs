@@ -298,6 +298,9 @@ fn the_first_unsound_descriptor_is_told_with_its_place() {
     long[21] = 1;
     let error = r#"{"error":"a payload has at most 65535 bytes","offset":19}"#;
     assert_eq!(run(&["decode"], &long), (1, format!("{error}\n")));
+    let one_letter = "10111213141516 17ff191a1b1c1d1e00 80040004000000 80007600";
+    let (exit, out) = run(&["decode"], one_letter.as_bytes());
+    assert!(exit == 0 && out.contains(r#""text":"v""#), "{out}");
     // A query without the NUL behind its text.
     let query = "10111213141516 17ff191a1b1c1d1e00 80040004000000 98006162";
     let (exit, out) = run(&["decode"], query.as_bytes());

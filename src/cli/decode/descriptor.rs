@@ -175,7 +175,7 @@ fn payload(kind: Kind, payload: &Bytes) -> Result<Payload, Error> {
             Payload::Bye { code, message }
         }
         Kind::Push => push(&Push::decode(payload)?),
-        Kind::Query => query(Query::decode(payload)?, Query::metadata(payload)?),
+        Kind::Query => query(Query::read(payload)?, Query::metadata(payload)?),
         Kind::QueryHit => query_hit(QueryHit::decode(payload)?),
         Kind::Vendor { .. } => Payload::Vendor(vendor::describe(payload)?),
         Kind::RouteTableUpdate => Payload::RouteTable(route_table::describe(payload)?),

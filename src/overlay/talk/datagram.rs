@@ -104,12 +104,11 @@ impl Servent {
         sent: Sent<'_>,
         around: &mut Surroundings<'_>,
     ) -> Result<(), Drop> {
-        if !around.settings.ground.admits(sent.from) {
-            return Err(Drop::Unusable);
-        }
         match sent.header.kind {
-            Kind::Ping => self.pinged(now, sent, around),
+            // Who was asked may be anywhere.
             Kind::Pong => self.pong_by_datagram(now, sent.from, sent.header, sent.payload, around),
+            _ if !around.settings.ground.admits(sent.from) => Err(Drop::Unusable),
+            Kind::Ping => self.pinged(now, sent, around),
             Kind::Push => {
                 // It has come no link yet, whatever it says (protocol §1.7).
                 let ttl = around.settings.profile.max_ttl;
