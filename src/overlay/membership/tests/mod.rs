@@ -1,5 +1,6 @@
 //! Servents that find each other: whole ones, in virtual time, over links without delay.
 
+mod hidden;
 mod strangers;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -30,6 +31,8 @@ struct Citizen {
     servent: Servent,
     settings: Settings,
     alive: bool,
+    /// Nobody can connect to it, nor send it datagrams.
+    hidden: bool,
     /// When its role last changed, in milliseconds.
     changed: u64,
     /// Its links: whose, and which at the far end.
@@ -90,6 +93,7 @@ impl Town {
             servent,
             settings,
             alive: true,
+            hidden: false,
             changed: 0,
             links: Vec::new(),
         });
@@ -243,7 +247,8 @@ impl Town {
     /// Who lives at an address.
     fn resident(&self, address: SocketAddr) -> Option<usize> {
         let there = |citizen: &Citizen| {
-            citizen.alive && SocketAddr::V4(citizen.settings.address) == address
+            let reached = citizen.alive && !citizen.hidden;
+            reached && SocketAddr::V4(citizen.settings.address) == address
         };
         self.citizens.iter().position(there)
     }
