@@ -60,6 +60,12 @@ impl Slots {
         caller: &Caller<'_>,
         limits: &Limits,
     ) -> Admission {
+        if caller.greeting.packets == Some(false) {
+            return Admission::Refuse(Refusal::OTHER_PROTOCOL);
+        }
+        if caller.greeting.challenges {
+            return Admission::Refuse(Refusal::CLOSED_NETWORK);
+        }
         if caller.incoming && caller.greeting.crawler {
             return self.crawl(now, caller.address.ip(), limits);
         }
