@@ -58,6 +58,21 @@ fn a_leaf_finds_more_ultrapeers_than_it_was_told_of() {
 }
 
 #[test]
+fn one_who_knows_nobody_hears_of_others_from_a_host_cache() {
+    let cache = block_on(seeker().mode(Mode::Ultrapeer).start()).unwrap();
+    let other = seeker().mode(Mode::Ultrapeer).peer(cache.address());
+    let other = block_on(other.start()).unwrap();
+    until("linked", || other.status().ultrapeers == 1);
+    let leaf = seeker()
+        .mode(Mode::Leaf)
+        .udp_cache("localhost.invalid:1")
+        .udp_cache(cache.address().to_string());
+    let leaf = block_on(leaf.start()).unwrap();
+    until("linked with both", || leaf.status().ultrapeers == 2);
+    stop(&[leaf, other, cache]);
+}
+
+#[test]
 fn a_servent_remembers_its_overlay_from_run_to_run() {
     let home = common::directory();
     let ultrapeer = block_on(seeker().mode(Mode::Ultrapeer).start()).unwrap();

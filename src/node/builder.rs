@@ -52,6 +52,7 @@ pub struct Builder {
     listen: Option<SocketAddrV4>,
     shares: Vec<(PathBuf, bool)>,
     peers: Vec<SocketAddr>,
+    udp_caches: Vec<String>,
     downloads: Option<PathBuf>,
     profile: Profile,
     mode: Mode,
@@ -73,6 +74,7 @@ impl Builder {
             listen: None,
             shares: Vec::new(),
             peers: Vec::new(),
+            udp_caches: Vec::new(),
             downloads: None,
             profile: Profile::PUBLIC,
             mode: Mode::Auto,
@@ -117,6 +119,13 @@ impl Builder {
     /// A servent to stay connected to. May be given again.
     pub fn peer(mut self, address: SocketAddr) -> Self {
         self.peers.push(address);
+        self
+    }
+
+    /// A UDP host cache, `HOST:PORT`, to ask for servents when there is hardly anybody left to dial.
+    /// May be given again. In a network with a name none is asked: it would name strangers only.
+    pub fn udp_cache(mut self, name: impl Into<String>) -> Self {
+        self.udp_caches.push(name.into());
         self
     }
 
@@ -334,6 +343,7 @@ impl Builder {
         // Nobody can show by a datagram that it belongs to a closed network.
         if node.0.network.is_none() {
             runtime::spawn_detached(errands::listen(node.clone(), udp.clone()));
+            runtime::spawn_detached(node.clone().keep_caches(self.udp_caches));
         }
         runtime::spawn_detached(errands::run(node.clone(), udp, waiting));
         runtime::spawn_detached(node.clone().keep_time());

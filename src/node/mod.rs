@@ -8,7 +8,7 @@
 //! - `builder`: settings to a running node; `links`: the one port, handshakes, neighbours;
 //! - `errands`: datagrams, and connections that others ask for;
 //! - `gate`: who belongs to the overlay at all;
-//! - `lan`: servents of the local network;
+//! - `lan`: servents of the local network; `caches`: host caches that the user named;
 //! - `memory`: what is remembered from run to run;
 //! - `core`: the servent and its links under one lock; `outbox`: what waits for a neighbour;
 //! - `searches`, `downloads`: what the user asked for, and how far it is; `ledger`: what is kept of
@@ -16,6 +16,7 @@
 //! - `state`: what a node says of itself.
 
 mod builder;
+mod caches;
 mod changes;
 mod core;
 mod downloads;
@@ -399,6 +400,9 @@ impl Inner {
             (Some(why), _) => why,
             (None, true) if self.lan => {
                 "no other servent of this network was heard on the local network".to_owned()
+            }
+            (None, true) if self.core().asks_caches() => {
+                "no servent is known, and no host cache has named one yet".to_owned()
             }
             (None, true) => "no servent is known: name one with --peer or `filbert connect`, \
                 or wait for one to connect"

@@ -28,8 +28,7 @@ impl Servent {
     ) {
         let settings = around.settings;
         // Neither could connect to the other.
-        let firewalled = settings.firewalled || self.is_firewalled();
-        let in_vain = firewalled && query.flags.firewalled();
+        let in_vain = self.is_hidden(settings) && query.flags.firewalled();
         if around.catalogue.is_empty() || in_vain {
             return;
         }
@@ -68,7 +67,7 @@ impl Servent {
     fn trailer(&self, settings: &Settings) -> Trailer {
         let trailer = Trailer {
             vendor: VENDOR,
-            push: Some(settings.firewalled || self.is_firewalled()),
+            push: Some(self.is_hidden(settings)),
             ..Trailer::default()
         };
         let trailer = match settings.tls {

@@ -154,6 +154,15 @@ pub struct Limits {
     pub failures: u8,
     /// How long ago a servent may have been heard of to be recommended to others.
     pub recommended_age: Duration,
+    /// UDP host caches that are remembered.
+    pub udp_caches: usize,
+    /// How long the answer of one is waited for; only then another is asked (protocol §12.2).
+    pub cache_patience: Duration,
+    /// Pause before one that answered, or was asked three times in vain, is asked again (protocol
+    /// §12.2); it doubles as long as nothing new comes of it.
+    pub cache_retry: Duration,
+    /// The longest that it grows to.
+    pub cache_retry_most: Duration,
 
     /// Pongs remembered for each distance (protocol §18).
     pub pongs_per_hop: usize,
@@ -334,6 +343,10 @@ impl Default for Limits {
             private_retry_most: Duration::from_secs(60),
             failures: 3,
             recommended_age: Duration::from_secs(60 * 60),
+            udp_caches: 32,
+            cache_patience: Duration::from_secs(20),
+            cache_retry: Duration::from_secs(180),
+            cache_retry_most: Duration::from_secs(60 * 60),
 
             pongs_per_hop: 50,
             pongs_per_ping: 10,

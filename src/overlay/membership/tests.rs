@@ -10,12 +10,15 @@ use rand_pcg::Pcg64Mcg;
 use super::*;
 use crate::overlay::catalogue::Nothing;
 use crate::overlay::slots::{Admission, Caller};
+use crate::overlay::stats::Drop;
 use crate::overlay::{
     Input, Link, Output, Profile, Recipients, Stats, Surroundings, dynamic_query,
 };
 use crate::wire::datagram::Datagram;
 use crate::wire::handshake::Greeting;
-use crate::wire::{Descriptor, Guid};
+use crate::wire::ping::Ping;
+use crate::wire::pong::HostWish;
+use crate::wire::{Descriptor, Guid, Header, Kind};
 
 /// Milliseconds between two looks at the world.
 const STEP: u64 = 100;
@@ -42,6 +45,8 @@ struct Town {
     stats: Stats,
     millis: u64,
     issued: u32,
+    /// Datagrams sent.
+    datagrams: usize,
     /// What servents want done, in order.
     wishes: VecDeque<(usize, Output)>,
 }
@@ -55,6 +60,7 @@ impl Town {
             stats: Stats::default(),
             millis: 0,
             issued: 0,
+            datagrams: 0,
             wishes: VecDeque::new(),
         }
     }
@@ -100,6 +106,14 @@ impl Town {
         let citizen = &mut self.citizens[who];
         let member = citizen.servent.membership_mut().unwrap();
         member.hear(at(self.millis), address, &citizen.settings);
+    }
+
+    /// Names one servent to another as a host cache.
+    fn know_cache(&mut self, who: usize, cache: usize) {
+        let address = self.address(cache);
+        let citizen = &mut self.citizens[who];
+        let member = citizen.servent.membership_mut().unwrap();
+        member.know_cache(at(self.millis), address, &citizen.settings);
     }
 
     fn address(&self, who: usize) -> SocketAddr {
@@ -181,6 +195,7 @@ impl Town {
                     descriptor,
                     deflate,
                 } => {
+                    self.datagrams += 1;
                     let datagram = Datagram {
                         descriptor,
                         inflates: false,
@@ -462,4 +477,90 @@ fn those_who_lose_their_ultrapeers_elect_others() {
     assert!(town.is_connected());
     town.check_tiers(1);
     assert!(town.count(Role::Leaf) > town.count(Role::Ultrapeer));
+}
+
+#[test]
+fn one_who_knows_nobody_asks_a_host_cache_and_finds_all() {
+    let mut town = Town::new(Ground::Public, 1);
+    let cache = town.join(&[]);
+    for _ in 0..4 {
+        town.join(&[cache]);
+    }
+    town.run(30_000);
+    assert!(town.is_connected());
+    let newcomer = town.join(&[]);
+    town.know_cache(newcomer, cache);
+    town.run(2_000);
+    assert!(town.is_connected(), "within two seconds");
+    let member = town.citizens[newcomer].servent.membership().unwrap();
+    assert!(member.hosts().len() >= 2, "more than the cache itself");
+}
+
+#[test]
+fn a_host_cache_that_answers_nothing_is_not_pressed() {
+    let mut town = Town::new(Ground::Public, 1);
+    let nobody = town.join(&[]);
+    town.leave(nobody);
+    let alone = town.join(&[]);
+    town.know_cache(alone, nobody);
+    town.run(600_000);
+    assert_eq!(town.datagrams, 5, "in ten minutes");
+    let from = town.address(nobody);
+    let before = town.stats.dropped(Drop::NoRoute);
+    let pong = Descriptor {
+        header: Header {
+            guid: Guid::from_bytes([7; 16]),
+            kind: Kind::Pong,
+            ttl: 1,
+            hops: 0,
+        },
+        payload: bytes::Bytes::from_static(&[1; 14]),
+    };
+    let bytes = &pong.encode().unwrap();
+    town.enter(alone, Input::Datagram { from, bytes });
+    assert_eq!(town.stats.dropped(Drop::NoRoute), before + 1);
+    let member = town.citizens[alone].servent.membership().unwrap();
+    assert!(member.hosts().is_empty(), "nobody asked for it");
+}
+
+#[test]
+fn who_asks_by_datagram_is_told_of_those_with_places_first() {
+    let mut town = Town::new(Ground::Public, 1);
+    let told = town.join(&[]);
+    for n in 0..40 {
+        let full = n % 2 == 0;
+        let pong = crate::wire::pong::Pong {
+            port: 6346,
+            ip: Ipv4Addr::new(20, n, 0, 1),
+            files: 0,
+            kibibytes: 8,
+            extensions: crate::wire::ggep::Extensions::default(),
+        };
+        let pong = pong.with_slots(crate::wire::pong::Slots::new(usize::from(!full), 1));
+        let member = town.citizens[told].servent.membership_mut().unwrap();
+        let limits = Limits::default();
+        member
+            .hosts
+            .hear_pong(at(0), Ground::Public, &pong, &limits);
+    }
+    let from = "20.1.0.1:6346".parse().unwrap();
+    let header = Header {
+        guid: Guid::from_bytes([7; 16]),
+        kind: Kind::Ping,
+        ttl: 1,
+        hops: 0,
+    };
+    let payload = Ping::default().with_host_wish(HostWish::default()).encode();
+    let bytes = &Descriptor { header, payload }.encode().unwrap();
+    town.enter(told, Input::Datagram { from, bytes });
+    let Some((_, Output::Datagram { descriptor, .. })) = town.wishes.pop_back() else {
+        panic!("no answer");
+    };
+    let pong = crate::wire::pong::Pong::decode(&descriptor.payload).unwrap();
+    let told: Vec<_> = pong.hosts(99).map(|host| host.ip().octets()[1]).collect();
+    assert!((28..=30).contains(&told.len()), "{told:?}");
+    assert!(!told.contains(&1), "not the asker");
+    let full = told.iter().position(|n| n % 2 == 0).unwrap();
+    assert!(told[..full].len() >= 8 && told[full..].iter().all(|n| n % 2 == 0));
+    assert!(descriptor.payload.len() < 300, "no amplifier");
 }

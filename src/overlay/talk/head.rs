@@ -116,7 +116,7 @@ impl Servent {
             false => Holding::Complete,
         };
         HeadPong {
-            firewalled: self.is_firewalled(),
+            firewalled: self.is_hidden(around.settings),
             tls: around.settings.tls,
             vendor: Some(VENDOR),
             ..HeadPong::new(ping.version, holding)

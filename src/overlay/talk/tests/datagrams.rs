@@ -183,3 +183,36 @@ fn crawlers_and_the_curious_are_told_what_they_ask_seldom() {
     assert_eq!(reply.received.seconds, 1_239);
     assert_eq!(Stamp::pair_of(muid), (asked, reply.received));
 }
+
+#[test]
+fn who_cannot_be_connected_to_says_so_everywhere() {
+    let mut bench = firewalled(Role::Ultrapeer);
+    let out = bench.datagram("203.0.113.9:6346", Kind::Ping, 1, Bytes::new());
+    let [Output::Datagram { descriptor, .. }] = &out[..] else {
+        panic!("{out:?}");
+    };
+    let slots = Pong::decode(&descriptor.payload).unwrap().slots().unwrap();
+    assert_eq!((slots.leaves, slots.ultrapeers), (0, 0), "no places");
+    let query = Query::keywords("linux iso").unwrap();
+    let search = |bench: &mut Bench| {
+        let out = bench.handle(Input::Search {
+            id: SearchId(1),
+            query: &query,
+            ttl: Some(2),
+        });
+        let sent = out.iter().find_map(|output| match output {
+            Output::Send { descriptor, .. } if descriptor.header.kind == Kind::Query => {
+                Some(Query::decode(&descriptor.payload).unwrap())
+            }
+            _ => None,
+        });
+        sent.unwrap().flags.firewalled()
+    };
+    assert!(search(&mut bench));
+    bench.handle(Input::Reached {
+        from: "203.0.113.9:50000".parse().unwrap(),
+    });
+    assert!(!search(&mut bench), "somebody came");
+    bench.settings.firewalled = true;
+    assert!(search(&mut bench), "its owner knows better");
+}
