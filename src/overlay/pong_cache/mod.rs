@@ -134,8 +134,7 @@ impl PongCache {
         self.groups[0].retain(|cached| cached.from != link);
     }
 
-    /// Answers a ping. `places` says whether we would take another neighbour; `max_ttl` is the
-    /// profile's.
+    /// Answers a ping: an ultrapeer from what it heard, a leaf with its own pong only.
     ///
     /// # Errors
     /// The reason to drop it.
@@ -163,6 +162,8 @@ impl PongCache {
                     answer.pongs = self.direct_ultrapeers(place, header);
                 }
             }
+            // A leaf passes nothing on; gtk-gnutella closes the link of one that does (414).
+            _ if situation.role == Role::Leaf => {}
             _ => {
                 let known = &mut self.links[place];
                 let first = known.ping.is_none();
@@ -236,7 +237,11 @@ impl PongCache {
         if !known.talker.caches && !rng.random_ratio(1, OLD) {
             return Ok(Vec::new());
         }
-        let copies = self.demultiplex(&cached, situation);
+        let copies = match situation.role {
+            Role::Ultrapeer => self.demultiplex(&cached, situation),
+            // Whoever asked for more asked the ultrapeer that it was.
+            Role::Leaf => Vec::new(),
+        };
         for group in &mut self.groups {
             group.retain(|old| old.address != address);
         }

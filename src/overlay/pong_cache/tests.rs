@@ -210,6 +210,28 @@ fn late_pongs_go_to_whoever_still_wants_some() {
 }
 
 #[test]
+fn a_leaf_says_nothing_of_others() {
+    let mut stage = Stage::new(&[MODERN, MODERN]);
+    stage.pong(0, 0, 0, &from(2)).unwrap();
+    assert_eq!(stage.ping(0, 1, 4, 0).unwrap().pongs.len(), 1);
+    assert_eq!(stage.pong(0, 0, 0, &from(3)).unwrap().len(), 1);
+    stage.role = Role::Leaf;
+    assert_eq!(
+        stage.pong(0, 0, 0, &from(4)),
+        Ok(Vec::new()),
+        "still wanted"
+    );
+    assert_eq!(stage.cache.len(), 3, "but worth knowing");
+    for (secs, ttl, hops) in [(0, 4, 0), (5, 4, 0), (9, 3, 1), (10, 2, 0), (10, 1, 0)] {
+        let own = Answer {
+            own: true,
+            ..Answer::default()
+        };
+        assert_eq!(stage.ping(secs, 1, ttl, hops), Ok(own));
+    }
+}
+
+#[test]
 fn pongs_die_with_the_life_of_the_cache_or_with_their_link() {
     let mut stage = Stage::new(&[MODERN, MODERN]);
     stage.pong(0, 0, 0, &from(2)).unwrap();
@@ -217,9 +239,11 @@ fn pongs_die_with_the_life_of_the_cache_or_with_their_link() {
     assert_eq!(whom(&stage.ping(20, 1, 4, 0).unwrap().pongs), [(3, 2, 2)]);
     stage.role = Role::Leaf;
     stage.pong(100, 0, 0, &from(4)).unwrap();
-    assert_eq!(whom(&stage.ping(110, 1, 4, 0).unwrap().pongs).len(), 2);
+    assert_eq!(stage.cache.len(), 2, "a leaf remembers longer");
     stage.cache.closed(Link(0));
-    assert_eq!(whom(&stage.ping(120, 1, 4, 0).unwrap().pongs), [(3, 2, 2)]);
+    assert_eq!(stage.cache.len(), 1, "what it said of itself went with it");
+    stage.pong(130, 1, 0, &from(5)).unwrap();
+    assert_eq!(stage.cache.len(), 1, "and the other was too old");
 }
 
 #[test]

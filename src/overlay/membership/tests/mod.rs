@@ -182,7 +182,14 @@ impl Town {
                 Output::Send {
                     to: Recipients::One(link),
                     descriptor,
-                } => self.carry(who, link, &descriptor),
+                } => {
+                    let leaf = self.citizens[who].servent.role() == Role::Leaf;
+                    assert!(
+                        !leaf || descriptor.header.hops == 0,
+                        "a leaf relays nothing"
+                    );
+                    self.carry(who, link, &descriptor);
+                }
                 Output::Close { link, .. } => self.unlink(who, link),
                 Output::Dial { address, .. } => self.dial(who, address),
                 Output::Role(_) => self.citizens[who].changed = self.millis,

@@ -172,3 +172,47 @@ fn an_ultrapeer_asks_a_leaf_that_guides() {
     let reason = crate::overlay::dynamic_query::Reason::LeafStop;
     assert_eq!(bench.stats.dynamic.finished_by(reason), 1);
 }
+
+#[test]
+fn a_leaf_relays_nothing() {
+    let mut bench = Bench::new(Role::Leaf);
+    for link in 1..=3 {
+        bench.join(link, Role::Ultrapeer, &[]);
+    }
+    let pong = Pong {
+        port: 6346,
+        ip: [192, 0, 2, 9].into(),
+        files: 1,
+        kibibytes: 8,
+        extensions: Extensions::new(),
+    };
+    let received = [
+        (1, Kind::Query, 1, query()),
+        // As if it came for the query of the first neighbour.
+        (2, Kind::QueryHit, 1, hit(9)),
+        (2, Kind::Push, 2, push(9, "192.0.2.9:6346")),
+        (2, Kind::Push, 3, push(1, "192.0.2.9:6346")),
+        (1, Kind::Ping, 4, Ping::default().encode()),
+        (2, Kind::Pong, 4, pong.encode()),
+        (1, Kind::Ping, 5, Ping::default().encode()),
+    ];
+    let mut answers = Vec::new();
+    for (link, kind, n, payload) in received {
+        for output in bench.receive(link, header(kind, n, 3, 0), &payload) {
+            let Output::Send { to, descriptor } = output else {
+                panic!("{output:?}");
+            };
+            assert_eq!(
+                (to, descriptor.header.hops),
+                (Recipients::One(Link(link)), 0)
+            );
+            answers.push((kind, descriptor.header.kind));
+        }
+    }
+    let own = [
+        (Kind::Query, Kind::QueryHit),
+        (Kind::Ping, Kind::Pong),
+        (Kind::Ping, Kind::Pong),
+    ];
+    assert_eq!(answers, own);
+}
