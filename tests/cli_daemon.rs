@@ -247,6 +247,23 @@ fn search_and_get_work_without_a_daemon() {
 }
 
 #[test]
+fn a_servent_told_of_nobody_asks_the_host_cache_of_its_settings() {
+    let directory = common::directory();
+    let (holder, _seeker) = pair(directory.path(), &[("hazel song.ogg", b"hazel")]);
+    let alone = directory.path().join("alone");
+    let settings = format!("[hosts]\nudp_caches = [\"{}\"]\n", holder.address());
+    write(&alone, "filbert.toml", settings.as_bytes());
+    let search = filbert(&alone, &["search", "hazel", "--limit", "1", "--json"])
+        .output()
+        .unwrap();
+    assert_eq!(search.status.code(), Some(0), "{}", text(&search.stderr));
+    let daemon = Daemon::start(&alone, &[]);
+    until("the daemon has a neighbour", || {
+        daemon.json(&["status"])["connected"] == true
+    });
+}
+
+#[test]
 fn the_exit_status_tells_what_was_missing() {
     let directory = common::directory();
     let (_holder, seeker) = pair(directory.path(), &[("hazel song.ogg", b"hazel")]);

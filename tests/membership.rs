@@ -93,6 +93,33 @@ fn a_servent_remembers_its_overlay_from_run_to_run() {
 }
 
 #[test]
+fn who_names_its_packets_is_answered_in_kind_and_gnutella_2_alone_is_refused() {
+    let node = block_on(seeker().mode(Mode::Ultrapeer).start()).unwrap();
+    let shake = |accept: &str| {
+        let mut caller = Probe::dial(node.address());
+        let hello = format!(
+            "GNUTELLA CONNECT/0.6\r\nUser-Agent: probe/1\r\nX-Ultrapeer: False\r\n{accept}\r\n\r\n"
+        );
+        caller.say(hello.as_bytes());
+        caller.block()
+    };
+    let both = "Accept: application/x-gnutella-packets,application/x-gnutella2";
+    let answer = shake(both);
+    assert!(answer.starts_with("GNUTELLA/0.6 200 OK\r\n"), "{answer}");
+    for line in ["Accept", "Content-Type"] {
+        let line = format!("\r\n{line}: application/x-gnutella-packets\r\n");
+        assert!(answer.contains(&line), "{answer}");
+    }
+    let answer = shake("Accept: application/x-gnutella2");
+    assert!(answer.starts_with("GNUTELLA/0.6 406 "), "{answer}");
+    let answer = shake("FP-Auth-Challenge: x");
+    assert!(answer.starts_with("GNUTELLA/0.6 403 "), "{answer}");
+    let answer = shake("X-Requeries: False");
+    assert!(!answer.contains("Content-Type"), "{answer}");
+    stop(&[node]);
+}
+
+#[test]
 fn a_crawler_is_told_of_the_neighbours_and_let_go() {
     let ultrapeer = block_on(seeker().mode(Mode::Ultrapeer).start()).unwrap();
     let leaf = seeker().mode(Mode::Leaf).peer(ultrapeer.address());

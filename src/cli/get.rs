@@ -65,7 +65,7 @@ async fn fetch(
             return Err(Failure::new(Exit::NotReachable, message));
         }
         // Without a neighbour it may still reach a source that the target itself names.
-        if !arguments.joining.is_hopeless() {
+        if !session.is_hopeless() {
             session.connected(PATIENCE).await?;
         }
     }

@@ -7,7 +7,7 @@
 //!
 //! - `builder`: settings to a running node; `links`: the one port, handshakes, neighbours;
 //! - `errands`: datagrams, and connections that others ask for;
-//! - `gate`: who belongs to the overlay at all;
+//! - `gate`: who belongs to the overlay at all; `push_proxy`: who asks us to hand on a push;
 //! - `lan`: servents of the local network; `caches`: host caches that the user named;
 //! - `memory`: what is remembered from run to run;
 //! - `core`: the servent and its links under one lock; `outbox`: what waits for a neighbour;
@@ -32,6 +32,7 @@ mod ledger;
 mod links;
 mod memory;
 mod outbox;
+mod push_proxy;
 mod search;
 mod searches;
 pub mod state;
@@ -330,7 +331,7 @@ impl Node {
             {
                 return;
             }
-            let due = self.0.core().tick();
+            let due = self.0.core().tick(self.0.uploads.free());
             if due.ended {
                 self.0.found.notify();
             }

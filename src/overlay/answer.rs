@@ -76,6 +76,7 @@ impl Servent {
         let trailer = Trailer {
             vendor: VENDOR,
             push: Some(self.is_hidden(settings)),
+            busy: self.upload_slots().map(|free| free == 0),
             ..Trailer::default()
         };
         let trailer = match settings.tls {

@@ -198,6 +198,9 @@ pub struct Limits {
     pub pushes_per_host: u8,
     /// See [`pushes_per_host`](Self::pushes_per_host).
     pub push_window: Duration,
+    /// Pushes that are handed on for one address of the public network which asks for it by HTTP, in
+    /// [`push_window`](Self::push_window) (protocol §6.4).
+    pub push_requests_per_host: u8,
     /// How often we try to reach one address for somebody, in
     /// [`connect_back_window`](Self::connect_back_window) (protocol §13.6).
     pub connect_backs: u8,
@@ -364,6 +367,7 @@ impl Default for Limits {
             push_routes: 20_000,
             pushes_per_host: 5,
             push_window: Duration::from_secs(30),
+            push_requests_per_host: 10,
             connect_backs: 5,
             connect_back_window: Duration::from_secs(600),
             reach_again: Duration::from_secs(20 * 60),

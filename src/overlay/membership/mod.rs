@@ -52,6 +52,8 @@ pub struct Standing {
     pub average_uptime: Option<Duration>,
     /// Upload bandwidth in KiB/s, where it was measured.
     pub bandwidth: Option<u32>,
+    /// Upload slots that are free, where that is known.
+    pub upload_slots: Option<usize>,
     /// File descriptors that are free.
     pub descriptors: usize,
 }
@@ -170,6 +172,11 @@ impl Membership {
         Some(u32::try_from(seconds).unwrap_or(u32::MAX))
     }
 
+    /// How many upload slots are free, where that is known.
+    pub(in crate::overlay) const fn upload_slots(&self) -> Option<usize> {
+        self.standing.upload_slots
+    }
+
     /// When a tick is to be handed in next, if ever.
     pub(super) const fn deadline(&self) -> Option<Instant> {
         self.due
@@ -208,6 +215,7 @@ impl Default for Standing {
         Self {
             average_uptime: None,
             bandwidth: None,
+            upload_slots: None,
             descriptors: usize::MAX,
         }
     }

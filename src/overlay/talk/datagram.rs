@@ -104,23 +104,18 @@ impl Servent {
         sent: Sent<'_>,
         around: &mut Surroundings<'_>,
     ) -> Result<(), Drop> {
-        if !around.settings.ground.admits(sent.from) {
-            return Err(Drop::Unusable);
-        }
         match sent.header.kind {
-            Kind::Ping => self.pinged(now, sent, around),
+            // Who was asked may be anywhere.
             Kind::Pong => self.pong_by_datagram(now, sent.from, sent.header, sent.payload, around),
+            _ if !around.settings.ground.admits(sent.from) => Err(Drop::Unusable),
+            Kind::Ping => self.pinged(now, sent, around),
             Kind::Push => {
                 // It has come no link yet, whatever it says (protocol §1.7).
                 let ttl = around.settings.profile.max_ttl;
                 let onward = Onward { ttl, hops: 0 };
-                self.take_push(
-                    now,
-                    From::Datagram,
-                    (sent.header, onward),
-                    sent.payload,
-                    around,
-                )
+                let push = (sent.header, onward);
+                self.take_push(now, From::Stranger, push, sent.payload, around)
+                    .map(drop)
             }
             Kind::Vendor { .. } => self.vendor_datagram(now, sent, around),
             // Queries only of those who do GUESS, hits only of those who asked out of band.

@@ -1,5 +1,8 @@
 //! Servents that find each other: whole ones, in virtual time, over links without delay.
 
+mod hidden;
+mod strangers;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
@@ -10,15 +13,12 @@ use rand_pcg::Pcg64Mcg;
 use super::*;
 use crate::overlay::catalogue::Nothing;
 use crate::overlay::slots::{Admission, Caller};
-use crate::overlay::stats::Drop;
 use crate::overlay::{
     Input, Link, Output, Profile, Recipients, Stats, Surroundings, dynamic_query,
 };
 use crate::wire::datagram::Datagram;
 use crate::wire::handshake::Greeting;
-use crate::wire::ping::Ping;
-use crate::wire::pong::HostWish;
-use crate::wire::{Descriptor, Guid, Header, Kind};
+use crate::wire::{Descriptor, Guid};
 
 /// Milliseconds between two looks at the world.
 const STEP: u64 = 100;
@@ -31,6 +31,8 @@ struct Citizen {
     servent: Servent,
     settings: Settings,
     alive: bool,
+    /// Nobody can connect to it, nor send it datagrams.
+    hidden: bool,
     /// When its role last changed, in milliseconds.
     changed: u64,
     /// Its links: whose, and which at the far end.
@@ -91,6 +93,7 @@ impl Town {
             servent,
             settings,
             alive: true,
+            hidden: false,
             changed: 0,
             links: Vec::new(),
         });
@@ -251,7 +254,8 @@ impl Town {
     /// Who lives at an address.
     fn resident(&self, address: SocketAddr) -> Option<usize> {
         let there = |citizen: &Citizen| {
-            citizen.alive && SocketAddr::V4(citizen.settings.address) == address
+            let reached = citizen.alive && !citizen.hidden;
+            reached && SocketAddr::V4(citizen.settings.address) == address
         };
         self.citizens.iter().position(there)
     }
@@ -477,90 +481,4 @@ fn those_who_lose_their_ultrapeers_elect_others() {
     assert!(town.is_connected());
     town.check_tiers(1);
     assert!(town.count(Role::Leaf) > town.count(Role::Ultrapeer));
-}
-
-#[test]
-fn one_who_knows_nobody_asks_a_host_cache_and_finds_all() {
-    let mut town = Town::new(Ground::Public, 1);
-    let cache = town.join(&[]);
-    for _ in 0..4 {
-        town.join(&[cache]);
-    }
-    town.run(30_000);
-    assert!(town.is_connected());
-    let newcomer = town.join(&[]);
-    town.know_cache(newcomer, cache);
-    town.run(2_000);
-    assert!(town.is_connected(), "within two seconds");
-    let member = town.citizens[newcomer].servent.membership().unwrap();
-    assert!(member.hosts().len() >= 2, "more than the cache itself");
-}
-
-#[test]
-fn a_host_cache_that_answers_nothing_is_not_pressed() {
-    let mut town = Town::new(Ground::Public, 1);
-    let nobody = town.join(&[]);
-    town.leave(nobody);
-    let alone = town.join(&[]);
-    town.know_cache(alone, nobody);
-    town.run(600_000);
-    assert_eq!(town.datagrams, 5, "in ten minutes");
-    let from = town.address(nobody);
-    let before = town.stats.dropped(Drop::NoRoute);
-    let pong = Descriptor {
-        header: Header {
-            guid: Guid::from_bytes([7; 16]),
-            kind: Kind::Pong,
-            ttl: 1,
-            hops: 0,
-        },
-        payload: bytes::Bytes::from_static(&[1; 14]),
-    };
-    let bytes = &pong.encode().unwrap();
-    town.enter(alone, Input::Datagram { from, bytes });
-    assert_eq!(town.stats.dropped(Drop::NoRoute), before + 1);
-    let member = town.citizens[alone].servent.membership().unwrap();
-    assert!(member.hosts().is_empty(), "nobody asked for it");
-}
-
-#[test]
-fn who_asks_by_datagram_is_told_of_those_with_places_first() {
-    let mut town = Town::new(Ground::Public, 1);
-    let told = town.join(&[]);
-    for n in 0..40 {
-        let full = n % 2 == 0;
-        let pong = crate::wire::pong::Pong {
-            port: 6346,
-            ip: Ipv4Addr::new(20, n, 0, 1),
-            files: 0,
-            kibibytes: 8,
-            extensions: crate::wire::ggep::Extensions::default(),
-        };
-        let pong = pong.with_slots(crate::wire::pong::Slots::new(usize::from(!full), 1));
-        let member = town.citizens[told].servent.membership_mut().unwrap();
-        let limits = Limits::default();
-        member
-            .hosts
-            .hear_pong(at(0), Ground::Public, &pong, &limits);
-    }
-    let from = "20.1.0.1:6346".parse().unwrap();
-    let header = Header {
-        guid: Guid::from_bytes([7; 16]),
-        kind: Kind::Ping,
-        ttl: 1,
-        hops: 0,
-    };
-    let payload = Ping::default().with_host_wish(HostWish::default()).encode();
-    let bytes = &Descriptor { header, payload }.encode().unwrap();
-    town.enter(told, Input::Datagram { from, bytes });
-    let Some((_, Output::Datagram { descriptor, .. })) = town.wishes.pop_back() else {
-        panic!("no answer");
-    };
-    let pong = crate::wire::pong::Pong::decode(&descriptor.payload).unwrap();
-    let told: Vec<_> = pong.hosts(99).map(|host| host.ip().octets()[1]).collect();
-    assert!((28..=30).contains(&told.len()), "{told:?}");
-    assert!(!told.contains(&1), "not the asker");
-    let full = told.iter().position(|n| n % 2 == 0).unwrap();
-    assert!(told[..full].len() >= 8 && told[full..].iter().all(|n| n % 2 == 0));
-    assert!(descriptor.payload.len() < 300, "no amplifier");
 }
