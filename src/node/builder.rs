@@ -10,7 +10,7 @@ use rand::RngExt;
 
 use super::changes::Changes;
 use super::core::Core;
-use super::downloads::Downloads;
+use super::downloads::{Allowance, DownloadLimits, Downloads};
 use super::error::Error;
 use super::ground::{Advertised, is_private};
 use super::searches::{SearchLimits, Searches};
@@ -63,6 +63,7 @@ pub struct Builder {
     #[cfg(feature = "tls")]
     encryption: Option<Encryption>,
     search_limits: SearchLimits,
+    download_limits: DownloadLimits,
     limits: overlay::limits::Limits,
 }
 
@@ -84,6 +85,7 @@ impl Builder {
             #[cfg(feature = "tls")]
             encryption: None,
             search_limits: SearchLimits::default(),
+            download_limits: DownloadLimits::default(),
             limits: overlay::limits::Limits::default(),
         }
     }
@@ -193,6 +195,12 @@ impl Builder {
         self
     }
 
+    /// What its downloads may take; without it the defaults.
+    pub const fn download_limits(mut self, limits: DownloadLimits) -> Self {
+        self.download_limits = limits;
+        self
+    }
+
     /// Starts the node: opens its home, listens, and begins to hash what it shares.
     ///
     /// # Errors
@@ -215,6 +223,7 @@ impl Builder {
             identity,
             hosts,
             uptime,
+            last_download,
             temporary,
         } = prepared;
         let store = Arc::new(store);
@@ -304,7 +313,13 @@ impl Builder {
             incomplete_directory: incomplete,
             dial_from: (!ip.is_unspecified()).then_some(IpAddr::V4(ip)),
             core: Mutex::new(core),
-            downloads: Mutex::new(Downloads::default()),
+            downloads: Mutex::new(Downloads::new(
+                last_download,
+                self.download_limits.active.max(1),
+            )),
+            downloads_busy: AtomicU64::new(0),
+            keeping: Mutex::default(),
+            allowance: Mutex::new(Allowance::new(Instant::now())),
             uploads: Arc::new(Uploads::new(
                 Arc::clone(&library),
                 upload::Limits::default(),
@@ -386,6 +401,7 @@ struct Prepared {
     identity: Identity,
     hosts: Vec<Host>,
     uptime: Option<Uptime>,
+    last_download: u64,
     temporary: Option<Temporary>,
 }
 
@@ -436,6 +452,7 @@ fn prepare(
     let guid = store.servent_guid()?;
     let port = store.port()?;
     let (hosts, uptime) = (store.hosts()?, store.uptime()?);
+    let last_download = store.last_download()?;
     #[cfg(feature = "tls")]
     let identity = super::identity::load(&home)?;
     let downloads = downloads.unwrap_or_else(|| home.join("downloads"));
@@ -452,6 +469,7 @@ fn prepare(
         identity,
         hosts,
         uptime,
+        last_download,
         temporary,
     })
 }
