@@ -10,7 +10,7 @@ use rand::RngExt;
 
 use super::changes::Changes;
 use super::core::Core;
-use super::downloads::Downloads;
+use super::downloads::{Allowance, DownloadLimits, Downloads};
 use super::error::Error;
 use super::ground::{Advertised, is_private};
 use super::searches::{SearchLimits, Searches};
@@ -64,6 +64,7 @@ pub struct Builder {
     #[cfg(feature = "tls")]
     encryption: Option<Encryption>,
     search_limits: SearchLimits,
+    download_limits: DownloadLimits,
     limits: overlay::limits::Limits,
 }
 
@@ -86,6 +87,7 @@ impl Builder {
             #[cfg(feature = "tls")]
             encryption: None,
             search_limits: SearchLimits::default(),
+            download_limits: DownloadLimits::default(),
             limits: overlay::limits::Limits::default(),
         }
     }
@@ -202,6 +204,12 @@ impl Builder {
         self
     }
 
+    /// What its downloads may take; without it the defaults.
+    pub const fn download_limits(mut self, limits: DownloadLimits) -> Self {
+        self.download_limits = limits;
+        self
+    }
+
     /// Starts the node: opens its home, listens, and begins to hash what it shares.
     ///
     /// # Errors
@@ -224,6 +232,7 @@ impl Builder {
             identity,
             hosts,
             uptime,
+            last_download,
             temporary,
         } = prepared;
         let store = Arc::new(store);
@@ -313,7 +322,13 @@ impl Builder {
             incomplete_directory: incomplete,
             dial_from: (!ip.is_unspecified()).then_some(IpAddr::V4(ip)),
             core: Mutex::new(core),
-            downloads: Mutex::new(Downloads::default()),
+            downloads: Mutex::new(Downloads::new(
+                last_download,
+                self.download_limits.active.max(1),
+            )),
+            downloads_busy: AtomicU64::new(0),
+            keeping: Mutex::default(),
+            allowance: Mutex::new(Allowance::new(Instant::now())),
             uploads: Arc::new(Uploads::new(
                 Arc::clone(&library),
                 upload::Limits::default(),
@@ -396,6 +411,7 @@ struct Prepared {
     identity: Identity,
     hosts: Vec<Host>,
     uptime: Option<Uptime>,
+    last_download: u64,
     temporary: Option<Temporary>,
 }
 
@@ -446,6 +462,7 @@ fn prepare(
     let guid = store.servent_guid()?;
     let port = store.port()?;
     let (hosts, uptime) = (store.hosts()?, store.uptime()?);
+    let last_download = store.last_download()?;
     #[cfg(feature = "tls")]
     let identity = super::identity::load(&home)?;
     let downloads = downloads.unwrap_or_else(|| home.join("downloads"));
@@ -462,6 +479,7 @@ fn prepare(
         identity,
         hosts,
         uptime,
+        last_download,
         temporary,
     })
 }

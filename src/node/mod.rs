@@ -52,7 +52,7 @@ use futures::future::{self, Either, FutureExt};
 #[cfg(feature = "tls")]
 pub use builder::Encryption;
 pub use builder::{Builder, PORT};
-pub use downloads::Target;
+pub use downloads::{DownloadLimits, Target};
 pub use error::Error;
 pub use search::Search;
 pub use searches::{Hit, SearchLimits};
@@ -66,7 +66,7 @@ pub use crate::overlay::{Mode, Profile, Reachability};
 use self::builder::Temporary;
 use self::changes::Changes;
 use self::core::Core;
-use self::downloads::Downloads;
+use self::downloads::{Allowance, Downloads};
 use self::state::{DownloadPhase, Peer, Role, Status};
 use self::stop::Stop;
 use crate::library::Library;
@@ -100,6 +100,12 @@ struct Inner {
     dial_from: Option<IpAddr>,
     core: Mutex<Core>,
     downloads: Mutex<Downloads>,
+    /// Things under way for downloads.
+    downloads_busy: AtomicU64,
+    /// Held while a download is written down.
+    keeping: Mutex<()>,
+    /// Searches that downloads may begin by themselves.
+    allowance: Mutex<Allowance>,
     uploads: Arc<Uploads>,
     library: Arc<Library>,
     store: Arc<Store>,
@@ -250,8 +256,12 @@ impl Node {
             files: shares.iter().map(|share| share.files).sum(),
             bytes: shares.iter().map(|share| share.bytes).sum(),
             hashed: shares.iter().map(|share| share.hashed).sum(),
-            downloads_active: count(|phase| !phase.is_over()),
-            downloads_queued: 0,
+            downloads_active: count(|phase| {
+                matches!(phase, DownloadPhase::Searching | DownloadPhase::Active)
+            }),
+            downloads_queued: count(|phase| {
+                matches!(phase, DownloadPhase::Queued | DownloadPhase::Waiting)
+            }),
             downloads_done: count(|phase| phase == DownloadPhase::Done),
             uploads_active: self.0.uploads.active(),
             uptime: self.0.started.elapsed(),
@@ -309,6 +319,7 @@ impl Node {
         self.0
             .when(&self.0.links_changed, PARTING, gone, |gone| *gone)
             .await;
+        self.downloads_ended(PARTING).await;
         self.remember().await;
         self.0.library.stop();
         self.0.shared_changed.notify();
@@ -386,6 +397,16 @@ impl Inner {
 
     fn downloads(&self) -> MutexGuard<'_, Downloads> {
         self.downloads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keeping(&self) -> MutexGuard<'_, ()> {
+        self.keeping.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn allowance(&self) -> MutexGuard<'_, Allowance> {
+        self.allowance
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&[&str]] = &[
     &[trees::TABLE, "DELETE FROM hashes"],
     &[hosts::TABLE],
     &[downloads::TABLE],
+    &[downloads::NUMBERED],
 ];
 
 /// Brings the database to the last version, each step wholly or not at all.
