@@ -176,8 +176,9 @@ pub struct Limits {
     pub pong_life: Duration,
     /// The same by a leaf.
     pub leaf_pong_life: Duration,
-    /// Least time between two pings from an ultrapeer that are answered with cached pongs
-    /// (protocol §3.3); twice as long over a link that is not compressed.
+    /// Least time between two pings from an ultrapeer that are answered with cached pongs, and
+    /// between two of our own as one (protocol §3.3); twice as long over a link that is not
+    /// compressed.
     pub ping_throttle: Duration,
     /// The same for a leaf.
     pub leaf_ping_throttle: Duration,

@@ -233,6 +233,7 @@ impl Servent {
         member.pongs.connected(link, talker);
         member.stir(now);
         if role == Role::Ultrapeer {
+            member.pongs.asked(now, link);
             self.discover(link, around);
         }
     }

@@ -167,9 +167,8 @@ impl PongCache {
             _ => {
                 let known = &mut self.links[place];
                 let first = known.ping.is_none();
-                let early = known
-                    .ping
-                    .is_some_and(|ping| now.since(ping.at) < throttle(&known.talker, limits));
+                let least = throttle(known.talker.role, known.talker.compressed, limits);
+                let early = known.ping.is_some_and(|ping| now.since(ping.at) < least);
                 if early {
                     return Ok(Answer {
                         throttled: true,
@@ -253,8 +252,16 @@ impl PongCache {
         Ok(copies)
     }
 
+    /// A neighbour was pinged with the whole TTL.
+    pub fn asked(&mut self, now: Instant, link: Link) {
+        if let Some(place) = self.place(link) {
+            self.links[place].asked = Some(now);
+        }
+    }
+
     /// Whom to ping now with the whole TTL, where the cache has lived its life: some of the
-    /// ultrapeers, but nobody who is `congested`. [`due`](Self::due) says when.
+    /// ultrapeers, but nobody who is `congested` or would find that too often.
+    /// [`due`](Self::due) says when.
     pub fn refresh<R: Rng + ?Sized>(
         &mut self,
         now: Instant,
@@ -273,9 +280,12 @@ impl PongCache {
             .links
             .iter_mut()
             .filter(|known| {
-                let rested = known.asked.is_none_or(|asked| {
-                    known.talker.caches || now.since(asked) >= situation.limits.old_ping_interval
-                });
+                let least = if known.talker.caches {
+                    throttle(situation.role, known.talker.compressed, situation.limits)
+                } else {
+                    situation.limits.old_ping_interval
+                };
+                let rested = known.asked.is_none_or(|asked| now.since(asked) >= least);
                 known.talker.role == Role::Ultrapeer && rested && !congested(known.link)
             })
             .collect();
@@ -459,16 +469,13 @@ fn life(situation: &Situation<'_>) -> Duration {
     }
 }
 
-fn throttle(talker: &Talker, limits: &Limits) -> Duration {
-    let least = match talker.role {
+/// Least time between two pings for pongs from a servent in this role.
+fn throttle(asker: Role, compressed: bool, limits: &Limits) -> Duration {
+    let least = match asker {
         Role::Ultrapeer => limits.ping_throttle,
         Role::Leaf => limits.leaf_ping_throttle,
     };
-    if talker.compressed {
-        least
-    } else {
-        least.times(2)
-    }
+    if compressed { least } else { least.times(2) }
 }
 
 #[cfg(test)]

@@ -302,6 +302,18 @@ fn a_refresh_asks_a_fifth_of_the_ultrapeers_and_at_least_three() {
     assert_eq!(stage.refresh(45).len(), 3);
 }
 
+#[test]
+fn nobody_is_asked_more_often_than_it_answers() {
+    let mut stage = Stage::new(&[MODERN, MODERN]);
+    stage.cache.asked(at(0), Link(1));
+    assert_eq!(stage.refresh(1), [], "it was asked as it came");
+    assert_eq!(stage.refresh(21), [Link(1)]);
+    stage.role = Role::Leaf;
+    stage.cache.asked(at(100), Link(1));
+    assert_eq!(stage.refresh(141), [], "a leaf may ask once a minute");
+    assert_eq!(stage.refresh(261), [Link(1)]);
+}
+
 proptest! {
     /// Whatever comes, the caps hold.
     #[test]
