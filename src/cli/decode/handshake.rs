@@ -67,6 +67,7 @@ fn meaning(name: &str, value: &str) -> Option<Value> {
         }
         "remote-ip" => json!(said.remote_ip?.to_string()),
         "guid" => json!(said.guid?.to_string()),
+        "x-live-since" => json!(said.live_since?),
         "peers" => list(said.peers)?,
         "leaves" => list(said.leaves)?,
         "x-try-ultrapeers" | "x-try" => list(said.try_ultrapeers)?,
@@ -84,6 +85,11 @@ mod tests {
         for (name, value, expected) in [
             ("x-ultrapeer", "TRUE", json!(true)),
             ("X-Max-TTL", "4", json!(4)),
+            (
+                "X-Live-Since",
+                "Fri, 20 Nov 2026 17:14:17 +0000",
+                json!(1_795_194_857),
+            ),
             ("Node", "192.0.2.1:6346", json!("192.0.2.1:6346")),
             ("Remote-IP", "192.0.2.1:6346", json!("192.0.2.1")),
             (
