@@ -317,7 +317,8 @@ fn handshakes_and_extensions_are_decoded() {
     let block = b"GNUTELLA/0.6 503 Full\r\nUser-Agent: TEST/0.1\r\nX-Try: 192.0.2.1:6346\r\n\r\n";
     let expected = concat!(
         r#"{"line":"GNUTELLA/0.6 503 Full","code":503,"headers":["#,
-        r#"{"name":"User-Agent","value":"TEST/0.1"},{"name":"X-Try","value":"192.0.2.1:6346"}]}"#,
+        r#"{"name":"User-Agent","value":"TEST/0.1"},{"name":"X-Try","value":"192.0.2.1:6346","#,
+        r#""meaning":["192.0.2.1:6346"]}]}"#,
         "\n",
     );
     assert_eq!(

@@ -133,6 +133,7 @@ fn a_crawler_is_told_of_the_neighbours_and_let_go() {
         answer.contains(&format!("Leaves: {}\r\n", leaf.address())),
         "{answer}"
     );
+    assert!(answer.contains("\r\nX-Live-Since: "), "{answer}");
     crawler.say(b"GNUTELLA/0.6 200 OK\r\n\r\n");
     assert!(crawler.next().is_none(), "the connection ends");
     assert_eq!(ultrapeer.peers().len(), 1);

@@ -437,11 +437,21 @@ pub(crate) fn greetings() -> impl Strategy<Value = Greeting> {
         any::<(Option<u8>, Option<u32>)>(),
         (option::of(version.clone()), option::of(version)),
         any::<[bool; 12]>(),
-        option::of(guids()),
+        (option::of(guids()), option::of(0..=253_402_300_799_u64)),
         [0..=40_usize, 0..=40, 0..=20].map(|count| vec(address(), count)),
     )
         .prop_map(
-            |(agent, truths, listen, remote_ip, numbers, versions, said, guid, hosts)| {
+            |(
+                agent,
+                truths,
+                listen,
+                remote_ip,
+                numbers,
+                versions,
+                said,
+                (guid, live_since),
+                hosts,
+            )| {
                 let [peers, leaves, tries] = hosts;
                 let [ultrapeer, ultrapeer_needed, requeries] = truths;
                 let [
@@ -485,6 +495,7 @@ pub(crate) fn greetings() -> impl Strategy<Value = Greeting> {
                     packets: packets.then_some(true),
                     challenges: false,
                     guid,
+                    live_since,
                     peers,
                     leaves,
                     try_ultrapeers: tries,

@@ -16,6 +16,7 @@ use crate::overlay::pong_cache::Talker;
 use crate::overlay::role::Role;
 use crate::overlay::settings::{AGENT, Settings};
 use crate::overlay::slots::{Admission, Caller, Refusal, Us};
+use crate::overlay::time::Duration;
 use crate::overlay::{Acquaintance, Instant, Link, Output, Servent, Surroundings, misbehaviour};
 use crate::wire::bye::Bye;
 use crate::wire::handshake::{Greeting, Version};
@@ -55,7 +56,7 @@ impl Servent {
         let listen = SocketAddr::V4(settings.address);
         let ultrapeer = self.role == Role::Ultrapeer;
         if let (Some(member), Some((_, Admission::Crawl))) = (self.membership(), answer) {
-            return member.tell_crawler(ultrapeer);
+            return member.tell_crawler(ultrapeer, settings);
         }
         let needed = |member: &Membership, caller: &Caller<'_>| {
             let limits = &settings.limits;
@@ -85,6 +86,7 @@ impl Servent {
             bye: true,
             tls: settings.tls,
             guid: Some(self.guid),
+            live_since: live_since(settings),
             packets: answer.and_then(|(caller, _)| caller.greeting.packets.map(|_| true)),
             try_ultrapeers: match (self.membership(), answer) {
                 (Some(member), Some((caller, admission))) if tells_others(admission) => {
@@ -294,13 +296,14 @@ impl Membership {
     }
 
     /// What a crawler is told: who is next to us, as far as a block holds it.
-    fn tell_crawler(&self, ultrapeer: bool) -> Greeting {
+    fn tell_crawler(&self, ultrapeer: bool, settings: &Settings) -> Greeting {
         let told = |role| self.slots.addresses(role).take(CRAWLED).collect();
         Greeting {
             agent: Some(AGENT.to_owned()),
             ultrapeer: Some(ultrapeer),
             peers: told(Role::Ultrapeer),
             leaves: told(Role::Leaf),
+            live_since: live_since(settings),
             ..Greeting::default()
         }
     }
@@ -327,6 +330,11 @@ impl Membership {
         }
         tries
     }
+}
+
+/// Since when we are up, where somebody knows the time.
+fn live_since(settings: &Settings) -> Option<u64> {
+    settings.origin.map(Duration::as_secs)
 }
 
 /// Whether a caller judged so is told of others: whoever is let in or finds no place, not who

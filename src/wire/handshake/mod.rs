@@ -3,6 +3,7 @@
 //! Only the text is here: blocks out of bytes and back ([`parse_block`], [`Block`]), headers
 //! ([`Headers`]) and what they mean ([`Greeting`]). Who sends which block when is not.
 
+mod date;
 mod greeting;
 mod headers;
 
