@@ -1,8 +1,8 @@
 //! The user's settings: one TOML file that is read at start and never written.
 //!
 //! Every cap of the overlay is in it by its name, under `[limits]`, with the default where the
-//! file is silent. A name that nothing is called by, a value of the wrong kind or out of its
-//! bounds is an error that shows the line.
+//! file is silent, and under `[hosts]` where to hear of other servents. A name that nothing is
+//! called by, a value of the wrong kind or out of its bounds is an error that shows the line.
 
 use std::fs;
 use std::io;
@@ -20,8 +20,43 @@ pub const NAME: &str = "filbert.toml";
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// Where to hear of other servents.
+    pub hosts: Hosts,
     /// The caps of the servent.
     pub limits: Limits,
+}
+
+/// Where to hear of other servents.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Hosts {
+    /// UDP host caches, to be asked when there is hardly anybody left to dial (protocol §12.2).
+    pub udp_caches: Vec<HostPort>,
+}
+
+/// A name or address with a port, `HOST:PORT`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct HostPort(String);
+
+impl TryFrom<String> for HostPort {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let sound = |(host, port): (&str, &str)| {
+            !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
+        };
+        match text.rsplit_once(':').is_some_and(sound) {
+            true => Ok(Self(text)),
+            false => Err(format!("`{text}` is not HOST:PORT")),
+        }
+    }
+}
+
+impl From<HostPort> for String {
+    fn from(HostPort(text): HostPort) -> Self {
+        text
+    }
 }
 
 /// Why the settings cannot be used.
@@ -161,6 +196,14 @@ mod tests {
     }
 
     #[test]
+    fn host_caches_are_named_with_their_ports() {
+        let (_directory, path) = file("[hosts]\nudp_caches = [\"cache.example:3558\"]\n");
+        let caches = Config::load(&path).unwrap().hosts.udp_caches;
+        let names: Vec<String> = caches.into_iter().map(String::from).collect();
+        assert_eq!(names, ["cache.example:3558"]);
+    }
+
+    #[test]
     fn what_is_no_setting_is_shown_with_its_line() {
         for (text, part) in [
             ("[limits]\nleafs = 40\n", "leafs"),
@@ -168,6 +211,8 @@ mod tests {
             ("[limits]\nretry_busy = -1\n", "not negative"),
             ("[limits\n", "line 1"),
             ("[limits]\ntable_slots = 5000000\n", "table_slots"),
+            ("[hosts]\nudp_caches = [\"cache.example\"]\n", "line 2"),
+            ("[hosts]\nudp_caches = [\":6346\"]\n", "not HOST:PORT"),
         ] {
             let (_directory, path) = file(text);
             let said = Config::load(&path).unwrap_err().to_string();

@@ -247,6 +247,23 @@ fn search_and_get_work_without_a_daemon() {
 }
 
 #[test]
+fn a_servent_told_of_nobody_asks_the_host_cache_of_its_settings() {
+    let directory = common::directory();
+    let (holder, _seeker) = pair(directory.path(), &[("hazel song.ogg", b"hazel")]);
+    let alone = directory.path().join("alone");
+    let settings = format!("[hosts]\nudp_caches = [\"{}\"]\n", holder.address());
+    write(&alone, "filbert.toml", settings.as_bytes());
+    let search = filbert(&alone, &["search", "hazel", "--limit", "1", "--json"])
+        .output()
+        .unwrap();
+    assert_eq!(search.status.code(), Some(0), "{}", text(&search.stderr));
+    let daemon = Daemon::start(&alone, &[]);
+    until("the daemon has a neighbour", || {
+        daemon.json(&["status"])["connected"] == true
+    });
+}
+
+#[test]
 fn the_exit_status_tells_what_was_missing() {
     let directory = common::directory();
     let (_holder, seeker) = pair(directory.path(), &[("hazel song.ogg", b"hazel")]);
@@ -269,6 +286,32 @@ fn the_exit_status_tells_what_was_missing() {
 
     std::fs::write(seeker.home.join("token"), "wrong\n").unwrap();
     assert_eq!(seeker.command(&["status"]).status.code(), Some(5));
+}
+
+#[test]
+fn downloads_are_stopped_preferred_and_removed_by_number() {
+    let directory = common::directory();
+    let (_holder, seeker) = pair(directory.path(), &[("hazel song.ogg", b"hazel")]);
+    let urn = "urn:sha1:LMAGNHCIBVOP7PP2RPN2TFLBCYHS2G3X";
+    let waited = seeker.command(&["get", urn, "--wait", "--timeout", "0"]);
+    assert_eq!(waited.status.code(), Some(7), "{}", text(&waited.stderr));
+    let id = seeker.json(&["downloads"])[0]["id"].to_string();
+    let paused = seeker.json(&["downloads", "pause", &id]);
+    assert_eq!(paused[0]["state"], "paused");
+    let preferred = seeker.json(&["downloads", "priority", "high", &id]);
+    assert_eq!(
+        (&preferred[0]["state"], &preferred[0]["priority"]),
+        (&"paused".into(), &"high".into())
+    );
+    let table = text(&seeker.command(&["downloads", "ls"]).stdout);
+    assert!(table.contains("paused"), "{table}");
+    let resumed = seeker.json(&["downloads", "resume", &id]);
+    assert_ne!(resumed[0]["state"], "paused");
+    let removed = seeker.json(&["downloads", "rm", &id]);
+    assert_eq!(removed[0]["id"].to_string(), id);
+    assert_eq!(seeker.json(&["downloads"]), serde_json::json!([]));
+    let gone = seeker.command(&["downloads", "resume", &id]);
+    assert_eq!(gone.status.code(), Some(1), "{}", text(&gone.stderr));
 }
 
 #[test]

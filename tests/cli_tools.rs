@@ -201,9 +201,37 @@ const UNKNOWN_JSON: &str = concat!(
     r#""payload":{"name":"XYZZ/1v2","message":"unknown","data":"010203"}}"#,
 );
 
-/// Every whole message of protocol §19.6, vendor messages, and one of a kind that is not
-/// understood.
-const MESSAGES: [(&str, &str); 13] = [
+const RESET: &str = "10111213141516 17ff191a1b1c1d1e00 30010006000000 00 00000100 07";
+const RESET_JSON: &str = concat!(
+    r#"{"guid":"1011121314151617ff191a1b1c1d1e00","type":"route_table_update","ttl":1,"hops":0,"#,
+    r#""length":6,"payload":{"variant":"reset","slots":65536,"infinity":7}}"#,
+);
+const PATCH: &str = "10111213141516 17ff191a1b1c1d1e00 30010009000000 01 01 01 00 04 00a00000";
+const PATCH_JSON: &str = concat!(
+    r#"{"guid":"1011121314151617ff191a1b1c1d1e00","type":"route_table_update","ttl":1,"hops":0,"#,
+    r#""length":9,"payload":{"variant":"patch","sequence":1,"of":1,"compressor":"none","#,
+    r#""entry_bits":4,"slots":8,"changed":1,"data":"00a00000"}}"#,
+);
+const XML_QUERY: &str = "10111213141516 17ff191a1b1c1d1e00 80040026000000 a000 6c696e757800 \
+    3c3f786d6c2076657273696f6e3d22312e30223f3e3c617564696f732f3e";
+const XML_QUERY_JSON: &str = concat!(
+    r#"{"guid":"1011121314151617ff191a1b1c1d1e00","type":"query","ttl":4,"hops":0,"length":38,"#,
+    r#""payload":{"flags":{"word":"0xa000","firewalled":false,"xml":true,"leaf_guided":false,"#,
+    r#""ggep_hash":false,"out_of_band":false,"firewall_transfer":false,"reliable_udp":false,"#,
+    r#""max_hits":null},"text":"linux","urns":[],"#,
+    r#""metadata":["<?xml version=\"1.0\"?><audios/>"],"extensions":[]}}"#,
+);
+const DEFLATED: &str =
+    "10111213141516 17ff191a1b1c1d1e00 01810010000000 789c3b25718081898b010a0015c001af";
+const DEFLATED_JSON: &str = concat!(
+    r#"{"guid":"1011121314151617ff191a1b1c1d1e00","type":"pong","ttl":129,"hops":0,"length":16,"#,
+    r#""deflated":true,"payload":{"port":6346,"ip":"192.0.2.10","files":0,"kibibytes":0,"#,
+    r#""extensions":[]}}"#,
+);
+
+/// Every whole message of protocol §19.6, vendor messages, pieces of a route table, XML, a deflated
+/// datagram, and one of a kind that is not understood.
+const MESSAGES: [(&str, &str); 17] = [
     (PING, PING_JSON),
     (PONG, PONG_JSON),
     (QUERY, QUERY_JSON),
@@ -217,6 +245,10 @@ const MESSAGES: [(&str, &str); 13] = [
     (CLAIM, CLAIM_JSON),
     (HEAD_PONG, HEAD_PONG_JSON),
     (UNKNOWN, UNKNOWN_JSON),
+    (RESET, RESET_JSON),
+    (PATCH, PATCH_JSON),
+    (XML_QUERY, XML_QUERY_JSON),
+    (DEFLATED, DEFLATED_JSON),
 ];
 
 fn unhex(hex: &str) -> Vec<u8> {
@@ -266,6 +298,9 @@ fn the_first_unsound_descriptor_is_told_with_its_place() {
     long[21] = 1;
     let error = r#"{"error":"a payload has at most 65535 bytes","offset":19}"#;
     assert_eq!(run(&["decode"], &long), (1, format!("{error}\n")));
+    let one_letter = "10111213141516 17ff191a1b1c1d1e00 80040004000000 80007600";
+    let (exit, out) = run(&["decode"], one_letter.as_bytes());
+    assert!(exit == 0 && out.contains(r#""text":"v""#), "{out}");
     // A query without the NUL behind its text.
     let query = "10111213141516 17ff191a1b1c1d1e00 80040004000000 98006162";
     let (exit, out) = run(&["decode"], query.as_bytes());
@@ -353,6 +388,11 @@ fn heads_of_http_are_decoded_and_bodies_passed_over() {
         "{out}"
     );
     assert!(out.contains(r#""line":"GET /get/4/x","#), "{out}");
+    let given = "GIV 7:101112131415161718191a1b1c1d1e1f/file\n\nOPTIONS * HTTP/1.1\r\n\r\n";
+    let (exit, out) = run(&["decode", "--kind", "http"], given.as_bytes());
+    let giv = r#""giv":{"index":7,"name":"file","servent":"101112131415161718191a1b1c1d1e1f"}"#;
+    assert!(exit == 0 && out.contains(giv), "{out}");
+    assert!(out.contains(r#""method":"OPTIONS","target":"*""#), "{out}");
     for wrong in [&request[..40], "GNUTELLA CONNECT/0.6\r\n\r\n"] {
         let (exit, out) = run(&["decode", "--kind", "http"], wrong.as_bytes());
         assert!(exit == 1 && out.starts_with("{\"error\":"), "{out}");

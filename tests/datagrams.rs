@@ -158,6 +158,11 @@ fn who_asks_for_a_file_or_for_neighbours_is_told() {
         // printf 'what it holds' | sha1sum, in base32.
         head.urn = SHA1_OF_THE_FILE.parse().unwrap();
         assert_eq!(holding(&head), Holding::Complete);
+        // The servent is told of its upload slots with its next tick.
+        until("all slots are free", || {
+            let told = stranger.vendor(node.address(), &Vendor::HeadPing(head.clone()));
+            matches!(told, Vendor::HeadPong(pong) if pong.queue == Some(-20))
+        });
         let crawl = Vendor::CrawlerPing(CrawlerPing {
             ultrapeers: 255,
             leaves: 255,

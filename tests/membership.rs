@@ -58,6 +58,21 @@ fn a_leaf_finds_more_ultrapeers_than_it_was_told_of() {
 }
 
 #[test]
+fn one_who_knows_nobody_hears_of_others_from_a_host_cache() {
+    let cache = block_on(seeker().mode(Mode::Ultrapeer).start()).unwrap();
+    let other = seeker().mode(Mode::Ultrapeer).peer(cache.address());
+    let other = block_on(other.start()).unwrap();
+    until("linked", || other.status().ultrapeers == 1);
+    let leaf = seeker()
+        .mode(Mode::Leaf)
+        .udp_cache("localhost.invalid:1")
+        .udp_cache(cache.address().to_string());
+    let leaf = block_on(leaf.start()).unwrap();
+    until("linked with both", || leaf.status().ultrapeers == 2);
+    stop(&[leaf, other, cache]);
+}
+
+#[test]
 fn a_servent_remembers_its_overlay_from_run_to_run() {
     let home = common::directory();
     let ultrapeer = block_on(seeker().mode(Mode::Ultrapeer).start()).unwrap();
@@ -75,6 +90,33 @@ fn a_servent_remembers_its_overlay_from_run_to_run() {
     let node = again.into_inner().unwrap();
     until("linked again", || node.status().ultrapeers == 1);
     stop(&[node, ultrapeer]);
+}
+
+#[test]
+fn who_names_its_packets_is_answered_in_kind_and_gnutella_2_alone_is_refused() {
+    let node = block_on(seeker().mode(Mode::Ultrapeer).start()).unwrap();
+    let shake = |accept: &str| {
+        let mut caller = Probe::dial(node.address());
+        let hello = format!(
+            "GNUTELLA CONNECT/0.6\r\nUser-Agent: probe/1\r\nX-Ultrapeer: False\r\n{accept}\r\n\r\n"
+        );
+        caller.say(hello.as_bytes());
+        caller.block()
+    };
+    let both = "Accept: application/x-gnutella-packets,application/x-gnutella2";
+    let answer = shake(both);
+    assert!(answer.starts_with("GNUTELLA/0.6 200 OK\r\n"), "{answer}");
+    for line in ["Accept", "Content-Type"] {
+        let line = format!("\r\n{line}: application/x-gnutella-packets\r\n");
+        assert!(answer.contains(&line), "{answer}");
+    }
+    let answer = shake("Accept: application/x-gnutella2");
+    assert!(answer.starts_with("GNUTELLA/0.6 406 "), "{answer}");
+    let answer = shake("FP-Auth-Challenge: x");
+    assert!(answer.starts_with("GNUTELLA/0.6 403 "), "{answer}");
+    let answer = shake("X-Requeries: False");
+    assert!(!answer.contains("Content-Type"), "{answer}");
+    stop(&[node]);
 }
 
 #[test]

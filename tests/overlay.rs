@@ -328,7 +328,7 @@ fn answers_are_cut_into_hits_that_others_take() {
         };
         let Header {
             kind: Kind::QueryHit,
-            ttl: 5,
+            ttl: 8,
             hops: 0,
             guid: id,
         } = descriptor.header

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use common::{builder, until, write};
-use filbert::node::state::{DownloadPhase, FailureKind};
+use filbert::node::state::{DownloadPhase, DownloadState, FailureKind};
 use filbert::node::{Node, Target};
 use filbert::runtime::{block_on, timeout};
 use futures::StreamExt;
@@ -111,7 +111,7 @@ fn a_bare_urn_finds_its_sources() {
 }
 
 #[test]
-fn a_source_that_is_gone_is_a_failure_with_a_reason() {
+fn a_download_whose_source_is_gone_waits_with_a_reason() {
     let (nodes, _shared) = chain(2, &[("pecan pie.txt", b"one pecan pie")]);
     block_on(async {
         let mut search = nodes[0].search("pecan").unwrap();
@@ -121,8 +121,10 @@ fn a_source_that_is_gone_is_a_failure_with_a_reason() {
             .unwrap();
         std::fs::remove_file(_shared.path().join("pecan pie.txt")).unwrap();
         let id = nodes[0].fetch(&Target::Number(hit.number), None).unwrap();
-        let state = nodes[0].finished(id).await.unwrap();
-        assert_eq!(state.phase, DownloadPhase::Failed);
+        let waits = |state: &DownloadState| state.phase == DownloadPhase::Waiting;
+        let state = nodes[0].download_when(id, common::PATIENCE, waits).await;
+        let state = state.unwrap();
+        assert_eq!(state.phase, DownloadPhase::Waiting);
         let failure = state.error.unwrap();
         assert_eq!(failure.kind, FailureKind::Network);
         assert!(failure.message.contains("404"), "{}", failure.message);

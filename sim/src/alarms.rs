@@ -28,6 +28,7 @@ impl Alarms {
     }
 
     /// The next deadline.
+    #[inline]
     pub fn next_at(&mut self) -> Option<u64> {
         while let Some(&Reverse((at, node))) = self.heap.peek() {
             if self.set[node as usize] == at {

@@ -61,12 +61,14 @@ impl<E> Calendar<E> {
     }
 
     /// Takes the next event out, with its time.
+    #[inline]
     pub fn pop(&mut self) -> Option<(u64, E)> {
         self.next_at()?;
         self.present.pop()
     }
 
     /// The time of the next event.
+    #[inline]
     pub fn next_at(&mut self) -> Option<u64> {
         while self.present.is_empty() && self.waiting > 0 {
             self.turn();

@@ -121,7 +121,11 @@ impl<'a> Population<'a> {
         };
         let servent = &mut self.servents[node as usize];
         servent.handle(now, input, &mut around);
-        if let Some(deadline) = servent.deadline() {
+        // Where nobody shares anything floods are all there is, which nobody waits for; asking
+        // after every copy would take as long as the flood.
+        if self.contents.is_some()
+            && let Some(deadline) = servent.deadline()
+        {
             self.alarms
                 .set(self.servents.len(), node, deadline.as_micros());
         }

@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Access, Code, ConnectRequest, Counter, Download, Error, GetRequest, Peer, Problem, Search,
-    SearchRequest, Share, Status, Watch,
+    Access, Code, ConnectRequest, Counter, Download, DownloadChange, Error, GetRequest, Peer,
+    Problem, Search, SearchRequest, Share, Status, Watch,
 };
 use crate::net::http::{self, Body, Limits, Method, Request, header};
 use crate::runtime;
@@ -146,6 +146,29 @@ impl Client {
         self.watch("downloads", id, watch).await
     }
 
+    /// Stops a download, lets it go on, or changes how soon it gets a place.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`], or as [`status`](Self::status).
+    pub async fn change_download(
+        &self,
+        id: u64,
+        change: DownloadChange,
+    ) -> Result<Download, Error> {
+        let path = format!("downloads/{id}");
+        self.send(Method::PATCH, &path, &change).await
+    }
+
+    /// Takes a download from the list, with what is there of it; a complete file stays.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`], or as [`status`](Self::status).
+    pub async fn remove_download(&self, id: u64) -> Result<Download, Error> {
+        let path = format!("downloads/{id}");
+        self.call(Method::DELETE, &path, Body::empty(), ANSWER)
+            .await
+    }
+
     /// Tells the node to stop, without waiting for it.
     ///
     /// # Errors
@@ -175,10 +198,18 @@ impl Client {
         path: &str,
         request: &impl Serialize,
     ) -> Result<T, Error> {
+        self.send(Method::POST, path, request).await
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        request: &impl Serialize,
+    ) -> Result<T, Error> {
         let body = serde_json::to_vec(request)
             .map_err(|error| Error::new(Code::Internal, format!("no JSON for it: {error}")))?;
-        self.call(Method::POST, path, Body::from(body), ANSWER)
-            .await
+        self.call(method, path, Body::from(body), ANSWER).await
     }
 
     async fn call<T: DeserializeOwned>(

@@ -20,6 +20,8 @@ pub struct Download {
     pub sha1: String,
     /// How far it is.
     pub state: DownloadPhase,
+    /// How soon it gets a place among those that run.
+    pub priority: Priority,
     /// Bytes that are known to be right.
     pub verified: u64,
     /// Bytes a second, lately.
@@ -28,7 +30,7 @@ pub struct Download {
     pub sources: DownloadSources,
     /// Where the file lies, once it is complete.
     pub path: Option<PathBuf>,
-    /// Why it failed.
+    /// Why it does not go on, where something is in its way.
     pub error: Option<String>,
     /// The same as a short word that does not change.
     pub error_code: Option<Code>,
@@ -42,14 +44,42 @@ pub struct Download {
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DownloadPhase {
-    /// It looks for sources.
+    /// As many as may run at once do; it begins when one of them makes room.
+    Queued,
+    /// It looks for its first source.
     Searching,
     /// A source serves it.
     Active,
+    /// Nobody is left who could be asked; it looks for others and goes on by itself.
+    Waiting,
+    /// The user stopped it, or the disk is in the way; then it tries again by itself.
+    Paused,
     /// It lies under its name, verified.
     Done,
-    /// It ended without the file.
+    /// There is no such file. It goes on only if the user says so.
     Failed,
+}
+
+/// How soon a download gets a place among those that run.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// After all others.
+    Low,
+    /// In the order they were asked for.
+    Normal,
+    /// Before all others.
+    High,
+}
+
+/// What is to become of a download; what is left out stays.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DownloadChange {
+    /// Whether it is stopped.
+    pub paused: Option<bool>,
+    /// How soon it gets a place among those that run.
+    pub priority: Option<Priority>,
 }
 
 impl DownloadPhase {
@@ -92,6 +122,7 @@ impl From<state::DownloadState> for Download {
             size: download.size,
             sha1: download.sha1.to_string(),
             state: download.phase.into(),
+            priority: download.priority.into(),
             verified: download.verified,
             rate: download.rate,
             sources: DownloadSources {
@@ -110,10 +141,33 @@ impl From<state::DownloadState> for Download {
 impl From<state::DownloadPhase> for DownloadPhase {
     fn from(phase: state::DownloadPhase) -> Self {
         match phase {
+            state::DownloadPhase::Queued => Self::Queued,
             state::DownloadPhase::Searching => Self::Searching,
             state::DownloadPhase::Active => Self::Active,
+            state::DownloadPhase::Waiting => Self::Waiting,
+            state::DownloadPhase::Paused => Self::Paused,
             state::DownloadPhase::Done => Self::Done,
             state::DownloadPhase::Failed => Self::Failed,
+        }
+    }
+}
+
+impl From<state::Priority> for Priority {
+    fn from(priority: state::Priority) -> Self {
+        match priority {
+            state::Priority::Low => Self::Low,
+            state::Priority::Normal => Self::Normal,
+            state::Priority::High => Self::High,
+        }
+    }
+}
+
+impl From<Priority> for state::Priority {
+    fn from(priority: Priority) -> Self {
+        match priority {
+            Priority::Low => Self::Low,
+            Priority::Normal => Self::Normal,
+            Priority::High => Self::High,
         }
     }
 }
@@ -143,6 +197,7 @@ mod tests {
             size: 11,
             sha1: "FKXGYNOJJ7H3IFO35FPUBC445EPOQRXN".parse().unwrap(),
             phase: state::DownloadPhase::Failed,
+            priority: state::Priority::High,
             received: 6,
             verified: 0,
             rate: 0,
@@ -158,7 +213,7 @@ mod tests {
             serde_json::to_string(&download).unwrap(),
             concat!(
                 r#"{"id":3,"name":"hello.txt","size":11,"sha1":"FKXGYNOJJ7H3IFO35FPUBC445EPOQRXN","#,
-                r#""state":"failed","verified":0,"rate":0,"sources":{"known":2,"active":0},"#,
+                r#""state":"failed","priority":"high","verified":0,"rate":0,"sources":{"known":2,"active":0},"#,
                 r#""path":null,"error":"no space left in /tmp","error_code":"no_space","#,
                 r#""received":6,"version":9}"#,
             )

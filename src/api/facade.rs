@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Code, ConnectRequest, Counter, Download, Error, GetRequest, Peer, Search, SearchRequest, Share,
-    Status, parse_target,
+    Code, ConnectRequest, Counter, Download, DownloadChange, Error, GetRequest, Peer, Search,
+    SearchRequest, Share, Status, parse_target,
 };
 use crate::node::Node;
 use crate::runtime;
@@ -138,6 +138,30 @@ impl Api {
     pub async fn download(&self, id: u64, watch: Watch) -> Result<Download, Error> {
         let state = self.node.download_changed(id, watch.after, watch.wait());
         known(state.await, "download", id)
+    }
+
+    /// Stops a download, lets it go on, or changes how soon it gets a place.
+    ///
+    /// # Errors
+    /// When there is no such download.
+    pub fn change_download(&self, id: u64, change: DownloadChange) -> Result<Download, Error> {
+        if let Some(priority) = change.priority {
+            self.node.prefer_download(id, priority.into())?;
+        }
+        match change.paused {
+            Some(true) => self.node.pause_download(id)?,
+            Some(false) => self.node.resume_download(id)?,
+            None => {}
+        }
+        known(self.node.download(id), "download", id)
+    }
+
+    /// Takes a download from the list, with what is there of it; a complete file stays.
+    ///
+    /// # Errors
+    /// When there is no such download.
+    pub fn remove_download(&self, id: u64) -> Result<Download, Error> {
+        Ok(self.node.remove_download(id)?.into())
     }
 
     /// Tells the node to stop, without waiting for it.

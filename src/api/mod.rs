@@ -18,7 +18,9 @@ mod target;
 pub use crate::node::{Builder, Node};
 pub use access::Access;
 pub use counters::{Counter, CounterKind};
-pub use download::{Download, DownloadPhase, DownloadSources, GetRequest};
+pub use download::{
+    Download, DownloadChange, DownloadPhase, DownloadSources, GetRequest, Priority,
+};
 pub(crate) use error::Problem;
 pub use error::{Code, Error};
 pub use facade::{Api, Watch};

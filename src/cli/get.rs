@@ -1,7 +1,7 @@
 //! `filbert get`: fetch files.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use indicatif::ProgressBar;
@@ -33,6 +33,9 @@ pub(super) struct Arguments {
     /// Wait until they are complete
     #[arg(long)]
     wait: bool,
+    /// How long to wait, without a source, for one
+    #[arg(long, value_name = "SECONDS", default_value = "60")]
+    timeout: u64,
     #[command(flatten)]
     joining: Joining,
 }
@@ -65,7 +68,7 @@ async fn fetch(
             return Err(Failure::new(Exit::NotReachable, message));
         }
         // Without a neighbour it may still reach a source that the target itself names.
-        if !arguments.joining.is_hopeless() {
+        if !session.is_hopeless() {
             session.connected(PATIENCE).await?;
         }
     }
@@ -90,7 +93,8 @@ async fn fetch(
     }
     let mut exit = Exit::Ok;
     for download in &mut downloads {
-        *download = finish(context, &session.client, download.clone()).await?;
+        let patience = Duration::from_secs(arguments.timeout);
+        *download = finish(context, &session.client, download.clone(), patience).await?;
         let outcome = report(context, download)?;
         if exit == Exit::Ok {
             exit = outcome;
@@ -102,18 +106,34 @@ async fn fetch(
     Ok(exit)
 }
 
-/// Follows a download to its end.
+/// Follows a download to its end, or until it lacks a source for as long as `patience` or the disk
+/// is in its way.
 async fn finish(
     context: &Context,
     client: &Client,
     mut download: Download,
+    patience: Duration,
 ) -> Result<Download, Failure> {
     let bar = progress::bar(context.quiet, &download.name, download.size);
+    let mut served = Instant::now();
     while !download.state.is_over() {
         follow(&bar, &download);
+        let starving = matches!(
+            download.state,
+            DownloadPhase::Searching | DownloadPhase::Waiting
+        );
+        if !starving {
+            served = Instant::now();
+        }
+        let left = patience.saturating_sub(served.elapsed());
+        let stopped = download.state == DownloadPhase::Paused && download.error.is_some();
+        if stopped || (starving && left.is_zero()) {
+            break;
+        }
+        let wait_ms = u64::try_from(left.as_millis()).map_or(WATCH_MS, |left| left + 1);
         let watch = Watch {
             after: download.version,
-            wait_ms: WATCH_MS,
+            wait_ms: wait_ms.min(WATCH_MS),
         };
         download = client.download(download.id, watch).await?;
     }
@@ -123,7 +143,11 @@ async fn finish(
 
 fn follow(bar: &ProgressBar, download: &Download) {
     let what = match download.state {
-        DownloadPhase::Searching => format!("{} (looking for sources)", download.name),
+        DownloadPhase::Searching | DownloadPhase::Waiting => {
+            format!("{} (looking for sources)", download.name)
+        }
+        DownloadPhase::Queued => format!("{} (queued)", download.name),
+        DownloadPhase::Paused => format!("{} (paused)", download.name),
         _ => download.name.clone(),
     };
     bar.set_message(output::plain(&what));
@@ -134,10 +158,11 @@ fn follow(bar: &ProgressBar, download: &Download) {
 /// Says how a download ended: its path to stdout, anything else to stderr.
 fn report(context: &Context, download: &Download) -> Result<Exit, Failure> {
     let name = output::plain(&download.name);
-    if download.state == DownloadPhase::Failed {
-        let why = download.error.as_deref().unwrap_or("it did not say why");
+    if download.state != DownloadPhase::Done {
+        let why = download.error.as_deref();
+        let why = why.unwrap_or("nobody who has it answered; ask again and it goes on");
         output::tell(&format!("filbert: {name}: {}", output::plain(why)));
-        return Ok(download.error_code.map_or(Exit::Error, Exit::from));
+        return Ok(download.error_code.map_or(Exit::Unfinished, Exit::from));
     }
     context.tell(&format!(
         "filbert: {name}: {}, verified",

@@ -92,8 +92,8 @@ enum Command {
     Results(results::Arguments),
     /// Fetch files
     Get(get::Arguments),
-    /// Show the downloads
-    Downloads,
+    /// Show the downloads, and say what becomes of them
+    Downloads(downloads::Arguments),
     /// Show the neighbours
     Peers,
     /// Show how the daemon is
@@ -177,7 +177,7 @@ fn dispatch(Cli { globals, command }: Cli) -> Result<Exit, Failure> {
         Command::Search(arguments) => until_interrupted(search::run(context, arguments)),
         Command::Results(arguments) => until_interrupted(results::run(context, arguments)),
         Command::Get(arguments) => until_interrupted(get::run(context, arguments)),
-        Command::Downloads => until_interrupted(downloads::run(context)),
+        Command::Downloads(arguments) => until_interrupted(downloads::run(context, arguments)),
         Command::Peers => until_interrupted(peers::run(context)),
         Command::Status => until_interrupted(status::run(context)),
         Command::Counters => until_interrupted(counters::run(context)),

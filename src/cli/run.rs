@@ -109,7 +109,7 @@ async fn start(context: &Context, arguments: Arguments) -> Result<Node, Failure>
         #[cfg(feature = "tls")]
         tls,
     } = arguments;
-    let Config { limits } = Config::load(&context.settings)?;
+    let Config { hosts, limits } = Config::load(&context.settings)?;
     let mut builder = Node::builder()
         .home(&context.home)
         .limits(limits)
@@ -144,6 +144,9 @@ async fn start(context: &Context, arguments: Arguments) -> Result<Node, Failure>
     }
     for peer in joining.resolve().await? {
         builder = builder.peer(peer);
+    }
+    for cache in hosts.udp_caches {
+        builder = builder.udp_cache(cache);
     }
     if let Some(listen) = joining.listen {
         builder = builder.listen(listen);

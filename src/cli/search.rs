@@ -100,8 +100,7 @@ async fn search(
     session: &Session,
 ) -> Result<Exit, Failure> {
     let timeout = Duration::from_secs(arguments.timeout.into());
-    let hopeless = session.is_short_lived() && arguments.joining.is_hopeless();
-    let patience = if hopeless {
+    let patience = if session.is_hopeless() {
         Duration::ZERO
     } else {
         timeout.min(PATIENCE)

@@ -12,6 +12,7 @@ use super::home::TemporaryHome;
 use super::network::Belonging;
 use crate::api::client::Client;
 use crate::api::{Code, Node, Status};
+use crate::config::Config;
 use crate::node::Mode;
 use crate::runtime;
 use crate::web::{self, ControlPlane};
@@ -36,11 +37,6 @@ pub(super) struct Joining {
 }
 
 impl Joining {
-    /// Whether there is anybody to reach.
-    pub(super) const fn is_hopeless(&self) -> bool {
-        self.peers.is_empty() && !self.lan
-    }
-
     /// The addresses of the peers that were named.
     pub(super) async fn resolve(&self) -> Result<Vec<SocketAddr>, Failure> {
         let mut addresses = Vec::new();
@@ -88,6 +84,8 @@ pub(super) struct Session {
     /// How to speak to it.
     pub(super) client: Client,
     servent: Option<ShortLived>,
+    /// Nobody is known whom a short-lived servent could reach.
+    hopeless: bool,
 }
 
 /// A servent of this process. Its home goes last, when nothing of it runs any more.
@@ -121,6 +119,7 @@ impl Session {
                 Ok(Self {
                     client,
                     servent: None,
+                    hopeless: false,
                 })
             }
             Err(error) if error.code == Code::NotReachable && context.api.is_none() => {
@@ -128,13 +127,15 @@ impl Session {
                     "filbert: no daemon runs, so a servent is started for this command only \
                      (`filbert run` starts one that stays)",
                 );
-                Self::short_lived(joining, &peers, downloads).await
+                let config = Config::load(&context.settings)?;
+                Self::short_lived(config, joining, &peers, downloads).await
             }
             Err(error) => Err(error.into()),
         }
     }
 
     async fn short_lived(
+        Config { hosts, limits }: Config,
         joining: &Joining,
         peers: &[SocketAddr],
         downloads: Option<&Path>,
@@ -146,8 +147,14 @@ impl Session {
         // The usual port is left to the daemon.
         let anywhere = SocketAddrV4::new(std::net::Ipv4Addr::UNSPECIFIED, 0);
         let network = joining.belonging.resolve().await?;
+        let caches = match &network {
+            Some(_) => Vec::new(),
+            None => hosts.udp_caches,
+        };
+        let hopeless = peers.is_empty() && !joining.lan && caches.is_empty();
         let mut builder = Node::builder()
             .mode(Mode::Leaf)
+            .limits(limits)
             .home(home.path())
             .listen(joining.listen.unwrap_or(anywhere));
         if let Some(network) = network {
@@ -158,6 +165,9 @@ impl Session {
         }
         for peer in peers {
             builder = builder.peer(*peer);
+        }
+        for cache in caches {
+            builder = builder.udp_cache(cache);
         }
         if let Some(downloads) = downloads {
             builder = builder.downloads(downloads);
@@ -179,12 +189,18 @@ impl Session {
         Ok(Self {
             client,
             servent: Some(servent),
+            hopeless,
         })
     }
 
     /// Whether the node goes with this command.
     pub(super) const fn is_short_lived(&self) -> bool {
         self.servent.is_some()
+    }
+
+    /// Whether the node goes with this command and knows nobody to reach.
+    pub(super) const fn is_hopeless(&self) -> bool {
+        self.hopeless
     }
 
     /// Waits until the node has a neighbour, at most for `patience`; fails when it has none then.

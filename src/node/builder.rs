@@ -10,7 +10,7 @@ use rand::RngExt;
 
 use super::changes::Changes;
 use super::core::Core;
-use super::downloads::Downloads;
+use super::downloads::{Allowance, DownloadLimits, Downloads};
 use super::error::Error;
 use super::ground::{Advertised, is_private};
 use super::searches::{SearchLimits, Searches};
@@ -52,6 +52,7 @@ pub struct Builder {
     listen: Option<SocketAddrV4>,
     shares: Vec<(PathBuf, bool)>,
     peers: Vec<SocketAddr>,
+    udp_caches: Vec<String>,
     downloads: Option<PathBuf>,
     profile: Profile,
     mode: Mode,
@@ -63,6 +64,7 @@ pub struct Builder {
     #[cfg(feature = "tls")]
     encryption: Option<Encryption>,
     search_limits: SearchLimits,
+    download_limits: DownloadLimits,
     limits: overlay::limits::Limits,
 }
 
@@ -73,6 +75,7 @@ impl Builder {
             listen: None,
             shares: Vec::new(),
             peers: Vec::new(),
+            udp_caches: Vec::new(),
             downloads: None,
             profile: Profile::PUBLIC,
             mode: Mode::Auto,
@@ -84,6 +87,7 @@ impl Builder {
             #[cfg(feature = "tls")]
             encryption: None,
             search_limits: SearchLimits::default(),
+            download_limits: DownloadLimits::default(),
             limits: overlay::limits::Limits::default(),
         }
     }
@@ -117,6 +121,13 @@ impl Builder {
     /// A servent to stay connected to. May be given again.
     pub fn peer(mut self, address: SocketAddr) -> Self {
         self.peers.push(address);
+        self
+    }
+
+    /// A UDP host cache, `HOST:PORT`, to ask for servents when there is hardly anybody left to dial.
+    /// May be given again. In a network with a name none is asked: it would name strangers only.
+    pub fn udp_cache(mut self, name: impl Into<String>) -> Self {
+        self.udp_caches.push(name.into());
         self
     }
 
@@ -193,6 +204,12 @@ impl Builder {
         self
     }
 
+    /// What its downloads may take; without it the defaults.
+    pub const fn download_limits(mut self, limits: DownloadLimits) -> Self {
+        self.download_limits = limits;
+        self
+    }
+
     /// Starts the node: opens its home, listens, and begins to hash what it shares.
     ///
     /// # Errors
@@ -215,6 +232,7 @@ impl Builder {
             identity,
             hosts,
             uptime,
+            last_download,
             temporary,
         } = prepared;
         let store = Arc::new(store);
@@ -304,7 +322,13 @@ impl Builder {
             incomplete_directory: incomplete,
             dial_from: (!ip.is_unspecified()).then_some(IpAddr::V4(ip)),
             core: Mutex::new(core),
-            downloads: Mutex::new(Downloads::default()),
+            downloads: Mutex::new(Downloads::new(
+                last_download,
+                self.download_limits.active.max(1),
+            )),
+            downloads_busy: AtomicU64::new(0),
+            keeping: Mutex::default(),
+            allowance: Mutex::new(Allowance::new(Instant::now())),
             uploads: Arc::new(Uploads::new(
                 Arc::clone(&library),
                 upload::Limits::default(),
@@ -334,6 +358,7 @@ impl Builder {
         // Nobody can show by a datagram that it belongs to a closed network.
         if node.0.network.is_none() {
             runtime::spawn_detached(errands::listen(node.clone(), udp.clone()));
+            runtime::spawn_detached(node.clone().keep_caches(self.udp_caches));
         }
         runtime::spawn_detached(errands::run(node.clone(), udp, waiting));
         runtime::spawn_detached(node.clone().keep_time());
@@ -386,6 +411,7 @@ struct Prepared {
     identity: Identity,
     hosts: Vec<Host>,
     uptime: Option<Uptime>,
+    last_download: u64,
     temporary: Option<Temporary>,
 }
 
@@ -436,6 +462,7 @@ fn prepare(
     let guid = store.servent_guid()?;
     let port = store.port()?;
     let (hosts, uptime) = (store.hosts()?, store.uptime()?);
+    let last_download = store.last_download()?;
     #[cfg(feature = "tls")]
     let identity = super::identity::load(&home)?;
     let downloads = downloads.unwrap_or_else(|| home.join("downloads"));
@@ -452,6 +479,7 @@ fn prepare(
         identity,
         hosts,
         uptime,
+        last_download,
         temporary,
     })
 }

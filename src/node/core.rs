@@ -238,8 +238,11 @@ impl Core {
         self.searches.finish(id)
     }
 
-    /// Does what is due by now.
-    pub(super) fn tick(&mut self) -> Due {
+    /// Does what is due by now, while so many upload slots are free.
+    pub(super) fn tick(&mut self, upload_slots: usize) -> Due {
+        if let Some(member) = self.servent.membership_mut() {
+            member.standing_mut().upload_slots = Some(upload_slots);
+        }
         for (link, neighbour) in self.links.clone() {
             self.press(link, &neighbour);
         }

@@ -95,6 +95,9 @@ pub enum Error {
     #[error("{0} names no SHA-1, so the file could not be verified: use a link that does")]
     Unverifiable(String),
     /// Too many downloads.
-    #[error("{0} downloads run already: wait until one ends")]
+    #[error("there are {0} downloads already: wait until one is complete, or remove one")]
     TooManyDownloads(usize),
+    /// No download has this number.
+    #[error("there is no download {0}: `filbert downloads` lists them")]
+    NoSuchDownload(u64),
 }

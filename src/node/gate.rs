@@ -8,7 +8,6 @@ use crate::net::Stream;
 use crate::net::handshake::Judgement;
 use crate::net::http::{Body, Request, Response, StatusCode};
 use crate::net::network::{End, Network, Side, Stranger};
-use crate::transfer::upload::Uploads;
 use crate::wire::handshake::{Greeting, Headers};
 
 /// The gate to an overlay, with one connection before it.
@@ -60,7 +59,7 @@ impl Gate {
     /// Answers an HTTP request, if it comes from a member.
     pub(super) async fn respond<B>(
         &self,
-        uploads: &Uploads,
+        node: &Inner,
         from: SocketAddr,
         request: Request<B>,
     ) -> Response<Body> {
@@ -71,7 +70,10 @@ impl Gate {
             *response.status_mut() = StatusCode::FORBIDDEN;
             return response;
         }
-        let mut response = uploads.respond(from, request).await;
+        let mut response = match node.hand_on(from, &request) {
+            Some(response) => response,
+            None => node.uploads.respond(from, request).await,
+        };
         if let Some(network) = network {
             network.put(&self.side, response.headers_mut());
         }

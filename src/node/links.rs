@@ -86,12 +86,10 @@ pub(super) async fn serve(node: Node, stream: Rewind<Stream>, from: SocketAddr, 
         return;
     }
     let stopped = node.0.stop.stopped();
-    let uploads = Arc::clone(&node.0.uploads);
     let gate = Gate::new(node.0.network.as_ref(), stream.get_ref(), end);
-    drop(node);
     let answering = http::serve(stream, move |request| {
-        let (gate, uploads) = (gate.clone(), Arc::clone(&uploads));
-        async move { gate.respond(&uploads, from, request).await }
+        let (gate, node) = (gate.clone(), node.clone());
+        async move { gate.respond(&node.0, from, request).await }
     });
     future::select(answering.boxed(), stopped).await;
     serving.serving.fetch_sub(1, Ordering::Relaxed);

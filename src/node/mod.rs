@@ -7,8 +7,8 @@
 //!
 //! - `builder`: settings to a running node; `links`: the one port, handshakes, neighbours;
 //! - `errands`: datagrams, and connections that others ask for;
-//! - `gate`: who belongs to the overlay at all;
-//! - `lan`: servents of the local network;
+//! - `gate`: who belongs to the overlay at all; `push_proxy`: who asks us to hand on a push;
+//! - `lan`: servents of the local network; `caches`: host caches that the user named;
 //! - `memory`: what is remembered from run to run;
 //! - `core`: the servent and its links under one lock; `outbox`: what waits for a neighbour;
 //! - `searches`, `downloads`: what the user asked for, and how far it is; `ledger`: what is kept of
@@ -16,6 +16,7 @@
 //! - `state`: what a node says of itself.
 
 mod builder;
+mod caches;
 mod changes;
 mod core;
 mod downloads;
@@ -31,6 +32,7 @@ mod ledger;
 mod links;
 mod memory;
 mod outbox;
+mod push_proxy;
 mod search;
 mod searches;
 pub mod state;
@@ -50,7 +52,7 @@ use futures::future::{self, Either, FutureExt};
 #[cfg(feature = "tls")]
 pub use builder::Encryption;
 pub use builder::{Builder, PORT};
-pub use downloads::Target;
+pub use downloads::{DownloadLimits, Target};
 pub use error::Error;
 pub use search::Search;
 pub use searches::{Hit, SearchLimits};
@@ -64,7 +66,7 @@ pub use crate::overlay::{Mode, Profile, Reachability};
 use self::builder::Temporary;
 use self::changes::Changes;
 use self::core::Core;
-use self::downloads::Downloads;
+use self::downloads::{Allowance, Downloads};
 use self::state::{DownloadPhase, Peer, Role, Status};
 use self::stop::Stop;
 use crate::library::Library;
@@ -98,6 +100,12 @@ struct Inner {
     dial_from: Option<IpAddr>,
     core: Mutex<Core>,
     downloads: Mutex<Downloads>,
+    /// Things under way for downloads.
+    downloads_busy: AtomicU64,
+    /// Held while a download is written down.
+    keeping: Mutex<()>,
+    /// Searches that downloads may begin by themselves.
+    allowance: Mutex<Allowance>,
     uploads: Arc<Uploads>,
     library: Arc<Library>,
     store: Arc<Store>,
@@ -248,8 +256,12 @@ impl Node {
             files: shares.iter().map(|share| share.files).sum(),
             bytes: shares.iter().map(|share| share.bytes).sum(),
             hashed: shares.iter().map(|share| share.hashed).sum(),
-            downloads_active: count(|phase| !phase.is_over()),
-            downloads_queued: 0,
+            downloads_active: count(|phase| {
+                matches!(phase, DownloadPhase::Searching | DownloadPhase::Active)
+            }),
+            downloads_queued: count(|phase| {
+                matches!(phase, DownloadPhase::Queued | DownloadPhase::Waiting)
+            }),
             downloads_done: count(|phase| phase == DownloadPhase::Done),
             uploads_active: self.0.uploads.active(),
             uptime: self.0.started.elapsed(),
@@ -307,6 +319,7 @@ impl Node {
         self.0
             .when(&self.0.links_changed, PARTING, gone, |gone| *gone)
             .await;
+        self.downloads_ended(PARTING).await;
         self.remember().await;
         self.0.library.stop();
         self.0.shared_changed.notify();
@@ -329,7 +342,7 @@ impl Node {
             {
                 return;
             }
-            let due = self.0.core().tick();
+            let due = self.0.core().tick(self.0.uploads.free());
             if due.ended {
                 self.0.found.notify();
             }
@@ -388,6 +401,16 @@ impl Inner {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn keeping(&self) -> MutexGuard<'_, ()> {
+        self.keeping.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn allowance(&self) -> MutexGuard<'_, Allowance> {
+        self.allowance
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Why there is no neighbour.
     fn why(&self) -> String {
         let last = self
@@ -399,6 +422,9 @@ impl Inner {
             (Some(why), _) => why,
             (None, true) if self.lan => {
                 "no other servent of this network was heard on the local network".to_owned()
+            }
+            (None, true) if self.core().asks_caches() => {
+                "no servent is known, and no host cache has named one yet".to_owned()
             }
             (None, true) => "no servent is known: name one with --peer or `filbert connect`, \
                 or wait for one to connect"

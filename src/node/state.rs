@@ -168,6 +168,8 @@ pub struct DownloadState {
     pub sha1: Sha1,
     /// How far it is.
     pub phase: DownloadPhase,
+    /// How soon it gets a place among those that run.
+    pub priority: Priority,
     /// Bytes that came.
     pub received: u64,
     /// Bytes that are known to be right.
@@ -180,21 +182,39 @@ pub struct DownloadState {
     pub sources_active: usize,
     /// Where the file lies, once it is complete.
     pub path: Option<PathBuf>,
-    /// Why it failed.
+    /// Why it does not go on, where something is in its way.
     pub error: Option<Failure>,
 }
 
 /// How far a download is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DownloadPhase {
-    /// It looks for sources.
+    /// As many as may run at once do; it begins when one of them makes room.
+    Queued,
+    /// It looks for its first source.
     Searching,
     /// A source serves it.
     Active,
+    /// Nobody is left who could be asked; it looks for others and goes on by itself.
+    Waiting,
+    /// The user stopped it, or the disk is in the way; then it tries again by itself.
+    Paused,
     /// It lies under its name, verified.
     Done,
-    /// It ended without the file. What came is kept where it can be resumed.
+    /// There is no such file. It goes on only if the user says so.
     Failed,
+}
+
+/// How soon a download gets a place among those that run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// After all others.
+    Low,
+    /// In the order they were asked for.
+    #[default]
+    Normal,
+    /// Before all others.
+    High,
 }
 
 impl DownloadPhase {

@@ -16,6 +16,14 @@ const MOST_MATCHES: usize = 255;
 /// The most files told to who asks for the newest (protocol §4.2).
 const MOST_NEWEST: usize = 3;
 
+/// How much longer the way back may be than the way that a query came. A query that is passed on
+/// once more since it came with a higher TTL goes a shorter way than its first copy, by which
+/// hits go back; two links more are not enough for all of them.
+const DETOUR: u8 = 5;
+
+/// The highest TTL of a hit (protocol §1.7).
+const FURTHEST: u8 = 15;
+
 impl Servent {
     /// Answers the query of this GUID, which came over `link`, from what we share.
     pub(super) fn answer(
@@ -28,8 +36,7 @@ impl Servent {
     ) {
         let settings = around.settings;
         // Neither could connect to the other.
-        let firewalled = settings.firewalled || self.is_firewalled();
-        let in_vain = firewalled && query.flags.firewalled();
+        let in_vain = self.is_hidden(settings) && query.flags.firewalled();
         if around.catalogue.is_empty() || in_vain {
             return;
         }
@@ -41,7 +48,7 @@ impl Servent {
         let header = Header {
             guid,
             kind: Kind::QueryHit,
-            ttl: onward.hops.saturating_add(2),
+            ttl: onward.hops.saturating_add(DETOUR).min(FURTHEST),
             hops: 0,
         };
         for results in batches(records, settings) {
@@ -68,7 +75,8 @@ impl Servent {
     fn trailer(&self, settings: &Settings) -> Trailer {
         let trailer = Trailer {
             vendor: VENDOR,
-            push: Some(settings.firewalled || self.is_firewalled()),
+            push: Some(self.is_hidden(settings)),
+            busy: self.upload_slots().map(|free| free == 0),
             ..Trailer::default()
         };
         let trailer = match settings.tls {

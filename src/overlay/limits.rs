@@ -154,6 +154,15 @@ pub struct Limits {
     pub failures: u8,
     /// How long ago a servent may have been heard of to be recommended to others.
     pub recommended_age: Duration,
+    /// UDP host caches that are remembered.
+    pub udp_caches: usize,
+    /// How long the answer of one is waited for; only then another is asked (protocol §12.2).
+    pub cache_patience: Duration,
+    /// Pause before one that answered, or was asked three times in vain, is asked again (protocol
+    /// §12.2); it doubles as long as nothing new comes of it.
+    pub cache_retry: Duration,
+    /// The longest that it grows to.
+    pub cache_retry_most: Duration,
 
     /// Pongs remembered for each distance (protocol §18).
     pub pongs_per_hop: usize,
@@ -190,6 +199,9 @@ pub struct Limits {
     pub pushes_per_host: u8,
     /// See [`pushes_per_host`](Self::pushes_per_host).
     pub push_window: Duration,
+    /// Pushes that are handed on for one address of the public network which asks for it by HTTP, in
+    /// [`push_window`](Self::push_window) (protocol §6.4).
+    pub push_requests_per_host: u8,
     /// How often we try to reach one address for somebody, in
     /// [`connect_back_window`](Self::connect_back_window) (protocol §13.6).
     pub connect_backs: u8,
@@ -335,6 +347,10 @@ impl Default for Limits {
             private_retry_most: Duration::from_secs(60),
             failures: 3,
             recommended_age: Duration::from_secs(60 * 60),
+            udp_caches: 32,
+            cache_patience: Duration::from_secs(20),
+            cache_retry: Duration::from_secs(180),
+            cache_retry_most: Duration::from_secs(60 * 60),
 
             pongs_per_hop: 50,
             pongs_per_ping: 10,
@@ -352,6 +368,7 @@ impl Default for Limits {
             push_routes: 20_000,
             pushes_per_host: 5,
             push_window: Duration::from_secs(30),
+            push_requests_per_host: 10,
             connect_backs: 5,
             connect_back_window: Duration::from_secs(600),
             reach_again: Duration::from_secs(20 * 60),

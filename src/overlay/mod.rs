@@ -67,7 +67,7 @@ pub use servent::Servent;
 pub use settings::{Profile, Settings};
 pub use stats::Stats;
 pub use surroundings::Surroundings;
-pub use talk::{Acquaintance, Reachability};
+pub use talk::{Acquaintance, Pushed, Reachability};
 pub use time::{Duration, Instant};
 
 /// A link to a neighbour: a small number that the driver issues, rising, and never uses again

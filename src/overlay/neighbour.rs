@@ -58,6 +58,8 @@ pub struct Offer {
     pub vendor: bool,
     /// It takes a query again with a larger TTL (protocol §8.4).
     pub ext_probes: bool,
+    /// It reads GGEP behind what PING, PONG and PUSH had before (protocol §2.3).
+    pub ggep: bool,
     /// The largest TTL that it takes in a fresh query, where it told one.
     pub max_ttl: Option<u8>,
     /// Its neighbours among ultrapeers, where it told how many.
@@ -76,6 +78,7 @@ impl Offer {
             routing: role == Role::Ultrapeer && routes,
             vendor: greeting.vendor_message,
             ext_probes: greeting.ext_probes,
+            ggep: greeting.ggep,
             max_ttl: greeting.max_ttl,
             degree: greeting
                 .degree

@@ -318,7 +318,10 @@ impl Servent {
         );
         let far = ttl.unwrap_or(settings.profile.max_ttl);
         let mut query = query.clone();
-        query.flags = query.flags.with_leaf_guided(self.is_guiding());
+        query.flags = query
+            .flags
+            .with_leaf_guided(self.is_guiding())
+            .with_firewalled(self.is_hidden(settings));
         let query = &query;
         let searches = self.searches.get_or_insert_default();
         let descriptor = searches.begin(now, id, guid, far, query, &settings.limits);

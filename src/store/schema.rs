@@ -14,6 +14,7 @@ const MIGRATIONS: &[&[&str]] = &[
     &[trees::TABLE, "DELETE FROM hashes"],
     &[hosts::TABLE],
     &[downloads::TABLE],
+    &[downloads::NUMBERED],
 ];
 
 /// Brings the database to the last version, each step wholly or not at all.
@@ -64,7 +65,7 @@ mod tests {
                 |row| row.get(0),
             )
             .unwrap();
-        assert_eq!(tables, 4);
+        assert_eq!(tables, 5);
     }
 
     #[test]

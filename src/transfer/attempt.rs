@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::channel::mpsc;
 use sha1::Digest;
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
@@ -147,7 +148,9 @@ impl Try {
     pub(super) fn run(&self) -> Result<Finished, Error> {
         let tell = |event| self.events.lock().unwrap().push(event);
         let notes = Arc::clone(&self.notes) as _;
-        runtime::block_on(run_with(self.job.clone(), notes, &self.settings, tell))
+        let (_, offers) = mpsc::unbounded();
+        let run = run_with(self.job.clone(), notes, &self.settings, offers, tell);
+        runtime::block_on(run)
     }
 
     /// Runs and expects the whole file from `source`, and nothing else lying about.

@@ -7,17 +7,19 @@
 //! is verified.
 
 mod job;
+mod known;
 mod ledger;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::channel::mpsc;
-use futures::future::{AbortHandle, Abortable};
+use futures::future::{self, AbortHandle, Abortable, Either};
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 
@@ -30,17 +32,23 @@ use crate::runtime;
 use crate::swarm::download::{Download, Input, Output, Surroundings};
 use crate::swarm::tile_set::TileSet;
 use crate::wire::tiger_tree::{TigerTree, kept_node_len, node_of};
+use crate::wire::urn::Sha1;
 
 pub use job::{Error, Failure, Finished, Job, Progress, Settings, Source, Standing};
 pub use ledger::{Kept, Ledger, NoLedger};
 
-/// The longest tile that is gathered in memory. Files of 512 GiB and more have longer ones in their
+/// The longest tile that is gathered in memory. Files of more than 256 GiB have longer ones in their
 /// tree, which is not used for them.
 const LONGEST_TILE: u64 = 32 << 20;
 /// How often it is told how far the download is, at most.
 const REPORT: Duration = Duration::from_millis(200);
 
-/// Fetches a file with the default [`Settings`], telling `events` what happens.
+/// Sources that are found while a download runs. As long as the other end is held, a download that
+/// has nobody left to ask waits for more.
+pub type Offers = mpsc::UnboundedReceiver<SocketAddr>;
+
+/// Fetches a file from the sources of the job and those that they tell of, with the default
+/// [`Settings`], telling `events` what happens.
 ///
 /// # Errors
 /// When no source is left, when the disk fails.
@@ -49,20 +57,22 @@ pub async fn run(
     ledger: Arc<dyn Ledger>,
     events: impl Fn(Progress) + Send + Sync,
 ) -> Result<Finished, Error> {
-    run_with(job, ledger, &Settings::default(), events).await
+    let (_, offers) = mpsc::unbounded();
+    run_with(job, ledger, &Settings::default(), offers, events).await
 }
 
-/// Fetches a file, telling `events` what happens.
+/// Fetches a file, from those who are offered meanwhile, too, telling `events` what happens.
 ///
 /// # Errors
-/// When no source is left, when the disk fails.
+/// When no source is left and no more are offered, when the disk fails.
 pub async fn run_with(
     job: Job,
     ledger: Arc<dyn Ledger>,
     settings: &Settings,
+    offers: Offers,
     events: impl Fn(Progress) + Send + Sync,
 ) -> Result<Finished, Error> {
-    let mut transfer = Transfer::prepare(&job, ledger, settings, events).await?;
+    let mut transfer = Transfer::prepare(&job, ledger, settings, offers, events).await?;
     let ending = match transfer.begin().await? {
         Some(ending) => ending,
         None => transfer.carry_on().await?,
@@ -81,7 +91,18 @@ pub async fn run_with(
                 from: from.or(first),
             })
         }
-        Ending::Exhausted | Ending::Contradiction => Err(transfer.give_up(ending).await),
+        Ending::Exhausted | Ending::Contradiction => {
+            let contradiction = ending == Ending::Contradiction;
+            transfer.clear_away(contradiction).await;
+            Err(transfer.lack(contradiction))
+        }
+    }
+}
+
+/// Throws away the unfinished file of a content, if there is one.
+pub fn discard(incomplete: &Path, sha1: Sha1) {
+    if let Err(error) = super::part::discard(incomplete, &sha1.to_string()) {
+        log::warn!("{error}");
     }
 }
 
@@ -91,6 +112,13 @@ enum Ending {
     Done,
     Exhausted,
     Contradiction,
+}
+
+/// What a download hears of.
+enum Event {
+    News((SocketAddr, u64, News)),
+    Offer(SocketAddr),
+    NoMoreOffers,
 }
 
 /// A conversation with a source.
@@ -120,7 +148,11 @@ struct Transfer<'a, E> {
     last_number: u64,
     sender: mpsc::Sender<(SocketAddr, u64, News)>,
     news: mpsc::Receiver<(SocketAddr, u64, News)>,
+    /// More sources; nothing once there will be none.
+    offers: Option<Offers>,
     failures: HashMap<SocketAddr, source::Error>,
+    /// The sources that were told of last, and when.
+    told: (Vec<SocketAddr>, Option<Instant>),
     last_giver: Option<SocketAddr>,
     /// Bytes that came, whatever became of them.
     came: u64,
@@ -132,6 +164,7 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
         job: &'a Job,
         ledger: Arc<dyn Ledger>,
         settings: &Settings,
+        offers: Offers,
         events: E,
     ) -> Result<Self, Error> {
         let stem = job.sha1.to_string();
@@ -160,7 +193,9 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
             last_number: 0,
             sender,
             news,
+            offers: Some(offers),
             failures: HashMap::new(),
+            told: (Vec::new(), None),
             last_giver: None,
             came: 0,
             reported: None,
@@ -205,7 +240,7 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
             ending = self.tell(Input::Offered(source.address), None).await?;
         }
         // Before the first source was offered there was none.
-        Ok(ending.filter(|ending| *ending != Ending::Exhausted || self.job.sources.is_empty()))
+        Ok(ending.filter(|ending| *ending != Ending::Exhausted))
     }
 
     /// Until it ends.
@@ -214,14 +249,45 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
             let due = self.swarm.deadline(&self.wanted.settings.swarm);
             let due = due.map_or(REPORT, |due| due.saturating_sub(self.origin.elapsed()));
             let pause = due.clamp(Duration::from_millis(1), REPORT);
-            let ending = match runtime::timeout(pause, self.news.next()).await {
-                Ok(Some((address, number, news))) => self.hear(address, number, news).await?,
-                _ if due <= pause => self.tell(Input::Tick, None).await?,
-                _ => None,
+            let ending = match runtime::timeout(pause, self.next()).await {
+                Ok(Event::News((address, number, news))) => {
+                    self.hear(address, number, news).await?
+                }
+                Ok(Event::Offer(address)) if self.job.may_ask(address) => {
+                    self.tell(Input::Offered(address), None).await?
+                }
+                Ok(Event::Offer(_) | Event::NoMoreOffers) => None,
+                Err(_) if due <= pause => self.tell(Input::Tick, None).await?,
+                Err(_) => None,
             };
             self.report(false);
-            if let Some(ending) = ending {
-                return Ok(ending);
+            match ending {
+                Some(Ending::Exhausted) => self.starve(),
+                Some(ending) => return Ok(ending),
+                None => {}
+            }
+            if self.offers.is_none() && self.swarm.is_exhausted() {
+                return Ok(Ending::Exhausted);
+            }
+        }
+    }
+
+    /// What happens next.
+    async fn next(&mut self) -> Event {
+        // This task holds an end of the news itself.
+        let Some(offers) = &mut self.offers else {
+            return self
+                .news
+                .next()
+                .await
+                .map_or(Event::NoMoreOffers, Event::News);
+        };
+        match future::select(offers.next(), self.news.next()).await {
+            Either::Left((Some(address), _)) => Event::Offer(address),
+            Either::Right((Some(news), _)) => Event::News(news),
+            _ => {
+                self.offers = None;
+                Event::NoMoreOffers
             }
         }
     }
@@ -273,7 +339,7 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
                 let (trouble, reason) = (error.trouble(), error.to_string());
                 let source = address;
                 (self.events)(Progress::Failed { source, reason });
-                self.failures.insert(address, error);
+                self.note_failure(address, error);
                 let ending = self.tell(Input::Failed(address, trouble), None).await;
                 if self.swarm.given_up().any(|(lost, _)| lost == address) {
                     self.talks.remove(&address);
@@ -331,7 +397,7 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
                     }
                     Output::Blamed { source, tile } => {
                         self.talks.remove(&source);
-                        self.failures.insert(source, source::Error::WrongBytes);
+                        self.note_failure(source, source::Error::WrongBytes);
                         (self.events)(Progress::Blamed { source, tile });
                     }
                     Output::Rejected(sources) => (self.events)(Progress::Rejected { sources }),
@@ -421,6 +487,7 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
     }
 
     fn report(&mut self, now: bool) {
+        self.tell_sources(false);
         if now || self.reported.is_none_or(|at| at.elapsed() >= REPORT) {
             self.reported = Some(Instant::now());
             let (verified, received) = self.swarm.bytes();
@@ -432,29 +499,6 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
                 known,
                 active,
             }));
-        }
-    }
-
-    async fn give_up(mut self, ending: Ending) -> Error {
-        let Self { job, .. } = self;
-        if self.swarm.there().is_empty()
-            && let Err(error) = self.writer.remove().await
-        {
-            log::warn!("{error}");
-        }
-        let failure = |(address, error)| Failure { address, error };
-        let failures: Vec<_> = self.failures.drain().map(failure).collect();
-        let liars = failures
-            .iter()
-            .filter(|failure| matches!(failure.error, source::Error::WrongBytes));
-        let sources: Vec<_> = liars.map(|failure| failure.address).collect();
-        match ending == Ending::Exhausted && sources.is_empty() {
-            true => Error::NoSource { failures },
-            false => Error::Verification {
-                sha1: job.sha1,
-                sources,
-                failures,
-            },
         }
     }
 }

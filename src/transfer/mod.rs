@@ -1,8 +1,8 @@
 //! HTTP transfers on the Gnutella port: upload, download, safe file names.
 //!
 //! Never knows the overlay: sources and files come in as values. What a stranger wrote enters
-//! through four pure files only ([`name`], `request`, `range` and `mesh`), and never becomes a path before
-//! it has passed [`name`]. The disk is touched on the blocking pool only.
+//! through five pure files only ([`name`], `request`, [`push_request`], `range` and `mesh`), and never
+//! becomes a path before it has passed [`name`]. The disk is touched on the blocking pool only.
 
 #[cfg(test)]
 mod attempt;
@@ -12,6 +12,7 @@ mod mesh;
 pub mod name;
 mod part;
 mod place;
+pub mod push_request;
 mod range;
 mod request;
 #[cfg(test)]

@@ -29,7 +29,7 @@ impl Part {
     /// Opens `<folder>/<stem>.part`, or makes it, for a file of `size` bytes.
     pub(super) fn open(folder: &Path, stem: &str, size: u64) -> Result<Self, Error> {
         disk::make_folder(folder)?;
-        let path = folder.join(format!("{stem}.part"));
+        let path = at(folder, stem);
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -114,6 +114,19 @@ impl Part {
         }
         Ok(hasher.finalize().into())
     }
+}
+
+/// Removes the unfinished file `<folder>/<stem>.part`, if there is one.
+pub(super) fn discard(folder: &Path, stem: &str) -> Result<(), Error> {
+    let path = at(folder, stem);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome.map_err(tried("remove", &path)),
+    }
+}
+
+fn at(folder: &Path, stem: &str) -> PathBuf {
+    folder.join(format!("{stem}.part"))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -43,6 +44,7 @@ impl Asked {
 pub(super) struct Server {
     pub(super) address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
+    ended: Arc<AtomicUsize>,
 }
 
 impl Server {
@@ -50,14 +52,28 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let (script, log) = (Arc::new(script), Arc::clone(&asked));
+        let ended = Arc::new(AtomicUsize::new(0));
+        let (script, log, over) = (Arc::new(script), Arc::clone(&asked), Arc::clone(&ended));
         thread::spawn(move || {
             for (connection, stream) in listener.incoming().enumerate() {
-                let (script, log) = (Arc::clone(&script), Arc::clone(&log));
-                thread::spawn(move || converse(connection, stream.unwrap(), &*script, &log));
+                let (script, log, over) =
+                    (Arc::clone(&script), Arc::clone(&log), Arc::clone(&over));
+                thread::spawn(move || {
+                    converse(connection, stream.unwrap(), &*script, &log);
+                    over.fetch_add(1, Ordering::SeqCst);
+                });
             }
         });
-        Self { address, asked }
+        Self {
+            address,
+            asked,
+            ended,
+        }
+    }
+
+    /// How many connections have ended, as one that can be asked elsewhere.
+    pub(super) fn ended(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.ended)
     }
 
     /// Every request so far.

@@ -142,7 +142,20 @@ impl Session {
 
     /// Fetches what is ordered, until no orders come any more.
     pub(super) async fn converse(mut self, mut orders: mpsc::UnboundedReceiver<Range<u32>>) {
-        while let Some(tiles) = orders.next().await {
+        let idle = self.wanted.settings.idle;
+        loop {
+            let order = match runtime::timeout(idle, orders.next()).await {
+                Ok(order) => order,
+                Err(_) => {
+                    // Its place is of use to somebody else.
+                    self.hang_up();
+                    self.partial = None;
+                    orders.next().await
+                }
+            };
+            let Some(tiles) = order else {
+                return;
+            };
             if let Err(error) = self.fetch(tiles).await {
                 self.report().await;
                 self.teller.tell(News::Failed(error)).await;

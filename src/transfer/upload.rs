@@ -108,6 +108,12 @@ impl Uploads {
         response
     }
 
+    /// Slots that are free.
+    #[must_use]
+    pub fn free(&self) -> usize {
+        self.limits.slots.saturating_sub(self.active())
+    }
+
     /// Uploads under way.
     #[must_use]
     pub fn active(&self) -> usize {

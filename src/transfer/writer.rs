@@ -69,7 +69,8 @@ impl Writer {
         runtime::spawn_blocking(move || part.place(&folder, &name)).await
     }
 
-    pub(super) async fn remove(mut self) -> Result<(), Error> {
+    /// Removes the part; nothing else can be done with it after that.
+    pub(super) async fn remove(&mut self) -> Result<(), Error> {
         let part = self.take();
         runtime::spawn_blocking(move || part.remove()).await
     }

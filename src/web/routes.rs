@@ -11,8 +11,8 @@ use super::exposition;
 use super::guard::{HEALTH, Token, guard};
 use super::problem::Refusal;
 use crate::api::{
-    Api, Code, ConnectRequest, Counter, Download, GetRequest, Peer, Search, SearchRequest, Share,
-    Status, Watch,
+    Api, Code, ConnectRequest, Counter, Download, DownloadChange, GetRequest, Peer, Search,
+    SearchRequest, Share, Status, Watch,
 };
 
 /// The longest body of a request.
@@ -33,7 +33,10 @@ pub(super) fn router(api: Api, token: &str) -> Router {
         .route("/searches", get(searches).post(search))
         .route("/searches/{id}", get(search_state).delete(cancel_search))
         .route("/downloads", get(downloads).post(fetch))
-        .route("/downloads/{id}", get(download))
+        .route(
+            "/downloads/{id}",
+            get(download).patch(change_download).delete(remove_download),
+        )
         .route("/shares", get(shares))
         .route("/stop", post(stop));
     Router::new()
@@ -111,6 +114,20 @@ async fn fetch(
 async fn download(State(api): State<Api>, id: Numbered, watch: Watched) -> Answer<Json<Download>> {
     let (Path(id), Query(watch)) = (id?, watch?);
     Ok(Json(api.download(id, watch).await?))
+}
+
+async fn change_download(
+    State(api): State<Api>,
+    id: Numbered,
+    asked: Asked<DownloadChange>,
+) -> Answer<Json<Download>> {
+    let (Path(id), Json(change)) = (id?, asked?);
+    Ok(Json(api.change_download(id, change)?))
+}
+
+async fn remove_download(State(api): State<Api>, id: Numbered) -> Answer<Json<Download>> {
+    let Path(id) = id?;
+    Ok(Json(api.remove_download(id)?))
 }
 
 async fn shares(State(api): State<Api>) -> Json<Vec<Share>> {

@@ -9,7 +9,7 @@ use super::{Descriptor, Error, HEADER_LEN, Header, MAX_PAYLOAD};
 const INFLATES: u8 = 0x08;
 
 /// In the TTL of an answer: its payload is deflated.
-const DEFLATED: u8 = 0x80;
+pub const DEFLATED: u8 = 0x80;
 
 /// The one descriptor of a datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]

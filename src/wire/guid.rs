@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::str::FromStr;
 
-use data_encoding::HEXLOWER_PERMISSIVE;
+use data_encoding::{BASE32_NOPAD_NOCASE, HEXLOWER_PERMISSIVE};
 use rand::Rng;
 
 use super::Error;
@@ -59,6 +59,18 @@ impl Guid {
     #[must_use]
     pub fn is_zero(&self) -> bool {
         *self == Self::ZERO
+    }
+}
+
+impl Guid {
+    /// Reads 26 digits of base32, in either case and with or without their padding (protocol §6.4).
+    #[must_use]
+    pub fn from_base32(text: &str) -> Option<Self> {
+        let digits = text.trim_end_matches('=').as_bytes();
+        let mut bytes = [0; 16];
+        let fits = digits.len() == 26 && text.len() <= 32;
+        let decoded = fits.then(|| BASE32_NOPAD_NOCASE.decode_mut(digits, &mut bytes));
+        matches!(decoded, Some(Ok(_))).then_some(Self(bytes))
     }
 }
 
@@ -118,5 +130,19 @@ mod tests {
         assert_eq!(guid.to_string(), text.to_lowercase());
         assert!("10".parse::<Guid>().is_err());
         assert!("zz111213141516abff191a1b1c1d1e00".parse::<Guid>().is_err());
+        let guid: Guid = "101112131415161718191a1b1c1d1e1f".parse().unwrap();
+        for text in [
+            "CAIREEYUCULBOGAZDINRYHI6D4",
+            "caireeyuculbogazdinryhi6d4======",
+        ] {
+            assert_eq!(Guid::from_base32(text), Some(guid));
+        }
+        for text in [
+            "",
+            "CAIREEYUCULBOGAZDINRYHI6D",
+            "CAIREEYUCULBOGAZDINRYHI6D0",
+        ] {
+            assert_eq!(Guid::from_base32(text), None, "{text}");
+        }
     }
 }

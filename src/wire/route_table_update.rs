@@ -5,12 +5,16 @@ use nom::number::complete::{le_u32, u8 as byte};
 
 use super::Error;
 use super::parse::fixed;
+use super::zlib::inflate;
 
 /// The largest payload of an update for which a link is kept (protocol §1.3).
 pub const MAX_PAYLOAD: usize = 40_960;
 
 /// The most bytes of [`RouteTableUpdate::Patch::data`] that fit into one update.
 pub const MAX_DATA: usize = MAX_PAYLOAD - 5;
+
+/// The most bytes of an inflated patch: a byte for each slot of the largest table (protocol §7.2).
+const MOST_ENTRIES: usize = 1 << 21;
 
 /// One step of telling a neighbour what words can be found here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +107,34 @@ impl RouteTableUpdate {
             _ => Err((0, "route table update that is neither RESET nor PATCH")),
         }
         .map_err(|(offset, what)| Error::new(offset, what))
+    }
+
+    /// Of how many slots a patch speaks and how many of them it changes, where it is a whole one, in
+    /// one slice and sound.
+    #[must_use]
+    pub fn changes(&self) -> Option<(usize, usize)> {
+        let Self::Patch {
+            of: 1,
+            compressor,
+            entry_bits,
+            data,
+            ..
+        } = self
+        else {
+            return None;
+        };
+        let entries = match compressor {
+            Compressor::None => data.to_vec(),
+            Compressor::Zlib => inflate(data, MOST_ENTRIES).whole()?,
+        };
+        let bits = entry_bits.count();
+        let mask = u8::MAX >> (8 - bits);
+        let changes = |byte: &u8| {
+            let shifts = (0..8).step_by(usize::from(bits));
+            shifts.filter(|shift| byte >> shift & mask != 0).count()
+        };
+        let slots = entries.len() * usize::from(8 / bits);
+        Some((slots, entries.iter().map(changes).sum()))
     }
 
     /// The payload.
@@ -212,6 +244,25 @@ mod tests {
             assert_eq!(update.encode(), payload);
             assert_eq!(decode(payload), Ok(update));
         }
+    }
+
+    #[test]
+    fn a_whole_patch_tells_what_it_changes() {
+        let four = b"\0\xa0\x11\0";
+        assert_eq!(patch_of(EntryBits::Four, four).changes(), Some((8, 3)));
+        assert_eq!(patch_of(EntryBits::One, b"\x21").changes(), Some((8, 2)));
+        assert_eq!(patch_of(EntryBits::Two, b"\x21").changes(), Some((4, 2)));
+        let zlib = |data: Vec<u8>, of| RouteTableUpdate::Patch {
+            sequence: 1,
+            of,
+            compressor: Compressor::Zlib,
+            entry_bits: EntryBits::Eight,
+            data: data.into(),
+        };
+        let data = crate::wire::zlib::deflate(&[0, 0, 0xfa]);
+        assert_eq!(zlib(data.clone(), 1).changes(), Some((3, 1)));
+        assert_eq!(zlib(data, 2).changes(), None, "one slice of two");
+        assert_eq!(zlib(vec![1, 2, 3], 1).changes(), None);
     }
 
     #[test]

@@ -436,7 +436,7 @@ pub(crate) fn greetings() -> impl Strategy<Value = Greeting> {
         option::of(any::<IpAddr>()),
         any::<(Option<u8>, Option<u32>)>(),
         (option::of(version.clone()), option::of(version)),
-        any::<[bool; 11]>(),
+        any::<[bool; 12]>(),
         option::of(guids()),
         [0..=40_usize, 0..=40, 0..=20].map(|count| vec(address(), count)),
     )
@@ -458,7 +458,7 @@ pub(crate) fn greetings() -> impl Strategy<Value = Greeting> {
                     accepts_deflate,
                     ref more @ ..,
                 ] = *more;
-                let [sends_deflate, tls, crawler] = *more;
+                let [sends_deflate, tls, crawler, packets] = *more;
                 Greeting {
                     agent,
                     ultrapeer,
@@ -481,6 +481,9 @@ pub(crate) fn greetings() -> impl Strategy<Value = Greeting> {
                     sends_deflate,
                     tls,
                     crawler,
+                    // The others are never written.
+                    packets: packets.then_some(true),
+                    challenges: false,
                     guid,
                     peers,
                     leaves,

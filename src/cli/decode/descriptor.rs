@@ -7,8 +7,10 @@ use serde::Serialize;
 
 use super::ggep::{Extension, list};
 use super::hex;
+use super::route_table::{self, Table};
 use super::vendor::{self, Message};
 use crate::wire::bye::Bye;
+use crate::wire::datagram::{DEFLATED, Datagram};
 use crate::wire::ping::Ping;
 use crate::wire::pong::Pong;
 use crate::wire::push::Push;
@@ -26,6 +28,9 @@ pub(super) struct Descriptor {
     ttl: u8,
     hops: u8,
     length: usize,
+    /// Whether the payload came deflated, as in a datagram.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    deflated: bool,
     payload: Payload,
 }
 
@@ -57,6 +62,8 @@ enum Payload {
         flags: Flags,
         text: String,
         urns: Vec<String>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        metadata: Vec<String>,
         extensions: Vec<Extension>,
     },
     QueryHit {
@@ -68,6 +75,7 @@ enum Payload {
         servent: String,
     },
     Vendor(Message),
+    RouteTable(Table),
     Other(String),
 }
 
@@ -119,7 +127,15 @@ pub(super) fn take(bytes: &Bytes) -> Result<(Descriptor, usize), Error> {
     if bytes.len() < whole {
         return Err(Error::new(bytes.len(), "payload cut short"));
     }
-    let payload = payload(header.kind, &bytes.slice(HEADER_LEN..whole))
+    let inflated = (header.ttl & DEFLATED != 0)
+        .then(|| Datagram::decode(&bytes.slice(..whole)).ok())
+        .flatten();
+    let deflated = inflated.is_some();
+    let said = match inflated {
+        Some(datagram) => datagram.descriptor.payload,
+        None => bytes.slice(HEADER_LEN..whole),
+    };
+    let payload = payload(header.kind, &said)
         .map_err(|error| Error::new(HEADER_LEN + error.offset, error.what))?;
     let descriptor = Descriptor {
         guid: header.guid.to_string(),
@@ -127,6 +143,7 @@ pub(super) fn take(bytes: &Bytes) -> Result<(Descriptor, usize), Error> {
         ttl: header.ttl,
         hops: header.hops,
         length,
+        deflated,
         payload,
     };
     Ok((descriptor, whole))
@@ -158,17 +175,12 @@ fn payload(kind: Kind, payload: &Bytes) -> Result<Payload, Error> {
             Payload::Bye { code, message }
         }
         Kind::Push => push(&Push::decode(payload)?),
-        Kind::Query => query(Query::decode(payload)?),
+        Kind::Query => query(Query::read(payload)?, Query::metadata(payload)?),
         Kind::QueryHit => query_hit(QueryHit::decode(payload)?),
         Kind::Vendor { .. } => Payload::Vendor(vendor::describe(payload)?),
-        Kind::RouteTableUpdate => route_table_update(payload),
+        Kind::RouteTableUpdate => Payload::RouteTable(route_table::describe(payload)?),
         Kind::Dht | Kind::Other(_) => Payload::Other(hex(payload)),
     })
-}
-
-/// A piece of a route table, which is told as it is.
-fn route_table_update(payload: &Bytes) -> Payload {
-    Payload::Other(hex(payload))
 }
 
 fn pong(pong: &Pong) -> Payload {
@@ -191,11 +203,12 @@ fn push(push: &Push) -> Payload {
     }
 }
 
-fn query(query: Query) -> Payload {
+fn query(query: Query, metadata: Vec<String>) -> Payload {
     Payload::Query {
         flags: flags(query.flags),
         text: query.text,
         urns: urns(&query.urns),
+        metadata,
         extensions: list(&query.extensions),
     }
 }

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::http_headers::meaning;
-use crate::wire::Error;
+use crate::wire::{Error, Guid};
 
 /// The most headers in a head.
 const MAX_HEADERS: usize = 128;
@@ -18,6 +18,8 @@ pub(super) struct Head {
     method: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    giv: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,7 +48,8 @@ pub(super) fn take(bytes: &Bytes) -> Result<(Head, usize), Error> {
     Ok((head, whole))
 }
 
-/// A request. Old servents leave spaces in its target, or the version out.
+/// A request, or the line with which a servent that was pushed gives itself to be asked. Old
+/// servents leave spaces in its target, or the version out.
 fn request<'a>(
     bytes: &'a [u8],
     headers: &mut [httparse::Header<'a>],
@@ -60,7 +63,8 @@ fn request<'a>(
     let unknown = Error::new(0, "not the head of an HTTP request or response");
     let (method, target) = line.split_once(' ').ok_or(unknown)?;
     let (target, _) = target.rsplit_once(" HTTP/1.").unwrap_or((target, ""));
-    if !method.bytes().all(|byte| byte.is_ascii_uppercase()) || !target.starts_with('/') {
+    let sound = target.starts_with('/') || target == "*" || method == "GIV";
+    if !method.bytes().all(|byte| byte.is_ascii_uppercase()) || !sound {
         return Err(unknown);
     }
     let parsed = httparse::parse_headers(rest, headers).map(|status| match status {
@@ -73,6 +77,7 @@ fn request<'a>(
     let head = Head {
         method: Some(method.to_owned()),
         target: Some(target.to_owned()),
+        giv: (method == "GIV").then(|| giv(target)).flatten(),
         line,
         code: None,
         reason: None,
@@ -80,6 +85,15 @@ fn request<'a>(
         body: 0,
     };
     Ok((head, bytes.len() - rest.len() + length))
+}
+
+/// What a `GIV` says: `INDEX:SERVENT/NAME` (protocol §6.2).
+fn giv(target: &str) -> Option<Value> {
+    let (index, rest) = target.split_once(':')?;
+    let (servent, name) = rest.split_once('/')?;
+    let index: u32 = index.parse().ok()?;
+    let servent: Guid = servent.parse().ok()?;
+    Some(json!({ "index": index, "servent": servent.to_string(), "name": name }))
 }
 
 fn response<'a>(
@@ -96,6 +110,7 @@ fn response<'a>(
         line: line.trim_end().to_owned(),
         method: None,
         target: None,
+        giv: None,
         code: Some(code),
         reason: Some(reason),
         headers: described(response.headers),

@@ -8,7 +8,7 @@ use crate::wire::address::{unpack, unpack_one, unpack_reaches, unpack_v6};
 use crate::wire::ggep::{Extensions, decode_integer};
 use crate::wire::pong::{HostWish, Maker, Slots};
 use crate::wire::query::Media;
-use crate::wire::urn::{TigerRoot, Urn};
+use crate::wire::urn::{Sha1, TigerRoot, Urn};
 
 /// What an extension of `all` says; nothing when that is not known or its data is not sound.
 pub(super) fn meaning(id: &str, data: &[u8], all: &Extensions) -> Option<Value> {
@@ -73,18 +73,34 @@ pub(super) fn meaning(id: &str, data: &[u8], all: &Extensions) -> Option<Value> 
         "XQ" | "LOC" | "PATH" | "HNAME" | "UA" | "<" => json!(text(data)?),
         "UDPHC" if data.is_empty() => json!(true),
         "UDPHC" => json!(text(data)?),
+        "GTKGV" | "GTKGV1" => gtkg_version(data)?,
+        "S1" => json!(Urn::Sha1(Sha1::from_bytes(data.try_into().ok()?)).to_string()),
+        "PRU" if !data.is_empty() => {
+            let (modified, available) = data.split_first_chunk()?;
+            let modified = u32::from_be_bytes(*modified);
+            json!({ "modified": modified, "available": decode_integer(available)? })
+        }
         "PHC" => json!(text(data)?.lines().collect::<Vec<_>>()),
         "GGEP" => json!(text(data)?.split('\0').collect::<Vec<_>>()),
         "FW" => json!(data.first()?),
         "I6" => json!({ "ipv6_only": data == [1] }),
         "SO" | "QK" if !data.is_empty() => json!({ "token": hex(data) }),
-        "BH" | "TLS" | "GTKG.TLS" | "SO" | "QK" | "NP" | "PR" | "NM" | "Z" | "MCAST"
+        "BH" | "TLS" | "GTKG.TLS" | "SO" | "QK" | "NP" | "PR" | "PR0" | "PRU" | "NM" | "Z"
+        | "MCAST"
             if data.is_empty() =>
         {
             json!(true)
         }
         _ => return None,
     })
+}
+
+/// gtk-gnutella's version: behind a byte of its own three numbers, a letter, and when it came out,
+/// in seconds since 1970.
+fn gtkg_version(data: &[u8]) -> Option<Value> {
+    let (&[_, major, minor, patch, _], rest) = data.split_first_chunk()?;
+    let released = u32::from_be_bytes(*rest.first_chunk()?);
+    json!({ "version": format!("{major}.{minor}.{patch}"), "released": released }).into()
 }
 
 fn media(mask: &[u8]) -> Option<Value> {
@@ -141,6 +157,16 @@ mod tests {
             ("M", b"\x84", json!(["audio", "unix_program"])),
             ("TLS", b"", json!(true)),
             ("SO", b"\xab", json!({"token": "ab"})),
+            (
+                "GTKGV",
+                b"\x01\x01\x02\x03\0\x65\xe3\xbd\x80",
+                json!({"version": "1.2.3", "released": 1_709_424_000}),
+            ),
+            (
+                "PRU",
+                b"\0\0\x01\0\x02",
+                json!({"modified": 256, "available": 2}),
+            ),
             (
                 "DHT",
                 b"\0\x02\x01",

@@ -6,6 +6,7 @@ mod handshake;
 mod http;
 mod http_headers;
 mod meaning;
+mod route_table;
 mod vendor;
 
 use std::fs::File;

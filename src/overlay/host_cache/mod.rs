@@ -109,10 +109,11 @@ impl HostCache {
         self.put(address, host, limits);
     }
 
-    /// Takes note of the sender of a pong.
-    pub fn hear_pong(&mut self, now: Instant, pong: &Pong, limits: &Limits) {
+    /// Takes note of the sender of a pong, told by somebody who stands on this ground.
+    pub fn hear_pong(&mut self, now: Instant, teller: Ground, pong: &Pong, limits: &Limits) {
         let address = SocketAddr::V4(pong.address());
-        self.hear(now, address, Source::Pong, Details::of(pong), limits);
+        let details = Details::of(pong);
+        self.hear_from(teller, now, address, Source::Pong, details, limits);
     }
 
     /// The servent at `address` is being dialled.
@@ -341,6 +342,13 @@ impl HostCache {
     pub fn takes_tls(&self, address: SocketAddr) -> bool {
         let host = self.hosts.get(&address);
         host.is_some_and(|host| host.details.tls)
+    }
+
+    /// Whether the servent at this address said that it has no place for one of this role.
+    #[must_use]
+    pub fn is_full_for(&self, address: SocketAddr, role: Role) -> bool {
+        let host = self.hosts.get(&address);
+        host.is_some_and(|host| host.details.is_full_for(role))
     }
 
     fn is_welcome(&mut self, now: Instant, address: SocketAddr, teller: Ground) -> bool {

@@ -103,7 +103,7 @@ fn pongs_tell_who_is_up_long_and_has_places() {
         pong(2, &[2, 9, 0], &[]),
         pong(3, &[2, 9, 9], &[0x10, 0x0e]),
     ] {
-        cache.hear_pong(at(0), &pong, &limits);
+        cache.hear_pong(at(0), Ground::Public, &pong, &limits);
     }
     let kept = cache.snapshot(at(0), 9);
     let order: Vec<_> = kept.iter().map(|kept| kept.details.uptime).collect();

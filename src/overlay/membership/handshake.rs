@@ -85,6 +85,7 @@ impl Servent {
             bye: true,
             tls: settings.tls,
             guid: Some(self.guid),
+            packets: answer.and_then(|(caller, _)| caller.greeting.packets.map(|_| true)),
             try_ultrapeers: match (self.membership(), answer) {
                 (Some(member), Some((caller, admission))) if tells_others(admission) => {
                     member.recommend(now, caller, around)
@@ -129,6 +130,13 @@ impl Servent {
         };
         match admission {
             Admission::Crawl | Admission::Refuse(Refusal::OFTEN) => return admission,
+            // Nothing that it says is of this overlay.
+            Admission::Refuse(Refusal::OTHER_PROTOCOL | Refusal::CLOSED_NETWORK) => {
+                if !caller.incoming {
+                    member.hosts.shun(now, caller.address, limits);
+                }
+                return admission;
+            }
             Admission::Refuse(Refusal::OURSELVES) => {
                 if !caller.incoming {
                     member.hosts.is_own(caller.address);
@@ -175,6 +183,13 @@ impl Servent {
         if meeting.us != self.role {
             let why = "the role changed during the handshake";
             around.out.push(turned_away(link, offer, 504, why));
+            return;
+        }
+        let checked = self
+            .membership()
+            .map(|member| member.slots.check(&caller, &around.settings.limits));
+        if let Some(Err(Refusal { code, reason })) = checked {
+            around.out.push(turned_away(link, offer, code, reason));
             return;
         }
         if let Admission::Take {

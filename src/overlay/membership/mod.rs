@@ -5,11 +5,13 @@
 //! for neighbours), [`host_cache`](super::host_cache) (whom to dial), [`pong_cache`](super::pong_cache)
 //! (what a ping is answered with). `handshake` says what a handshake says and
 //! what comes of it, `seek` keeps the role and the number of neighbours, `kept` those that the user
-//! named, `callers` how often strangers may call, `pings` what is asked and answered about others.
+//! named, `caches` asks UDP host caches, `callers` how often strangers may call, `pings` what is asked
+//! and answered about others.
 //!
 //! Only a servent that [joins](Servent::join) has one. All others keep the role that they are given
 //! and the links that a driver makes.
 
+mod caches;
 mod callers;
 mod handshake;
 mod kept;
@@ -20,6 +22,7 @@ mod tests;
 
 use std::net::SocketAddr;
 
+use self::caches::Caches;
 use self::callers::Callers;
 pub use self::handshake::Meeting;
 use self::kept::Kept;
@@ -49,6 +52,8 @@ pub struct Standing {
     pub average_uptime: Option<Duration>,
     /// Upload bandwidth in KiB/s, where it was measured.
     pub bandwidth: Option<u32>,
+    /// Upload slots that are free, where that is known.
+    pub upload_slots: Option<usize>,
     /// File descriptors that are free.
     pub descriptors: usize,
 }
@@ -64,6 +69,7 @@ pub struct Membership {
     hosts: HostCache,
     pongs: PongCache,
     kept: Kept,
+    caches: Caches,
     callers: Callers,
     /// When to look next whether all is as it should be.
     due: Option<Instant>,
@@ -84,6 +90,7 @@ impl Servent {
             hosts: HostCache::new(ground),
             pongs: PongCache::new(ground),
             kept: Kept::default(),
+            caches: Caches::default(),
             callers: Callers::new(ground),
             due: Some(now),
         }));
@@ -130,6 +137,19 @@ impl Membership {
         self.due = Some(now);
     }
 
+    /// Takes note of a UDP host cache, to be asked by datagram when there is hardly anybody left to
+    /// dial.
+    pub fn know_cache(&mut self, now: Instant, address: SocketAddr, settings: &Settings) {
+        self.caches.add(now, address, &settings.limits);
+        self.due = Some(now);
+    }
+
+    /// Whether any UDP host cache is known.
+    #[must_use]
+    pub fn knows_caches(&self) -> bool {
+        self.caches.next().is_some()
+    }
+
     /// Takes in the addresses that an earlier run knew.
     pub fn recall(
         &mut self,
@@ -144,6 +164,17 @@ impl Membership {
     /// What the driver knows of the servent, for it to tell.
     pub const fn standing_mut(&mut self) -> &mut Standing {
         &mut self.standing
+    }
+
+    /// How many seconds it is up on average a day, where that is known.
+    fn daily_uptime(&self) -> Option<u32> {
+        let seconds = self.standing.average_uptime?.as_secs();
+        Some(u32::try_from(seconds).unwrap_or(u32::MAX))
+    }
+
+    /// How many upload slots are free, where that is known.
+    pub(in crate::overlay) const fn upload_slots(&self) -> Option<usize> {
+        self.standing.upload_slots
     }
 
     /// When a tick is to be handed in next, if ever.
@@ -184,6 +215,7 @@ impl Default for Standing {
         Self {
             average_uptime: None,
             bandwidth: None,
+            upload_slots: None,
             descriptors: usize::MAX,
         }
     }

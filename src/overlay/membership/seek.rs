@@ -37,7 +37,10 @@ impl Servent {
     pub(in crate::overlay) fn look(&mut self, now: Instant, around: &mut Surroundings<'_>) {
         let settings = around.settings;
         let limits = &settings.limits;
-        let reachable = self.reachability().tcp;
+        let reachable = match settings.firewalled {
+            true => Some(false),
+            false => self.reachability().tcp,
+        };
         let Some(member) = &mut self.membership else {
             return;
         };
@@ -53,12 +56,15 @@ impl Servent {
             self.turn(now, decision.role, around);
             return;
         }
-        let dials = member.dials(now, self.role, around);
-        around.out.extend(dials);
+        let short = member.dial(now, self.role, around);
+        if short {
+            member.ask_cache(now, self.role, around);
+        }
         let mut due = [
             decision.again,
             member.kept.next(),
             member.next_dial(self.role, limits),
+            short.then(|| member.caches.next()).flatten(),
         ];
         for due in due.iter_mut().flatten() {
             *due = (*due).max(now + LOOK);
@@ -136,26 +142,28 @@ impl Servent {
 }
 
 impl Membership {
-    /// The dials to make now.
-    fn dials(&mut self, now: Instant, role: Role, around: &mut Surroundings<'_>) -> Vec<Output> {
+    /// Dials whom to dial now; says whether there are fewer than are wanted.
+    fn dial(&mut self, now: Instant, role: Role, around: &mut Surroundings<'_>) -> bool {
         let limits = &around.settings.limits;
         let (slots, hosts) = (&mut self.slots, &mut self.hosts);
         let linked = |address| slots.knows(address, hosts.servent_at(address));
         let mut addresses = self.kept.due(now, linked);
+        let mut short = false;
         if self.seeks {
             let wanted = slots.wanted(role, limits).saturating_sub(addresses.len());
             let taken =
                 |address, servent| addresses.contains(&address) || slots.knows(address, servent);
             let candidates = hosts.candidates(now, role, wanted, taken, limits, around.rng);
+            short = candidates.len() < wanted;
             addresses.extend(candidates);
         }
-        let dial = |address: SocketAddr| {
+        for address in addresses {
             slots.dial(address);
             hosts.tried(now, address, limits);
             let tls = hosts.takes_tls(address);
-            Output::Dial { address, tls }
-        };
-        addresses.into_iter().map(dial).collect()
+            around.out.push(Output::Dial { address, tls });
+        }
+        short
     }
 
     /// When to look for somebody to dial.

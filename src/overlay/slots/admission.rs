@@ -95,6 +95,10 @@ impl Refusal {
     pub const CONNECTED: Self = Self::new(409, "Already connected");
     /// Its network has its share of our places.
     pub const NETWORK: Self = Self::new(503, "Too many connections from your network");
+    /// It speaks Gnutella 2 only.
+    pub const OTHER_PROTOCOL: Self = Self::new(406, "Protocol not acceptable");
+    /// It belongs to a closed network.
+    pub const CLOSED_NETWORK: Self = Self::new(403, "Not a network member");
     /// It does not say what it is.
     pub const NO_ROLE: Self = Self::new(403, "X-Ultrapeer header required");
     /// We are a leaf and so is it.

@@ -60,6 +60,12 @@ impl Slots {
         caller: &Caller<'_>,
         limits: &Limits,
     ) -> Admission {
+        if caller.greeting.packets == Some(false) {
+            return Admission::Refuse(Refusal::OTHER_PROTOCOL);
+        }
+        if caller.greeting.challenges {
+            return Admission::Refuse(Refusal::CLOSED_NETWORK);
+        }
         if caller.incoming && caller.greeting.crawler {
             return self.crawl(now, caller.address.ip(), limits);
         }
@@ -99,6 +105,15 @@ impl Slots {
             Admission::Crawl => Err(Refusal::CRAWLER),
             Admission::Refuse(refusal) => Err(refusal),
         }
+    }
+
+    /// Whether a caller that was admitted may still become a neighbour: others may have come while
+    /// its handshake went on.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn check(&self, caller: &Caller<'_>, limits: &Limits) -> Result<(), Refusal> {
+        self.acquaintance(caller, limits)
     }
 
     /// A caller became a neighbour in `role`.

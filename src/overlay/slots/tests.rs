@@ -209,6 +209,24 @@ fn who_is_too_old_is_refused_in_public() {
 }
 
 #[test]
+fn other_protocols_and_closed_networks_are_refused_everywhere() {
+    let mut other = greeting(true);
+    other.packets = Some(false);
+    let mut closed = greeting(true);
+    closed.challenges = true;
+    for (greeting, refusal) in [
+        (&other, Refusal::OTHER_PROTOCOL),
+        (&closed, Refusal::CLOSED_NETWORK),
+    ] {
+        for ground in [Ground::Public, Ground::Private] {
+            let admission =
+                Slots::new(ground, OURS).admit(at(0), ULTRAPEER, &caller(1, greeting), &limits());
+            assert_eq!(admission, Admission::Refuse(refusal));
+        }
+    }
+}
+
+#[test]
 fn guidance_is_followed_by_whoever_dialled_and_may() {
     let guiding = Greeting {
         ultrapeer_needed: Some(false),

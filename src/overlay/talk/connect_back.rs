@@ -9,7 +9,7 @@ use super::reachability::{Inquiry, Reachability};
 use super::{tell, tell_anew};
 use crate::overlay::output::Output;
 use crate::overlay::stats::Drop;
-use crate::overlay::{Instant, Link, Servent, Surroundings};
+use crate::overlay::{Instant, Link, Servent, Settings, Surroundings};
 use crate::wire::ping::Ping;
 use crate::wire::vendor::{Name, Vendor};
 use crate::wire::{Descriptor, Guid, Header, Kind};
@@ -46,6 +46,11 @@ impl Servent {
     #[must_use]
     pub fn is_firewalled(&self) -> bool {
         self.reachability().tcp == Some(false)
+    }
+
+    /// The same, or its owner says so.
+    pub(in crate::overlay) fn is_hidden(&self, settings: &Settings) -> bool {
+        settings.firewalled || self.is_firewalled()
     }
 
     /// Somebody opened a connection to us.

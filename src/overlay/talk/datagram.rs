@@ -12,17 +12,14 @@ use super::push::From;
 use super::quota::{Quota, Quotas};
 use super::v4;
 use crate::overlay::flood::Onward;
-use crate::overlay::neighbour::Role;
 use crate::overlay::output::Output;
-use crate::overlay::settings::VENDOR;
 use crate::overlay::stats::Drop;
 use crate::overlay::time::Duration;
-use crate::overlay::{Instant, Servent, Surroundings};
+use crate::overlay::{Instant, Servent, Surroundings, keepalive};
 use crate::wire::address::Reach;
 use crate::wire::datagram::Datagram;
-use crate::wire::ggep::Extensions;
 use crate::wire::ping::Ping;
-use crate::wire::pong::{MAX_HOSTS, Maker, Pong, Slots, marked_kibibytes};
+use crate::wire::pong::{HostWish, MAX_HOSTS};
 use crate::wire::vendor::Vendor;
 use crate::wire::{Descriptor, HEADER_LEN, Header, Kind};
 
@@ -107,24 +104,18 @@ impl Servent {
         sent: Sent<'_>,
         around: &mut Surroundings<'_>,
     ) -> Result<(), Drop> {
-        if !around.settings.ground.admits(sent.from) {
-            return Err(Drop::Unusable);
-        }
         match sent.header.kind {
+            // Who was asked may be anywhere.
+            Kind::Pong => self.pong_by_datagram(now, sent.from, sent.header, sent.payload, around),
+            _ if !around.settings.ground.admits(sent.from) => Err(Drop::Unusable),
             Kind::Ping => self.pinged(now, sent, around),
-            // None of ours was asked for.
-            Kind::Pong => Err(Drop::NoRoute),
             Kind::Push => {
                 // It has come no link yet, whatever it says (protocol §1.7).
                 let ttl = around.settings.profile.max_ttl;
                 let onward = Onward { ttl, hops: 0 };
-                self.take_push(
-                    now,
-                    From::Datagram,
-                    (sent.header, onward),
-                    sent.payload,
-                    around,
-                )
+                let push = (sent.header, onward);
+                self.take_push(now, From::Stranger, push, sent.payload, around)
+                    .map(drop)
             }
             Kind::Vendor { .. } => self.vendor_datagram(now, sent, around),
             // Queries only of those who do GUESS, hits only of those who asked out of band.
@@ -146,11 +137,12 @@ impl Servent {
         }
         let ping = Ping::decode(sent.payload).map_err(|_| Drop::Malformed)?;
         self.may_ask(now, sent, Asks::Ping, around)?;
-        let mut pong = self.own_pong(around);
+        let pong = keepalive::own_pong(self.role, around);
+        let mut pong = self.describe(pong, around.settings);
         if let Some(wish) = ping.host_wish()
             && !wish.no_ipv4
         {
-            let hosts = self.hosts_for(sent.from);
+            let hosts = self.hosts_for(now, sent.from, wish, around);
             pong = pong.with_hosts(&hosts);
         }
         if ping.wants_echo() {
@@ -160,51 +152,37 @@ impl Servent {
         Ok(())
     }
 
-    /// What we say of ourselves to who asks by datagram.
-    fn own_pong(&self, around: &Surroundings<'_>) -> Pong {
+    /// Ultrapeers for somebody at `from`, himself left out: those heard of lately, first the ones
+    /// with places for him, and then our neighbours.
+    fn hosts_for(
+        &self,
+        now: Instant,
+        from: SocketAddr,
+        wish: HostWish,
+        around: &mut Surroundings<'_>,
+    ) -> Vec<Reach> {
         let settings = around.settings;
-        let tally = around.catalogue.tally();
-        let ultrapeer = !self.is_leaf();
-        let pong = Pong {
-            port: settings.address.port(),
-            ip: *settings.address.ip(),
-            files: tally.files,
-            kibibytes: marked_kibibytes(tally.kibibytes, ultrapeer),
-            extensions: Extensions::default(),
+        let mut told = match self.membership() {
+            Some(member) => member.recommend_to(now, wish, around),
+            None => Vec::new(),
         };
-        let pong = pong.with_maker(Maker {
-            vendor: VENDOR,
-            major: version(env!("CARGO_PKG_VERSION_MAJOR")),
-            minor: version(env!("CARGO_PKG_VERSION_MINOR")),
-        });
-        let pong = match settings.tls {
-            true => pong.with_tls(),
-            false => pong,
-        };
-        if !ultrapeer {
-            return pong;
+        for known in self.ultrapeers() {
+            let peer = self.known(known.link);
+            let listen = peer.and_then(|peer| Some((v4(peer.who.as_ref()?.listen?)?, peer)));
+            if let Some((address, peer)) = listen
+                && !told.iter().any(|host| host.address == address)
+            {
+                let tls = peer.encrypts();
+                told.push(Reach { address, tls });
+            }
         }
-        let held = |role| {
-            let held = self.neighbours.iter();
-            held.filter(|known| known.offer.role == role).count()
-        };
-        let limits = &settings.limits;
-        pong.with_slots(Slots::new(
-            limits.leaves.saturating_sub(held(Role::Leaf)),
-            limits.neighbours.saturating_sub(held(Role::Ultrapeer)),
-        ))
-    }
-
-    /// Ultrapeers for somebody who looks for some, himself left out.
-    fn hosts_for(&self, from: SocketAddr) -> Vec<Reach> {
-        let listening = self.ultrapeers().filter_map(|known| {
-            let peer = self.known(known.link)?;
-            let address = v4(peer.who.as_ref()?.listen?)?;
-            let tls = peer.encrypts();
-            Some(Reach { address, tls })
+        let ground = settings.ground.seen_from(from.ip());
+        told.retain(|host| {
+            let address = SocketAddr::V4(host.address);
+            ground.admits(address) && address != from && host.address != settings.address
         });
-        let others = listening.filter(|host| SocketAddr::V4(host.address) != from);
-        others.take(MAX_HOSTS).collect()
+        told.truncate(MAX_HOSTS);
+        told
     }
 
     /// Takes a vendor message that came as a datagram.
@@ -283,9 +261,4 @@ enum Asks {
     Ping,
     Crawl,
     Other,
-}
-
-/// One number of this program's version, as extension `VC` has it.
-fn version(number: &str) -> u8 {
-    number.parse().unwrap_or(0)
 }

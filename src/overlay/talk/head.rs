@@ -13,7 +13,7 @@ use crate::overlay::stats::Drop;
 use crate::overlay::time::Duration;
 use crate::overlay::{Instant, Link, Servent, Surroundings};
 use crate::wire::query::Query;
-use crate::wire::vendor::{HeadPing, HeadPong, Holding, Vendor};
+use crate::wire::vendor::{BUSY, HeadPing, HeadPong, Holding, Vendor};
 use crate::wire::{Guid, HEADER_LEN};
 
 /// Who asked through us, by the MUID of the ping.
@@ -108,6 +108,11 @@ impl Servent {
         Ok(())
     }
 
+    /// How many upload slots are free, where that is known.
+    pub(in crate::overlay) fn upload_slots(&self) -> Option<usize> {
+        self.membership()?.upload_slots()
+    }
+
     /// How it is with a file here.
     fn holding(&self, ping: &HeadPing, around: &Surroundings<'_>) -> HeadPong {
         let query = Query::for_urn(ping.urn);
@@ -116,11 +121,22 @@ impl Servent {
             false => Holding::Complete,
         };
         HeadPong {
-            firewalled: self.is_firewalled(),
+            firewalled: self.is_hidden(around.settings),
             tls: around.settings.tls,
             vendor: Some(VENDOR),
+            queue: self.upload_slots().map(queue),
             ..HeadPong::new(ping.version, holding)
         }
+    }
+}
+
+/// How a HEAD pong tells so many free slots: below zero. Nobody waits here, so that without one we
+/// are busy.
+fn queue(free: usize) -> i8 {
+    match i8::try_from(free) {
+        Ok(0) => BUSY,
+        Ok(free) => -free,
+        Err(_) => i8::MIN,
     }
 }
 

@@ -35,6 +35,7 @@ use bytes::Bytes;
 use self::connect_back::ConnectBacks;
 use self::datagram::Strangers;
 use self::head::Relayed;
+pub use self::push::Pushed;
 use self::push::Pushes;
 pub use self::reachability::Reachability;
 use super::output::{Output, Recipients};

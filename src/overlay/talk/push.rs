@@ -14,10 +14,13 @@ use crate::overlay::stats::Drop;
 use crate::overlay::{Instant, Link, Servent, Surroundings};
 use crate::wire::ggep::Id;
 use crate::wire::push::Push;
-use crate::wire::{Descriptor, Guid, Header};
+use crate::wire::{Descriptor, Guid, Header, Kind};
+
+/// The fixed fields.
+const BARE: usize = 26;
 
 /// The largest payload: the fixed fields and what may follow them (protocol §1.3).
-const MOST_BYTES: usize = 26 + 1_536;
+const MOST_BYTES: usize = BARE + 1_536;
 
 /// Ways to one servent that are remembered.
 const WAYS: usize = 4;
@@ -31,6 +34,8 @@ pub(super) struct Pushes {
     seen: Generations<Guid, bool>,
     /// How often we were pushed towards an address.
     towards: Quotas,
+    /// How often who is no neighbour had pushes handed on.
+    asked: Quotas,
 }
 
 /// Where a push came from.
@@ -38,8 +43,17 @@ pub(super) struct Pushes {
 pub(super) enum From {
     /// A neighbour.
     Link(Link),
-    /// Somebody who sent a datagram.
-    Datagram,
+    /// Somebody without a link, who sent a datagram or a request.
+    Stranger,
+}
+
+/// Where a push went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// To the servent itself: a neighbour, or us.
+    Directly,
+    /// Along the ways that its hits came.
+    Along,
 }
 
 impl Servent {
@@ -72,6 +86,63 @@ impl Servent {
     ) -> Result<(), Drop> {
         let onward = flood::hit(header)?;
         self.take_push(now, From::Link(link), (header, onward), payload, around)
+            .map(drop)
+    }
+
+    /// Somebody who is no neighbour asks us to hand a push on (protocol §6.4). `from` is its
+    /// address, `push` what the servent is to be told.
+    ///
+    /// # Errors
+    /// Why it is not handed on, which is counted.
+    pub fn push_for(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        push: &Push,
+        around: &mut Surroundings<'_>,
+    ) -> Result<Pushed, Drop> {
+        let done = self.hand_on(now, from, push, around);
+        if let Err(why) = done {
+            around.stats.drop(why);
+        }
+        done
+    }
+
+    fn hand_on(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        push: &Push,
+        around: &mut Surroundings<'_>,
+    ) -> Result<Pushed, Drop> {
+        let settings = around.settings;
+        let (limits, ground) = (&settings.limits, settings.ground.seen_from(from.ip()));
+        let to = SocketAddr::V4(push.address());
+        // On the public network nobody has somebody else connected to.
+        if !ground.admits(to) || !(ground.is_private() || to.ip() == from.ip()) {
+            return Err(Drop::Unusable);
+        }
+        let quota = Quota {
+            most: limits.push_requests_per_host,
+            window: limits.push_window,
+        };
+        let asked = &mut self.talk().pushes.asked;
+        if !ground.is_private() && !asked.take(now, from.ip(), quota, limits) {
+            return Err(Drop::Throttled);
+        }
+        let max_ttl = settings.profile.max_ttl;
+        let onward = Onward {
+            ttl: max_ttl.saturating_sub(1).max(1),
+            hops: 1,
+        };
+        let header = Header {
+            guid: Guid::random(around.rng),
+            kind: Kind::Push,
+            ttl: onward.ttl,
+            hops: onward.hops,
+        };
+        let payload = push.encode();
+        self.take_push(now, From::Stranger, (&header, onward), &payload, around)
     }
 
     /// Acts on a push or passes it on with these header bytes.
@@ -82,7 +153,7 @@ impl Servent {
         (header, onward): (&Header, Onward),
         payload: &Bytes,
         around: &mut Surroundings<'_>,
-    ) -> Result<(), Drop> {
+    ) -> Result<Pushed, Drop> {
         if payload.len() > MOST_BYTES {
             return Err(Drop::TooLarge);
         }
@@ -94,7 +165,8 @@ impl Servent {
             return Err(Drop::Duplicate);
         }
         if push.servent == self.guid {
-            return self.give_back(now, &push, around);
+            self.give_back(now, &push, around)?;
+            return Ok(Pushed::Directly);
         }
         if self.is_leaf() {
             return Err(Drop::RouteLost);
@@ -104,14 +176,9 @@ impl Servent {
         if let Some((&link, _)) = direct.find(|(link, _)| self.is_there(**link, from)) {
             // It is there already: the last hop is free.
             let ttl = onward.ttl.max(1);
-            pass_on(
-                from,
-                vec![link],
-                (header, ttl, onward.hops),
-                payload,
-                around,
-            );
-            return Ok(());
+            let onward = Onward { ttl, ..onward };
+            self.pass_on(from, vec![link], (header, onward), payload, around);
+            return Ok(Pushed::Directly);
         }
         let ways = self.talk.as_ref().and_then(|talk| {
             let ways = talk.pushes.ways.get(now, push.servent, bounds)?;
@@ -125,14 +192,51 @@ impl Servent {
         if onward.ttl == 0 {
             return Err(Drop::TtlExhausted);
         }
-        pass_on(
-            from,
-            ways,
-            (header, onward.ttl, onward.hops),
-            payload,
-            around,
-        );
-        Ok(())
+        self.pass_on(from, ways, (header, onward), payload, around);
+        Ok(Pushed::Along)
+    }
+
+    /// Passes on a push over these links; to who reads no GGEP without it.
+    fn pass_on(
+        &self,
+        from: From,
+        links: Vec<Link>,
+        (header, onward): (&Header, Onward),
+        payload: &Bytes,
+        around: &mut Surroundings<'_>,
+    ) {
+        around.stats.pushed += 1;
+        let reads = |link: &Link| {
+            let place = self
+                .neighbours
+                .binary_search_by_key(link, |known| known.link);
+            payload.len() <= BARE || place.is_ok_and(|place| self.neighbours[place].offer.ggep)
+        };
+        let (whole, bare): (Vec<Link>, Vec<Link>) = links.into_iter().partition(reads);
+        let Onward { ttl, hops } = onward;
+        let send = |links: Vec<Link>, payload: Bytes| Output::Send {
+            to: Recipients::Some(links.into()),
+            descriptor: Descriptor {
+                header: Header {
+                    ttl,
+                    hops,
+                    ..*header
+                },
+                payload,
+            },
+        };
+        if !whole.is_empty() {
+            around.out.push(match from {
+                From::Link(_) => {
+                    let to = Recipients::Some(whole.into());
+                    Output::Forward { to, ttl, hops }
+                }
+                From::Stranger => send(whole, payload.clone()),
+            });
+        }
+        if !bare.is_empty() {
+            around.out.push(send(bare, payload.slice(..BARE)));
+        }
     }
 
     /// Somebody wants us to connect to it and serve.
@@ -178,30 +282,4 @@ const fn bounds(limits: &Limits) -> Bounds {
         most: limits.push_routes,
         life: limits.route_life,
     }
-}
-
-/// Passes on a push over these links.
-fn pass_on(
-    from: From,
-    links: Vec<Link>,
-    (header, ttl, hops): (&Header, u8, u8),
-    payload: &Bytes,
-    around: &mut Surroundings<'_>,
-) {
-    around.stats.pushed += 1;
-    let to = Recipients::Some(links.into());
-    around.out.push(match from {
-        From::Link(_) => Output::Forward { to, ttl, hops },
-        From::Datagram => Output::Send {
-            to,
-            descriptor: Descriptor {
-                header: Header {
-                    ttl,
-                    hops,
-                    ..*header
-                },
-                payload: payload.clone(),
-            },
-        },
-    });
 }

@@ -21,7 +21,7 @@ impl Servent {
     ) -> Result<(), Drop> {
         let address = around.settings.address;
         let reachable = around.settings.ground.admits(SocketAddr::V4(address));
-        if self.is_leaf() || self.is_firewalled() || !reachable {
+        if self.is_leaf() || self.is_hidden(around.settings) || !reachable {
             return Err(Drop::Ignored);
         }
         if servent.is_zero() || servent == self.guid {
@@ -56,7 +56,7 @@ impl Servent {
             peer.reads(Name::PUSH_PROXY_REQUEST) || peer.reads(Name::PUSH_PROXY_REQUEST_V2)
         };
         let willing = self.known(link).is_some_and(knows);
-        if self.is_leaf() && self.is_firewalled() && ultrapeer && willing {
+        if self.is_leaf() && self.is_hidden(around.settings) && ultrapeer && willing {
             let request = Vendor::PushProxyRequest { version: 1 };
             tell(link, self.guid, &request, around);
         }
@@ -86,7 +86,7 @@ impl Servent {
         (ip, port): (Option<Ipv4Addr>, u16),
         around: &Surroundings<'_>,
     ) -> Result<(), Drop> {
-        if servent != self.guid || !self.is_firewalled() {
+        if servent != self.guid || !self.is_hidden(around.settings) {
             return Err(Drop::Ignored);
         }
         let there = self.known(link).and_then(super::Peer::ip);

@@ -338,6 +338,23 @@ impl Download {
             })
     }
 
+    /// Whether nobody is left who could be asked.
+    #[must_use]
+    pub const fn is_exhausted(&self) -> bool {
+        self.exhausted
+    }
+
+    /// Sources that may be asked, those that gave most first.
+    pub fn usable(&self) -> impl Iterator<Item = SocketAddr> {
+        let mut usable: Vec<_> = self
+            .sources
+            .iter()
+            .filter(|source| !source.is_out())
+            .collect();
+        usable.sort_by_key(|source| (std::cmp::Reverse(source.gave > 0), source.id));
+        usable.into_iter().map(|source| source.address)
+    }
+
     /// Sources that gave something, best first, for others who want the file.
     pub fn givers(&self) -> impl Iterator<Item = SocketAddr> {
         let good = |source: &&Source| source.gave > 0 && source.is_usable();

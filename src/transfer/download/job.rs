@@ -73,6 +73,8 @@ pub struct Settings {
     pub headers: Duration,
     /// For the next byte of a body.
     pub stall: Duration,
+    /// How long the connection to a source that is asked for nothing stays open.
+    pub idle: Duration,
     /// How sources are chosen, and how often they are tried.
     pub swarm: swarm::download::Settings,
 }
@@ -83,6 +85,7 @@ impl Default for Settings {
             connect: Duration::from_secs(10),
             headers: Duration::from_secs(30),
             stall: Duration::from_secs(30),
+            idle: Duration::from_secs(30),
             swarm: swarm::download::Settings::default(),
         }
     }
@@ -109,6 +112,15 @@ pub enum Progress {
         /// Which.
         source: SocketAddr,
         /// Why, for a log.
+        reason: String,
+    },
+    /// Sources that may be asked, best first, as others are known now.
+    Sources(Vec<SocketAddr>),
+    /// Nobody is left who could be asked: it waits for others to be offered.
+    Exhausted {
+        /// Whether what came was not the file.
+        lied: bool,
+        /// What each source did, for people.
         reason: String,
     },
     /// All bytes are there and are being verified.
@@ -187,6 +199,16 @@ pub enum Error {
     /// The own disk failed. What had arrived is kept.
     #[error(transparent)]
     Disk(#[from] disk::Error),
+}
+
+impl Error {
+    /// What each source did.
+    pub(super) fn into_failures(self) -> Vec<Failure> {
+        match self {
+            Self::NoSource { failures } | Self::Verification { failures, .. } => failures,
+            Self::Disk(_) => Vec::new(),
+        }
+    }
 }
 
 fn listed(failures: &[Failure]) -> String {

@@ -81,10 +81,12 @@ fn dropped_half_way_it_keeps_the_part_and_runs_again() {
     in_order(&mut attempt);
     runtime::block_on(async {
         let notes = Arc::clone(&attempt.notes) as _;
+        let (_more, offers) = mpsc::unbounded();
         let run = std::pin::pin!(run_with(
             attempt.job.clone(),
             notes,
             &attempt.settings,
+            offers,
             |_| ()
         ));
         let noted = std::pin::pin!(async {
@@ -92,9 +94,9 @@ fn dropped_half_way_it_keeps_the_part_and_runs_again() {
                 runtime::sleep(Duration::from_millis(1)).await;
             }
         });
-        match futures::future::select(run, noted).await {
-            futures::future::Either::Left((ended, _)) => panic!("{ended:?}"),
-            futures::future::Either::Right(_) => {}
+        match future::select(run, noted).await {
+            Either::Left((ended, _)) => panic!("{ended:?}"),
+            Either::Right(_) => {}
         }
     });
     let other = honest(&file);
@@ -385,4 +387,28 @@ fn it_can_be_spawned_with_the_default_settings() {
     let task = runtime::spawn(run(job, Arc::new(NoLedger), |_| ()));
     let finished = runtime::block_on(task).unwrap();
     assert!(fs::read(finished.path).unwrap() == file);
+}
+
+#[test]
+fn with_nobody_left_it_waits_and_goes_on_with_who_is_offered() {
+    let file = file(700_000);
+    let first = one_tile(&file, || Reply::Close(answer("404 Gone", "", b"")));
+    let second = honest(&file);
+    let mut attempt = Try::new(&file, &[first.address]);
+    in_order(&mut attempt);
+    let (offer, offers) = mpsc::unbounded();
+    let notes = Arc::clone(&attempt.notes) as _;
+    let tell = |event| {
+        if let Progress::Exhausted { lied, reason } = &event {
+            assert!(!lied && reason.contains("404"), "{reason}");
+            offer.unbounded_send(second.address).unwrap();
+        }
+        attempt.events.lock().unwrap().push(event);
+    };
+    let run = run_with(attempt.job.clone(), notes, &attempt.settings, offers, tell);
+    let finished = runtime::block_on(run).unwrap();
+    assert!(fs::read(finished.path).unwrap() == file);
+    assert!(second.asked().iter().all(|asked| asked.range().0 >= TILE));
+    let told = Progress::Sources(vec![first.address]);
+    assert!(attempt.events().contains(&told), "{:?}", attempt.events());
 }

@@ -1,5 +1,7 @@
 //! What one source may say and send.
 
+use std::sync::atomic::Ordering;
+
 use super::*;
 use crate::transfer::attempt::{SHORT, Try, always, file, honest};
 use crate::transfer::download::Progress;
@@ -226,4 +228,25 @@ fn endless_headers_and_things_that_are_not_http_end_it() {
         Error::Broken(_)
     ));
     assert_eq!(endless.asked().len(), 3);
+}
+
+#[test]
+fn a_source_that_is_asked_for_nothing_is_hung_up_on() {
+    let file = file(700_000);
+    let quick = honest(&file);
+    let (contents, ended) = (file.clone(), quick.ended());
+    let slow = Server::new(move |asked| {
+        // The quick one has sent all there is for it, and waits.
+        let begun = Instant::now();
+        while ended.load(Ordering::SeqCst) == 0 && begun.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let (first, last) = asked.range();
+        Reply::Keep(part(&contents, first, last))
+    });
+    let mut attempt = Try::new(&file, &[quick.address, slow.address]);
+    attempt.settings.idle = Duration::from_millis(50);
+    attempt.settings.swarm.copies = 1;
+    attempt.succeed(&file, slow.address);
+    assert_eq!(quick.ended().load(Ordering::SeqCst), 1);
 }

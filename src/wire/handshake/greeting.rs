@@ -16,6 +16,13 @@ const LISTED: usize = 20;
 /// The most neighbours of one kind that are taken from a block for crawlers.
 const MAX_TOLD: usize = 500;
 
+/// What descriptors are called in `Accept`, and those of Gnutella 2.
+const PACKETS: &str = "application/x-gnutella-packets";
+const OTHER_PACKETS: &str = "application/x-gnutella2";
+
+/// What closed networks ask.
+const CHALLENGES: [&str; 2] = ["FP-Auth-Challenge", "X-Auth-Challenge"];
+
 /// What the headers of a block mean. What a block leaves open is `None`, `false` or empty; a
 /// value that does not parse counts as left open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,6 +69,11 @@ pub struct Greeting {
     pub tls: bool,
     /// It is a crawler.
     pub crawler: bool,
+    /// Whether it takes the packets of Gnutella, where it says which packets it takes: some speak
+    /// Gnutella 2 only.
+    pub packets: Option<bool>,
+    /// It belongs to a network that asks who one is.
+    pub challenges: bool,
     /// Its GUID.
     pub guid: Option<Guid>,
     /// Its neighbours that are ultrapeers, as a crawler is told.
@@ -108,6 +120,12 @@ impl Greeting {
             sends_deflate: lists("Content-Encoding", "deflate"),
             tls: lists("X-Features", "tls/1.0"),
             crawler: has("Crawler"),
+            packets: match (lists("Accept", PACKETS), lists("Accept", OTHER_PACKETS)) {
+                (true, _) => Some(true),
+                (false, true) => Some(false),
+                (false, false) => None,
+            },
+            challenges: CHALLENGES.iter().any(|name| headers.contains(name)),
             guid: value(headers, "GUID"),
             peers: addresses(headers, "Peers").take(MAX_TOLD).collect(),
             leaves: addresses(headers, "Leaves").take(MAX_TOLD).collect(),
@@ -151,6 +169,8 @@ impl Greeting {
             ("Content-Encoding", when(self.sends_deflate, "deflate")),
             ("X-Features", when(self.tls, "tls/1.0")),
             ("Crawler", when(self.crawler, "0.1")),
+            ("Accept", when(self.packets == Some(true), PACKETS)),
+            ("Content-Type", when(self.packets == Some(true), PACKETS)),
             ("GUID", self.guid.map(|guid| guid.to_string())),
         ];
         let lists = [
@@ -283,6 +303,24 @@ mod tests {
     }
 
     #[test]
+    fn who_speaks_another_protocol_says_so() {
+        for (accept, packets) in [
+            ("application/x-gnutella-packets", Some(true)),
+            (
+                "application/x-gnutella2,application/x-gnutella-packets",
+                Some(true),
+            ),
+            ("application/x-gnutella2", Some(false)),
+            ("text/plain", None),
+        ] {
+            let said = greeting(&[("Accept", accept)]);
+            assert_eq!(said.packets, packets, "{accept}");
+        }
+        assert!(greeting(&[("FP-Auth-Challenge", "abc")]).challenges);
+        assert!(!greeting(&[]).challenges);
+    }
+
+    #[test]
     fn addresses_come_in_every_shape() {
         for text in ["2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:6346"] {
             let said = greeting(&[("Remote-IP", text)]);
@@ -327,6 +365,7 @@ mod tests {
             guess: Some(Version { major: 0, minor: 2 }),
             sends_deflate: true,
             crawler: true,
+            packets: Some(true),
             ..leaf
         };
         assert_eq!(Greeting::from_headers(&all.to_headers()), all);

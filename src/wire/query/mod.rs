@@ -160,6 +160,18 @@ impl Query {
         })
     }
 
+    /// What a payload says beside what a query keeps of it: strings behind the text that are neither
+    /// URNs nor GGEP, such as XML (protocol §4.3).
+    ///
+    /// # Errors
+    /// When it has no NUL, or a broken GGEP block.
+    pub fn metadata(payload: &Bytes) -> Result<Vec<String>, Error> {
+        let front = (be_u16, terminated);
+        let (area, _) = fixed(payload, front, "query without flags and a NUL")?;
+        let start = payload.len() - area.len();
+        Ok(Area::decode(&area, start, &mut Inflation::new())?.texts)
+    }
+
     /// The payload.
     #[must_use]
     pub fn encode(&self) -> Bytes {

@@ -1,6 +1,7 @@
 //! What comes without a link.
 
 use super::*;
+use crate::overlay::membership::Wish;
 
 #[test]
 fn our_ping_from_elsewhere_shows_that_datagrams_reach_us() {
@@ -182,4 +183,79 @@ fn crawlers_and_the_curious_are_told_what_they_ask_seldom() {
     };
     assert_eq!(reply.received.seconds, 1_239);
     assert_eq!(Stamp::pair_of(muid), (asked, reply.received));
+}
+
+#[test]
+fn who_cannot_be_connected_to_says_so_everywhere() {
+    let mut bench = firewalled(Role::Ultrapeer);
+    let out = bench.datagram("203.0.113.9:6346", Kind::Ping, 1, Bytes::new());
+    let [Output::Datagram { descriptor, .. }] = &out[..] else {
+        panic!("{out:?}");
+    };
+    let slots = Pong::decode(&descriptor.payload).unwrap().slots().unwrap();
+    assert_eq!((slots.leaves, slots.ultrapeers), (0, 0), "no places");
+    let query = Query::keywords("linux iso").unwrap();
+    let search = |bench: &mut Bench| {
+        let out = bench.handle(Input::Search {
+            id: SearchId(1),
+            query: &query,
+            ttl: Some(2),
+        });
+        let sent = out.iter().find_map(|output| match output {
+            Output::Send { descriptor, .. } if descriptor.header.kind == Kind::Query => {
+                Some(Query::decode(&descriptor.payload).unwrap())
+            }
+            _ => None,
+        });
+        sent.unwrap().flags.firewalled()
+    };
+    assert!(search(&mut bench));
+    bench.handle(Input::Reached {
+        from: "203.0.113.9:50000".parse().unwrap(),
+    });
+    assert!(!search(&mut bench), "somebody came");
+    bench.settings.firewalled = true;
+    assert!(search(&mut bench), "its owner knows better");
+}
+
+#[test]
+fn a_head_pong_and_a_hit_tell_how_it_is_with_upload_slots() {
+    let mut bench = Bench::new(Role::Ultrapeer);
+    let wish = Wish {
+        mode: Mode::Ultrapeer,
+        seeks: false,
+    };
+    let settings = bench.settings.clone();
+    bench.servent.join(Instant::default(), wish, &settings);
+    bench.join(1, Role::Ultrapeer, &[]);
+    let mut tell = |free: Option<usize>, version| {
+        let member = bench.servent.membership_mut().unwrap();
+        member.standing_mut().upload_slots = free;
+        let ping = Vendor::HeadPing(HeadPing {
+            version,
+            ranges: false,
+            alternates: false,
+            push_alternates: false,
+            firewall_alternates: false,
+            urn: "urn:sha1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".parse().unwrap(),
+            extensions: Extensions::new(),
+        });
+        let out = messages(&bench.tell(1, 1, &ping));
+        let [(1, Vendor::HeadPong(pong))] = &out[..] else {
+            panic!("{out:?}");
+        };
+        let n = u8::try_from(free.unwrap_or(99)).unwrap_or(98) + u8::try_from(version).unwrap();
+        let out = bench.receive(1, header(Kind::Query, n, 1, 0), &query());
+        let [Output::Send { descriptor, .. }] = &out[..] else {
+            panic!("{out:?}");
+        };
+        let hit = QueryHit::decode(&descriptor.payload).unwrap();
+        (pong.queue, hit.trailer.unwrap().busy)
+    };
+    for version in [1, 2] {
+        assert_eq!(tell(Some(3), version), (Some(-3), Some(false)));
+        assert_eq!(tell(Some(0), version), (Some(0x7f), Some(true)));
+        assert_eq!(tell(Some(1_000), version), (Some(-128), Some(false)));
+    }
+    assert_eq!(tell(None, 2), (None, None));
 }

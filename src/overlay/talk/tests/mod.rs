@@ -15,8 +15,8 @@ use crate::overlay::flow::Pressure;
 use crate::overlay::query_routing::TableBuilder;
 use crate::overlay::stats::Drop;
 use crate::overlay::{
-    Acquaintance, Ground, Input, Instant, Link, Offer, Output, Profile, Recipients, Role, SearchId,
-    Servent, Settings, Stats, Surroundings,
+    Acquaintance, Ground, Input, Instant, Link, Mode, Offer, Output, Profile, Pushed, Recipients,
+    Role, SearchId, Servent, Settings, Stats, Surroundings,
 };
 use crate::wire::ggep::{Extensions, Id};
 use crate::wire::ping::Ping;
@@ -78,6 +78,15 @@ impl Bench {
     }
 
     fn handle(&mut self, input: Input<'_>) -> Vec<Output> {
+        self.act(|servent, now, around| servent.handle(now, input, around))
+            .1
+    }
+
+    /// Lets the servent act, and gives what it wants done.
+    fn act<T>(
+        &mut self,
+        act: impl FnOnce(&mut Servent, Instant, &mut Surroundings<'_>) -> T,
+    ) -> (T, Vec<Output>) {
         let mut out = Vec::new();
         let mut around = Surroundings {
             settings: &self.settings,
@@ -87,8 +96,8 @@ impl Bench {
             out: &mut out,
         };
         let now = Instant::from_micros(self.now * 1_000_000);
-        self.servent.handle(now, input, &mut around);
-        out
+        let done = act(&mut self.servent, now, &mut around);
+        (done, out)
     }
 
     /// A neighbour at 198.51.100.`link`, called by its link, that reads these messages.
@@ -97,6 +106,7 @@ impl Bench {
             role,
             bye: true,
             vendor: true,
+            ggep: true,
             ..Offer::default()
         };
         let mut out = self.handle(Input::Connected {

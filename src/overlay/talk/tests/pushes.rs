@@ -194,3 +194,69 @@ fn connections_are_tried_for_neighbours_within_limits() {
     assert_eq!(*to, "198.51.100.2:6347".parse().unwrap());
     assert_eq!(descriptor.header, header(Kind::Ping, 9, 1, 0));
 }
+
+#[test]
+fn who_reads_no_ggep_is_pushed_without_it() {
+    let mut bench = Bench::new(Role::Ultrapeer);
+    bench.join(1, Role::Ultrapeer, &[]);
+    bench.join(2, Role::Ultrapeer, &[]);
+    let old = Offer {
+        role: Role::Ultrapeer,
+        ..Offer::default()
+    };
+    let link = Link(3);
+    bench.handle(Input::Connected { link, offer: old });
+    bench.receive(1, header(Kind::Query, 1, 3, 0), &query());
+    bench.receive(2, header(Kind::QueryHit, 1, 3, 1), &hit(0x50));
+    bench.receive(3, header(Kind::QueryHit, 1, 3, 1), &hit(0x50));
+    let push = push(0x50, "192.0.2.77:6346");
+    let out = bench.receive(1, header(Kind::Push, 20, 4, 0), &push);
+    assert_eq!(queried(&out), [2], "as it came");
+    let bare = out.iter().find_map(|output| match output {
+        Output::Send { to, descriptor } => Some((to, descriptor)),
+        _ => None,
+    });
+    let (to, descriptor) = bare.unwrap();
+    assert_eq!(*to, Recipients::Some([link].into()));
+    assert_eq!(descriptor.payload, push.slice(..26));
+    assert_eq!(descriptor.header, header(Kind::Push, 20, 3, 1));
+}
+
+#[test]
+fn a_stranger_has_pushes_handed_on_to_itself_and_not_too_often() {
+    let mut bench = Bench::new(Role::Ultrapeer);
+    bench.join(1, Role::Leaf, &[]);
+    bench.join(2, Role::Ultrapeer, &[]);
+    bench.join(3, Role::Ultrapeer, &[]);
+    bench.tell(1, 0x50, &Vendor::PushProxyRequest { version: 1 });
+    bench.receive(2, header(Kind::Query, 1, 3, 0), &query());
+    bench.receive(3, header(Kind::QueryHit, 1, 3, 1), &hit(0x60));
+    let mut hand_on = |from: &str, servent: u8, to: &str| {
+        let push = Push::decode(&push(servent, to)).unwrap();
+        bench
+            .act(|servent, now, around| servent.push_for(now, from.parse().unwrap(), &push, around))
+    };
+    let from = "203.0.113.9:40000";
+    let (done, out) = hand_on(from, 0x50, "203.0.113.9:6346");
+    assert_eq!(done, Ok(Pushed::Directly));
+    let [Output::Send { to, descriptor }] = &out[..] else {
+        panic!("{out:?}");
+    };
+    assert_eq!(*to, Recipients::Some([Link(1)].into()));
+    assert_eq!(descriptor.payload, push(0x50, "203.0.113.9:6346"));
+    assert_eq!((descriptor.header.ttl, descriptor.header.hops), (3, 1));
+    assert_eq!(hand_on(from, 0x60, "203.0.113.9:6346").0, Ok(Pushed::Along));
+    let (done, out) = hand_on(from, 0xee, "203.0.113.9:6346");
+    assert_eq!(done, Ok(Pushed::Directly), "we are meant");
+    assert!(matches!(&out[..], [Output::GiveBack { .. }]), "{out:?}");
+    let gone = hand_on(from, 0x70, "203.0.113.9:6346");
+    assert_eq!(gone, (Err(Drop::RouteLost), vec![]));
+    for elsewhere in ["203.0.113.10:6346", "127.0.0.1:6346", "203.0.113.9:0"] {
+        assert_eq!(hand_on(from, 0x50, elsewhere).0, Err(Drop::Unusable));
+    }
+    let sent = (0..20).filter(|_| hand_on(from, 0x50, "203.0.113.9:6346").0.is_ok());
+    assert_eq!(sent.count(), 6, "ten with those before");
+    let other = hand_on("203.0.113.10:40000", 0x50, "203.0.113.10:6346");
+    assert_eq!(other.0, Ok(Pushed::Directly));
+    assert_eq!(bench.stats.dropped(Drop::Throttled), 14);
+}

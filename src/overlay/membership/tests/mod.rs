@@ -1,5 +1,8 @@
 //! Servents that find each other: whole ones, in virtual time, over links without delay.
 
+mod hidden;
+mod strangers;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
@@ -28,6 +31,8 @@ struct Citizen {
     servent: Servent,
     settings: Settings,
     alive: bool,
+    /// Nobody can connect to it, nor send it datagrams.
+    hidden: bool,
     /// When its role last changed, in milliseconds.
     changed: u64,
     /// Its links: whose, and which at the far end.
@@ -42,6 +47,8 @@ struct Town {
     stats: Stats,
     millis: u64,
     issued: u32,
+    /// Datagrams sent.
+    datagrams: usize,
     /// What servents want done, in order.
     wishes: VecDeque<(usize, Output)>,
 }
@@ -55,6 +62,7 @@ impl Town {
             stats: Stats::default(),
             millis: 0,
             issued: 0,
+            datagrams: 0,
             wishes: VecDeque::new(),
         }
     }
@@ -85,6 +93,7 @@ impl Town {
             servent,
             settings,
             alive: true,
+            hidden: false,
             changed: 0,
             links: Vec::new(),
         });
@@ -100,6 +109,14 @@ impl Town {
         let citizen = &mut self.citizens[who];
         let member = citizen.servent.membership_mut().unwrap();
         member.hear(at(self.millis), address, &citizen.settings);
+    }
+
+    /// Names one servent to another as a host cache.
+    fn know_cache(&mut self, who: usize, cache: usize) {
+        let address = self.address(cache);
+        let citizen = &mut self.citizens[who];
+        let member = citizen.servent.membership_mut().unwrap();
+        member.know_cache(at(self.millis), address, &citizen.settings);
     }
 
     fn address(&self, who: usize) -> SocketAddr {
@@ -181,6 +198,7 @@ impl Town {
                     descriptor,
                     deflate,
                 } => {
+                    self.datagrams += 1;
                     let datagram = Datagram {
                         descriptor,
                         inflates: false,
@@ -236,7 +254,8 @@ impl Town {
     /// Who lives at an address.
     fn resident(&self, address: SocketAddr) -> Option<usize> {
         let there = |citizen: &Citizen| {
-            citizen.alive && SocketAddr::V4(citizen.settings.address) == address
+            let reached = citizen.alive && !citizen.hidden;
+            reached && SocketAddr::V4(citizen.settings.address) == address
         };
         self.citizens.iter().position(there)
     }

@@ -1,0 +1,76 @@
+//! The push proxy's HTTP end: who cannot connect to a servent asks us to hand a push on to it
+//! (protocol §6.4).
+
+use std::net::SocketAddr;
+
+use super::Inner;
+use super::core::Core;
+use crate::net::http::{Body, Method, Request, Response, StatusCode};
+use crate::overlay::Pushed;
+use crate::overlay::stats::Drop;
+use crate::transfer::push_request::{PushRequest, push_request};
+use crate::wire::ggep::{Extensions, Id};
+use crate::wire::push::Push;
+
+impl Inner {
+    /// The answer to a request for a push; `None` to any other.
+    pub(super) fn hand_on<B>(
+        &self,
+        from: SocketAddr,
+        request: &Request<B>,
+    ) -> Option<Response<Body>> {
+        let uri = request.uri();
+        let asked = push_request(uri.path(), uri.query(), request.headers())?;
+        let (status, words) = match (request.method(), asked) {
+            (&Method::GET | &Method::HEAD, Ok(asked)) => match self.core().hand_on(from, &asked) {
+                Ok(Pushed::Directly) => (StatusCode::ACCEPTED, "sent".to_owned()),
+                Ok(Pushed::Along) => (
+                    StatusCode::NON_AUTHORITATIVE_INFORMATION,
+                    "sent along the ways that its hits came".to_owned(),
+                ),
+                Err(Drop::RouteLost | Drop::TtlExhausted) => {
+                    (StatusCode::GONE, "it is not connected to us".to_owned())
+                }
+                Err(Drop::Throttled) => (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "you ask too often".to_owned(),
+                ),
+                Err(_) => (
+                    StatusCode::BAD_REQUEST,
+                    "X-Node is not an address of yours".to_owned(),
+                ),
+            },
+            (&Method::GET | &Method::HEAD, Err(what)) => {
+                (StatusCode::BAD_REQUEST, what.to_string())
+            }
+            _ => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "GET and HEAD only".to_owned(),
+            ),
+        };
+        let mut response = Response::new(Body::from(format!("{words}\n")));
+        *response.status_mut() = status;
+        Some(response)
+    }
+}
+
+impl Core {
+    /// Has a push handed on.
+    fn hand_on(&mut self, from: SocketAddr, asked: &PushRequest) -> Result<Pushed, Drop> {
+        let mut extensions = Extensions::new();
+        if asked.tls {
+            extensions.push(Id::TLS, bytes::Bytes::new());
+        }
+        let push = Push {
+            servent: asked.servent,
+            index: asked.index,
+            ip: *asked.to.ip(),
+            port: asked.to.port(),
+            extensions,
+        };
+        self.with(None, |servent, now, around| {
+            servent.push_for(now, from, &push, around)
+        })
+        .0
+    }
+}
