@@ -6,8 +6,8 @@ use super::{HandshakeError, Policy};
 use crate::net::{Rewind, Stream};
 use crate::runtime;
 
-/// How long the side that dialled waits behind its last block. gtk-gnutella 1.2.3 closes the link
-/// when all of TLS's handshake is done before it waits for it, as between fast hosts close by.
+/// How long either side waits behind the last block. gtk-gnutella 1.2.3 closes the link when all
+/// of TLS's handshake is done before it waits for it, as between fast hosts close by.
 const BREATH: Duration = Duration::from_millis(200);
 
 /// Goes over to TLS, as the side that dialled.
@@ -27,7 +27,7 @@ pub(super) async fn connect(
     }
 }
 
-/// Goes over to TLS, as the side that was dialled. Its hello may have come with the last block.
+/// Goes over to TLS, as the side that was dialled. The hello may have come with the last block.
 pub(super) async fn accept(
     stream: Rewind<Stream>,
     policy: &Policy,
@@ -35,6 +35,7 @@ pub(super) async fn accept(
     let (front, stream) = stream.into_parts();
     match (stream, policy.tls.ends()) {
         (Stream::Plain(stream), Some(ends)) => {
+            runtime::sleep(BREATH).await;
             let accepting = ends.acceptor.accept(Rewind::new(front, stream));
             Ok(accepting.await.map_err(HandshakeError::Tls)?.into())
         }
