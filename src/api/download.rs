@@ -1,5 +1,6 @@
 //! Downloads.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -91,12 +92,15 @@ impl DownloadPhase {
 }
 
 /// How many sources a download has.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct DownloadSources {
     /// Known.
     pub known: usize,
     /// Serving now.
     pub active: usize,
+    /// Those that sent wrong bytes in this run and are asked no more, the last ones.
+    #[serde(default)]
+    pub liars: Vec<SocketAddr>,
 }
 
 /// The wish for a download.
@@ -128,6 +132,7 @@ impl From<state::DownloadState> for Download {
             sources: DownloadSources {
                 known: download.sources_known,
                 active: download.sources_active,
+                liars: download.liars,
             },
             path: download.path,
             error,
@@ -203,6 +208,7 @@ mod tests {
             rate: 0,
             sources_known: 2,
             sources_active: 0,
+            liars: vec!["1.2.3.4:5".parse().unwrap()],
             path: None,
             error: Some(state::Failure {
                 kind: state::FailureKind::NoSpace,
@@ -213,7 +219,8 @@ mod tests {
             serde_json::to_string(&download).unwrap(),
             concat!(
                 r#"{"id":3,"name":"hello.txt","size":11,"sha1":"FKXGYNOJJ7H3IFO35FPUBC445EPOQRXN","#,
-                r#""state":"failed","priority":"high","verified":0,"rate":0,"sources":{"known":2,"active":0},"#,
+                r#""state":"failed","priority":"high","verified":0,"rate":0,"sources":{"known":2,"active":0,"#,
+                r#""liars":["1.2.3.4:5"]},"#,
                 r#""path":null,"error":"no space left in /tmp","error_code":"no_space","#,
                 r#""received":6,"version":9}"#,
             )

@@ -9,11 +9,12 @@ use super::Context;
 use super::exit::{Exit, Failure};
 use super::home::absolute;
 use super::session::Joining;
+use super::size;
 use crate::api::Node;
 use crate::config::Config;
 #[cfg(feature = "tls")]
 use crate::node::Encryption;
-use crate::node::{Mode, Profile};
+use crate::node::{GiveBack, Mode, Profile, UploadLimits};
 use crate::runtime::{self, Interruption};
 use crate::web;
 
@@ -27,6 +28,13 @@ pub(super) struct Arguments {
     /// Where fetched files go, unless `get` says otherwise
     #[arg(long, env = "FILBERT_DOWNLOADS", value_name = "DIR")]
     downloads: Option<PathBuf>,
+    /// Bytes a second of all uploads together, such as 500k; without it as many as go
+    #[arg(long, value_name = "RATE", value_parser = size::parse)]
+    upload_limit: Option<u64>,
+    /// Whether others get what is fetched; on private ground always, else while-downloading unless
+    /// said
+    #[arg(long, value_enum)]
+    give_back: Option<Giving>,
     /// The rules by which queries travel
     #[arg(long, value_enum, default_value_t = Rules::Public)]
     profile: Rules,
@@ -40,6 +48,17 @@ pub(super) struct Arguments {
     #[cfg(feature = "tls")]
     #[arg(long, value_enum)]
     tls: Option<Tls>,
+}
+
+/// Whether others get what is fetched.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Giving {
+    /// While it is fetched, and as long as the daemon runs
+    Always,
+    /// While it is fetched
+    WhileDownloading,
+    /// Not at all
+    Never,
 }
 
 /// The place in the overlay.
@@ -103,6 +122,8 @@ async fn start(context: &Context, arguments: Arguments) -> Result<Node, Failure>
         shares,
         joining,
         downloads,
+        upload_limit,
+        give_back,
         profile,
         mode,
         compress,
@@ -122,6 +143,19 @@ async fn start(context: &Context, arguments: Arguments) -> Result<Node, Failure>
         Place::Ultrapeer => Mode::Ultrapeer,
         Place::Leaf => Mode::Leaf,
     });
+    if upload_limit.is_some() {
+        builder = builder.upload_limits(UploadLimits {
+            rate: upload_limit,
+            ..UploadLimits::default()
+        });
+    }
+    if let Some(give_back) = give_back {
+        builder = builder.give_back(match give_back {
+            Giving::Always => GiveBack::Always,
+            Giving::WhileDownloading => GiveBack::WhileDownloading,
+            Giving::Never => GiveBack::Never,
+        });
+    }
     if let Some(compress) = compress {
         builder = builder.compress(compress);
     }

@@ -32,6 +32,7 @@ use crate::runtime;
 use crate::store::Store;
 use crate::store::hosts::Host;
 use crate::store::marks::Uptime;
+use crate::transfer::exchange::Exchange;
 use crate::transfer::upload::{self, Uploads};
 use crate::wire::Guid;
 
@@ -65,6 +66,8 @@ pub struct Builder {
     encryption: Option<Encryption>,
     search_limits: SearchLimits,
     download_limits: DownloadLimits,
+    give_back: Option<GiveBack>,
+    upload_limits: upload::Limits,
     limits: overlay::limits::Limits,
 }
 
@@ -88,6 +91,8 @@ impl Builder {
             encryption: None,
             search_limits: SearchLimits::default(),
             download_limits: DownloadLimits::default(),
+            give_back: None,
+            upload_limits: upload::Limits::default(),
             limits: overlay::limits::Limits::default(),
         }
     }
@@ -210,6 +215,19 @@ impl Builder {
         self
     }
 
+    /// What its uploads may take; without it the defaults.
+    pub const fn upload_limits(mut self, limits: upload::Limits) -> Self {
+        self.upload_limits = limits;
+        self
+    }
+
+    /// Whether others get what this node fetches; without it always on private ground, and
+    /// elsewhere while it is being fetched.
+    pub const fn give_back(mut self, give_back: GiveBack) -> Self {
+        self.give_back = Some(give_back);
+        self
+    }
+
     /// Starts the node: opens its home, listens, and begins to hash what it shares.
     ///
     /// # Errors
@@ -314,6 +332,11 @@ impl Builder {
             private,
             to_do,
         );
+        let give_back = self.give_back.unwrap_or(match private {
+            true => GiveBack::Always,
+            false => GiveBack::WhileDownloading,
+        });
+        let exchange = Arc::new(Exchange::new(give_back == GiveBack::Always));
         let inner = Inner {
             guid,
             address: SocketAddr::V4(address),
@@ -331,8 +354,11 @@ impl Builder {
             allowance: Mutex::new(Allowance::new(Instant::now())),
             uploads: Arc::new(Uploads::new(
                 Arc::clone(&library),
-                upload::Limits::default(),
+                Arc::clone(&exchange),
+                self.upload_limits,
             )),
+            exchange,
+            gives_back: give_back != GiveBack::Never,
             library,
             store: Arc::clone(&store),
             started: Instant::now(),
@@ -371,6 +397,17 @@ impl Builder {
         }
         Ok(node)
     }
+}
+
+/// Whether others get what a node fetches, beside what it shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GiveBack {
+    /// While it is being fetched, and after that as long as the node runs.
+    Always,
+    /// While it is being fetched.
+    WhileDownloading,
+    /// Not at all.
+    Never,
 }
 
 /// Whether links are encrypted. What is encrypted is hidden from those in between, but nobody

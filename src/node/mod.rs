@@ -51,7 +51,7 @@ use futures::future::{self, Either, FutureExt};
 
 #[cfg(feature = "tls")]
 pub use builder::Encryption;
-pub use builder::{Builder, PORT};
+pub use builder::{Builder, GiveBack, PORT};
 pub use downloads::{DownloadLimits, Target};
 pub use error::Error;
 pub use search::Search;
@@ -62,6 +62,7 @@ pub use crate::library::{ShareState, Stage};
 pub use crate::net::network::{Network, Unfit};
 pub use crate::overlay::stats::{Sample, SampleKind};
 pub use crate::overlay::{Mode, Profile, Reachability};
+pub use crate::transfer::upload::Limits as UploadLimits;
 
 use self::builder::Temporary;
 use self::changes::Changes;
@@ -75,6 +76,7 @@ use crate::net::sniff::Sniffer;
 use crate::overlay::Stats;
 use crate::runtime;
 use crate::store::Store;
+use crate::transfer::exchange::Exchange;
 use crate::transfer::upload::Uploads;
 use crate::wire::Guid;
 
@@ -107,6 +109,9 @@ struct Inner {
     /// Searches that downloads may begin by themselves.
     allowance: Mutex<Allowance>,
     uploads: Arc<Uploads>,
+    exchange: Arc<Exchange>,
+    /// Whether others get what is fetched.
+    gives_back: bool,
     library: Arc<Library>,
     store: Arc<Store>,
     started: Instant,
@@ -266,6 +271,12 @@ impl Node {
             uploads_active: self.0.uploads.active(),
             uptime: self.0.started.elapsed(),
         }
+    }
+
+    /// Bytes of files that it sent to others.
+    #[must_use]
+    pub fn uploaded(&self) -> u64 {
+        self.0.uploads.sent()
     }
 
     /// The directories it shares.

@@ -180,6 +180,8 @@ pub struct DownloadState {
     pub sources_known: usize,
     /// Sources that serve now.
     pub sources_active: usize,
+    /// Sources that sent wrong bytes in this run, the last ones.
+    pub liars: Vec<SocketAddr>,
     /// Where the file lies, once it is complete.
     pub path: Option<PathBuf>,
     /// Why it does not go on, where something is in its way.

@@ -2,6 +2,8 @@
 //! clock or a thread.
 //!
 //! - [`download`]: one file from many sources at once, verified tile by tile;
+//! - [`mesh`]: who else has a file, as an uploader tells others;
+//! - [`pace`]: a limit on bytes a second;
 //! - [`tile_set`]: which tiles of a file somebody has.
 //!
 //! A driver tells what happens as [`download::Input`] and carries out what comes back as
@@ -9,4 +11,6 @@
 //! by the address where it serves.
 
 pub mod download;
+pub mod mesh;
+pub mod pace;
 pub mod tile_set;

@@ -116,6 +116,8 @@ impl Try {
             network: None,
             own: None,
             private: true,
+            exchange: None,
+            announce: None,
         };
         let events = Mutex::default();
         let settings = quick();

@@ -23,7 +23,9 @@ use futures::future::{self, AbortHandle, Abortable, Either};
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 
+use super::announce::Announce;
 use super::disk;
+use super::exchange::Giving;
 use super::name::safe_file_name;
 use super::source::{self, News, Session, Teller, Wanted};
 use super::trees::Trees;
@@ -84,6 +86,10 @@ pub async fn run_with(
             let name = safe_file_name(&job.name);
             let ledger = Arc::clone(&transfer.ledger);
             let path = transfer.writer.place(&job.target, name).await?;
+            if let Some(giving) = transfer.giving.take() {
+                let path = path.clone();
+                runtime::spawn_blocking(move || giving.complete(&path)).await;
+            }
             runtime::spawn_blocking(move || ledger.close()).await;
             Ok(Finished {
                 path,
@@ -143,6 +149,9 @@ struct Transfer<'a, E> {
     rng: Pcg64Mcg,
     origin: Instant,
     writer: Writer,
+    /// The place among those that give, and how many tiles that knows of.
+    giving: Option<Giving>,
+    given: u32,
     /// By address; the numbers tell what is of an earlier conversation.
     talks: HashMap<SocketAddr, Talk>,
     last_number: u64,
@@ -170,10 +179,20 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
         let stem = job.sha1.to_string();
         let writer = Writer::open(&job.incomplete, &job.target, stem, job.size).await?;
         let tile_len = kept_node_len(job.size).min(LONGEST_TILE);
+        let trees = Arc::new(Trees::new(job.size, tile_len, job.root));
+        let giving = job
+            .exchange
+            .as_ref()
+            .zip(writer.part())
+            .map(|(exchange, part)| {
+                let path = part.path().to_owned();
+                exchange.give(job.sha1, tile_len, Arc::clone(&trees), path)
+            });
         let wanted = Wanted {
             sha1: job.sha1,
             tile_len,
-            trees: Arc::new(Trees::new(job.size, tile_len, job.root)),
+            trees,
+            announce: Announce::new(job.announce.filter(|_| giving.is_some())),
             from: job.from,
             tls: job.tls.clone(),
             network: job.network.clone(),
@@ -189,6 +208,8 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
             rng: Pcg64Mcg::from_rng(&mut rand::rng()),
             origin: Instant::now(),
             writer,
+            giving,
+            given: 0,
             talks: HashMap::new(),
             last_number: 0,
             sender,
@@ -407,7 +428,18 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
                 }
             }
         }
+        self.give();
         Ok(ending)
+    }
+
+    /// Gives to others what is verified, now that it is on the disk.
+    fn give(&mut self) {
+        let verified = self.swarm.verified();
+        if let Some(giving) = self.giving.as_ref().filter(|_| verified != self.given) {
+            giving.update(self.swarm.verified_tiles());
+            self.given = verified;
+            self.wanted.announce.set_gives(verified > 0);
+        }
     }
 
     fn decide(&mut self, input: Input) -> Vec<Output> {

@@ -69,9 +69,9 @@ pub(super) fn available(headers: &HeaderMap, size: u64) -> Option<Vec<Range<u64>
     Some(ranges.filter_map(range).collect())
 }
 
-/// Who else has the file.
-pub(super) fn alternates(headers: &HeaderMap) -> Vec<SocketAddr> {
-    let values = headers.get_all("x-alt").iter();
+/// The addresses in the headers `name`: in `X-Alt` who else has the file, in `X-NAlt` who failed.
+pub(super) fn alternates(headers: &HeaderMap, name: &str) -> Vec<SocketAddr> {
+    let values = headers.get_all(name).iter();
     let texts = values.filter_map(|value| value.to_str().ok());
     let items = texts.flat_map(|text| text.split(','));
     items
@@ -145,14 +145,14 @@ mod tests {
     fn alternates_are_addresses_somebody_could_be_at() {
         let text =
             "tls=8, 1.2.3.4, 1.2.3.4:99,[2001:db8::1]:7, 0.0.0.0:1, 224.0.0.1:1, 1.2.3.4:0, x";
-        let found: Vec<String> = alternates(&headers("x-alt", text))
+        let found: Vec<String> = alternates(&headers("x-alt", text), "x-alt")
             .iter()
             .map(ToString::to_string)
             .collect();
         assert_eq!(found, ["1.2.3.4:6346", "1.2.3.4:99", "[2001:db8::1]:7"]);
         let endless = "1.2.3.4,".repeat(2_000);
         assert_eq!(
-            alternates(&headers("x-alt", &endless)).len(),
+            alternates(&headers("x-alt", &endless), "x-alt").len(),
             MOST_ALTERNATES
         );
     }

@@ -4,10 +4,12 @@
 //! through five pure files only ([`name`], `request`, [`push_request`], `range` and `mesh`), and never
 //! becomes a path before it has passed [`name`]. The disk is touched on the blocking pool only.
 
+mod announce;
 #[cfg(test)]
 mod attempt;
 pub mod disk;
 pub mod download;
+pub mod exchange;
 mod mesh;
 pub mod name;
 mod part;

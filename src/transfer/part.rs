@@ -62,6 +62,10 @@ impl Part {
         self.found
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Writes `bytes` from the byte `at` on.
     pub(super) fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), Error> {
         self.file

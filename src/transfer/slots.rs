@@ -4,6 +4,9 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::swarm::pace::Pace;
 
 /// The places taken and the bytes sent.
 #[derive(Debug, Default)]
@@ -11,6 +14,8 @@ pub(super) struct Slots {
     /// Uploads under way by address; none is kept with zero.
     taken: Mutex<HashMap<IpAddr, usize>>,
     sent: AtomicU64,
+    /// The limit on all uploads together, and since when it counts time.
+    pace: Option<(Mutex<Pace>, Instant)>,
 }
 
 /// One place, free again when dropped.
@@ -18,9 +23,20 @@ pub(super) struct Slots {
 pub(super) struct Slot {
     slots: Arc<Slots>,
     address: IpAddr,
+    /// The limit on this upload.
+    pace: Option<(Pace, Instant)>,
 }
 
 impl Slots {
+    /// Places for uploads of at most `rate` bytes a second together.
+    pub(super) fn new(rate: Option<u64>) -> Self {
+        let pace = rate.map(|rate| (Mutex::new(Pace::new(rate)), Instant::now()));
+        Self {
+            pace,
+            ..Self::default()
+        }
+    }
+
     /// A place for `address`, if fewer than `all` are taken and fewer than `each` by that address.
     /// Private addresses may take any number: there many servents share one.
     pub(super) fn take(self: &Arc<Self>, address: IpAddr, all: usize, each: usize) -> Option<Slot> {
@@ -32,7 +48,11 @@ impl Slots {
         }
         taken.insert(address, own + 1);
         let slots = Arc::clone(self);
-        Some(Slot { slots, address })
+        Some(Slot {
+            slots,
+            address,
+            pace: None,
+        })
     }
 
     /// Places taken.
@@ -52,6 +72,29 @@ impl Slots {
 }
 
 impl Slot {
+    /// The same for at most `rate` bytes a second.
+    pub(super) fn limited(mut self, rate: Option<u64>) -> Self {
+        self.pace = rate.map(|rate| (Pace::new(rate), Instant::now()));
+        self
+    }
+
+    /// Whether a limit holds, so that small pieces are better.
+    pub(super) fn is_limited(&self) -> bool {
+        self.pace.is_some() || self.slots.pace.is_some()
+    }
+
+    /// How long to wait before so many bytes are sent.
+    pub(super) fn wait_for(&mut self, bytes: usize) -> Duration {
+        let bytes = bytes as u64;
+        let own = self.pace.as_mut();
+        let own = own.map(|(pace, origin)| pace.take(origin.elapsed(), bytes));
+        let all = self.slots.pace.as_ref().map(|(pace, origin)| {
+            let mut pace = pace.lock().unwrap_or_else(PoisonError::into_inner);
+            pace.take(origin.elapsed(), bytes)
+        });
+        own.max(all).unwrap_or_default()
+    }
+
     /// Counts bytes sent through this place.
     pub(super) fn count(&self, bytes: usize) {
         self.slots.sent.fetch_add(bytes as u64, Ordering::Relaxed);

@@ -19,6 +19,7 @@ use futures::channel::mpsc;
 use futures::{SinkExt, StreamExt};
 
 use super::AGENT;
+use super::announce::{Announce, Told};
 use super::download::Settings;
 use super::mesh;
 use super::range::ContentRange;
@@ -51,6 +52,7 @@ pub(super) struct Wanted {
     pub(super) sha1: Sha1,
     pub(super) tile_len: u64,
     pub(super) trees: Arc<Trees>,
+    pub(super) announce: Announce,
     pub(super) from: Option<IpAddr>,
     pub(super) tls: Tls,
     pub(super) network: Option<Network>,
@@ -122,6 +124,8 @@ pub(super) struct Session {
     tree_at: Option<(String, TigerRoot)>,
     /// Whether it was asked for its tree.
     tree_asked: bool,
+    /// What it was told of others.
+    others_told: Told,
 }
 
 impl Session {
@@ -137,6 +141,7 @@ impl Session {
             told: Instant::now(),
             tree_at: None,
             tree_asked: false,
+            others_told: Told::default(),
         }
     }
 
@@ -179,7 +184,8 @@ impl Session {
             let start = self.wanted.bytes(&(next..next)).start + self.partial_len();
             let end = self.wanted.bytes(&tiles).end;
             let reused = self.proven;
-            let (answer, ours) = match self.ask(self.request(start, end)?).await {
+            let request = self.request(start, end)?;
+            let (answer, ours) = match self.ask(request).await {
                 // An idle connection may have been closed at the other end.
                 Err(Error::Broken(_)) if reused => {
                     self.hang_up();
@@ -270,13 +276,20 @@ impl Session {
         }
     }
 
-    fn request(&self, first: u64, end: u64) -> Result<Request<Body>, Error> {
-        let request = Request::builder()
+    fn request(&mut self, first: u64, end: u64) -> Result<Request<Body>, Error> {
+        let told = &mut self.others_told;
+        let (alternates, failed) = self.wanted.announce.headers(self.address, told);
+        let mut request = Request::builder()
             .uri(format!("/uri-res/N2R?urn:sha1:{}", self.wanted.sha1))
             .header("Host", self.address.to_string())
             .header("User-Agent", AGENT)
             .header("X-Queue", "0.1")
             .header("Range", format!("bytes={first}-{}", end - 1));
+        for (name, addresses) in [("X-Alt", alternates), ("X-NAlt", failed)] {
+            if let Some(addresses) = addresses {
+                request = request.header(name, addresses);
+            }
+        }
         built(request.body(Body::empty()))
     }
 
@@ -337,7 +350,7 @@ impl Session {
         let has = mesh::available(headers, size);
         let has = has.map(|ranges| TileSet::inside(&ranges, size, self.wanted.tile_len));
         self.teller.tell(News::Has(has)).await;
-        let others = mesh::alternates(headers);
+        let others = mesh::alternates(headers, "x-alt");
         if !others.is_empty() {
             self.teller.tell(News::Others(others)).await;
         }

@@ -2,36 +2,42 @@
 //!
 //! A tiger tree is sent as §11.4 has it, and each file says where its own is.
 //!
-//! A file is looked up by hash or by number in the library, and never by a path. What is asked is
-//! sent in one answer, however long: some downloaders take a shorter one for the end of the file.
+//! A file is looked up by hash or by number in the library, then by hash among those that are on
+//! their way here, and never by a path. What is asked is sent in one answer, however long: some
+//! downloaders take a shorter one for the end of the file. Of a file that is on its way what is
+//! verified is given (§10.5). Each answer names others who have the file (§10.6).
 
-use std::fs::{self, File, Metadata};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+mod offered;
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream;
 
+use self::offered::{Offered, Origin};
 use super::AGENT;
-use super::range::Asked;
+use super::exchange::Exchange;
+use super::mesh;
 use super::request::{Unnamed, Wanted, wanted};
 use super::slots::{Slot, Slots};
-use crate::library::index::SharedFile;
-use crate::library::{Library, Version};
+use crate::library::Library;
 use crate::net::http::{
     Body, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header,
 };
 use crate::runtime;
 use crate::wire::thex;
-use crate::wire::urn::{Sha1, Urn};
+use crate::wire::urn::Sha1;
 
 /// Bytes read from a file at once.
 const CHUNK: u64 = 256 * 1024;
-
-/// The end of the year 9999, in seconds since 1970: HTTP writes no later date.
-const LAST_DATE: u64 = 253_402_300_800;
+/// The same where uploads are limited.
+const SMALL_CHUNK: u64 = 16 * 1024;
+/// When a part that has nothing of use may be asked again.
+const PART_RETRY: Duration = Duration::from_secs(10);
 
 /// How much is uploaded at once.
 #[derive(Clone, Debug)]
@@ -40,6 +46,10 @@ pub struct Limits {
     pub slots: usize,
     /// Of these, for one public address.
     pub slots_per_address: usize,
+    /// Bytes a second of all uploads together; without it as many as go.
+    pub rate: Option<u64>,
+    /// Bytes a second of one upload.
+    pub rate_each: Option<u64>,
     /// When one for whom there is no slot shall ask again.
     pub retry_after: Duration,
 }
@@ -49,6 +59,8 @@ impl Default for Limits {
         Self {
             slots: 20,
             slots_per_address: 3,
+            rate: None,
+            rate_each: None,
             retry_after: Duration::from_secs(60),
         }
     }
@@ -58,6 +70,7 @@ impl Default for Limits {
 #[derive(Clone, Debug)]
 pub struct Uploads {
     library: Arc<Library>,
+    exchange: Arc<Exchange>,
     limits: Limits,
     slots: Arc<Slots>,
 }
@@ -73,12 +86,14 @@ enum Refusal {
 }
 
 impl Uploads {
-    /// The upload side that serves what `library` shares.
+    /// The upload side that serves what `library` shares, and what `exchange` has of files on their
+    /// way.
     #[must_use]
-    pub fn new(library: Arc<Library>, limits: Limits) -> Self {
-        let slots = Arc::default();
+    pub fn new(library: Arc<Library>, exchange: Arc<Exchange>, limits: Limits) -> Self {
+        let slots = Arc::new(Slots::new(limits.rate));
         Self {
             library,
+            exchange,
             limits,
             slots,
         }
@@ -136,51 +151,103 @@ impl Uploads {
         if let Wanted::Tree(sha1) = wanted {
             return self.tree(sha1).await;
         }
-        let shared = self.look_up(wanted).ok_or(Refusal::NotFound)?;
-        let size = shared.size;
-        let range = headers
-            .get(header::RANGE)
-            .map(|range| range.to_str().unwrap_or("bytes="));
-        let asked = Asked::new(range, size);
-        let (status, first, length) = match asked {
-            Asked::Whole => (StatusCode::OK, 0, size),
-            Asked::Part { first, last } => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
-            Asked::Unsatisfiable => return Err(Refusal::Range { size }),
-        };
-        let slot = (method == Method::GET)
-            .then(|| self.slot(peer))
-            .transpose()?;
-        let file = self.open(&shared, first).await?;
-        let body = match slot {
-            Some(slot) => upload(file, length, slot),
-            None => Body::empty(),
-        };
-        let mut response = Response::new(body);
-        *response.status_mut() = status;
-        describe(response.headers_mut(), &shared, length);
-        if let Asked::Part { first, last } = asked {
-            let range = format!("bytes {first}-{last}/{size}");
-            insert(response.headers_mut(), header::CONTENT_RANGE, &range);
+        let offered = self.look_up(wanted).ok_or(Refusal::NotFound)?;
+        let named = self.learn(offered.sha1, peer, headers);
+        let answer = self.give(peer, method, headers, &offered).await;
+        // Who is refused may be served elsewhere.
+        let mut response = answer.unwrap_or_else(|refusal| {
+            let part = matches!(offered.origin, Origin::Fetched(_));
+            let mut response = refusal.response();
+            if part && matches!(refusal, Refusal::Range { .. }) {
+                let seconds = HeaderValue::from(PART_RETRY.as_secs());
+                response.headers_mut().insert(header::RETRY_AFTER, seconds);
+            }
+            response
+        });
+        let headers = response.headers_mut();
+        offered.describe(headers);
+        let others = self.exchange.alternates(offered.sha1, peer, &named);
+        if !others.is_empty() {
+            let others: Vec<_> = others.iter().map(ToString::to_string).collect();
+            insert(
+                headers,
+                HeaderName::from_static("x-alt"),
+                &others.join(", "),
+            );
         }
         Ok(response)
     }
 
-    fn look_up(&self, wanted: Wanted) -> Option<SharedFile> {
+    /// The bytes that a request asks for.
+    async fn give(
+        &self,
+        peer: SocketAddr,
+        method: &Method,
+        headers: &HeaderMap,
+        offered: &Offered,
+    ) -> Result<Response<Body>, Refusal> {
+        let range = headers
+            .get(header::RANGE)
+            .map(|range| range.to_str().unwrap_or("bytes="));
+        let cut = offered.cut(range)?;
+        let slot = (method == Method::GET)
+            .then(|| self.slot(peer))
+            .transpose()?;
+        let file = self.open(offered, cut.first).await?;
+        let body = match slot {
+            Some(slot) => upload(file, cut.length, slot),
+            None => Body::empty(),
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = cut.status;
+        let headers = response.headers_mut();
+        let bytes = HeaderValue::from_static("application/octet-stream");
+        headers.insert(header::CONTENT_TYPE, bytes);
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(cut.length));
+        if cut.status == StatusCode::PARTIAL_CONTENT {
+            let last = cut.first + cut.length - 1;
+            let range = format!("bytes {}-{last}/{}", cut.first, offered.size);
+            insert(headers, header::CONTENT_RANGE, &range);
+        }
+        Ok(response)
+    }
+
+    /// Takes note of what a request says of holders; gives those that it named. That it is one
+    /// itself is believed of the address it speaks from; of others nothing is.
+    fn learn(&self, sha1: Sha1, peer: SocketAddr, headers: &HeaderMap) -> Vec<SocketAddr> {
+        let named = mesh::alternates(headers, "x-alt");
+        for own in named.iter().filter(|named| named.ip() == peer.ip()) {
+            self.exchange.note(sha1, *own);
+        }
+        for bad in mesh::alternates(headers, "x-nalt") {
+            self.exchange.doubt(sha1, bad);
+        }
+        named
+    }
+
+    fn look_up(&self, wanted: Wanted) -> Option<Offered> {
         match wanted {
-            Wanted::Hash(sha1) | Wanted::Tree(sha1) => self.library.by_sha1(&sha1),
+            Wanted::Hash(sha1) | Wanted::Tree(sha1) => {
+                let shared = self.library.by_sha1(&sha1).map(Offered::from);
+                shared.or_else(|| self.exchange.partial(&sha1).map(Offered::from))
+            }
             Wanted::Number { index, name } => self
                 .library
                 .by_index(index)
-                .filter(|shared| shared.name == name),
+                .filter(|shared| shared.name == name)
+                .map(Offered::from),
         }
     }
 
     /// Answers with the tree of a file. It is small enough to need no slot.
     async fn tree(&self, sha1: Sha1) -> Result<Response<Body>, Refusal> {
-        let library = Arc::clone(&self.library);
-        let body = runtime::spawn_blocking(move || {
-            let shared = library.by_sha1(&sha1)?;
-            library.tree(&shared).map(|tree| thex::encode(&tree))
+        let (library, exchange) = (Arc::clone(&self.library), Arc::clone(&self.exchange));
+        let body = runtime::spawn_blocking(move || match library.by_sha1(&sha1) {
+            Some(shared) => library.tree(&shared).map(|tree| thex::encode(&tree)),
+            None => {
+                let tree = exchange.partial(&sha1)?.tree()?;
+                Some(thex::encode(&tree))
+            }
         });
         let mut response = Response::new(Body::from(body.await.ok_or(Refusal::NotFound)?));
         response.headers_mut().insert(
@@ -195,21 +262,27 @@ impl Uploads {
             slots,
             slots_per_address,
             retry_after,
+            rate_each,
+            ..
         } = self.limits;
         let slot = self.slots.take(peer.ip(), slots, slots_per_address);
-        slot.ok_or(Refusal::Busy { retry_after })
+        let slot = slot.ok_or(Refusal::Busy { retry_after })?;
+        Ok(slot.limited(rate_each))
     }
 
-    /// Opens a shared file at `first`. One that is not what was hashed is not served, and the
-    /// library is told.
-    async fn open(&self, shared: &SharedFile, first: u64) -> Result<File, Refusal> {
-        let file = shared.clone();
-        let opened = runtime::spawn_blocking(move || open_unchanged(&file, first)).await;
+    /// Opens a file at `first`. One that is not what it was is not served, and who offered it is
+    /// told.
+    async fn open(&self, offered: &Offered, first: u64) -> Result<File, Refusal> {
+        let file = offered.clone();
+        let opened = runtime::spawn_blocking(move || file.open(first)).await;
         opened.map_err(|error| {
-            log::info!("{} is not served: {error}", shared.path.display());
+            log::info!("{} is not served: {error}", offered.path().display());
             match error.kind() {
                 ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied => {
-                    self.library.withdraw(shared.index);
+                    match &offered.origin {
+                        Origin::Shared(index) => self.library.withdraw(*index),
+                        Origin::Fetched(partial) => self.exchange.forget(partial),
+                    }
                     Refusal::NotFound
                 }
                 // Too many open files, or a disk in trouble: it may pass.
@@ -255,66 +328,27 @@ impl Refusal {
     }
 }
 
-/// The headers that tell of a file and of `length` bytes of it.
-fn describe(headers: &mut HeaderMap, shared: &SharedFile, length: u64) {
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/octet-stream"),
-    );
-    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    let urn = Urn::Sha1(shared.sha1).to_string();
-    insert(
-        headers,
-        HeaderName::from_static("x-gnutella-content-urn"),
-        &urn,
-    );
-    let tree = format!("/uri-res/N2X?{urn};{}", shared.tiger_root);
-    insert(headers, HeaderName::from_static("x-thex-uri"), &tree);
-    if let Ok(seconds) = u64::try_from(shared.modified_ms / 1_000)
-        && seconds < LAST_DATE
-    {
-        let modified = UNIX_EPOCH + Duration::from_secs(seconds);
-        insert(
-            headers,
-            header::LAST_MODIFIED,
-            &httpdate::fmt_http_date(modified),
-        );
-    }
-}
-
-/// `file`, opened where the upload begins, if it is still the one that was hashed.
-fn open_unchanged(shared: &SharedFile, first: u64) -> io::Result<File> {
-    let hashed = Version {
-        size: shared.size,
-        modified_ms: shared.modified_ms,
-    };
-    let unchanged = |metadata: &Metadata| metadata.is_file() && Version::of(metadata) == hashed;
-    let changed = || io::Error::new(ErrorKind::NotFound, "it has changed since it was hashed");
-    // Looked at before it is opened as well: to open a pipe would wait for its writer.
-    if !unchanged(&fs::metadata(&shared.path)?) {
-        return Err(changed());
-    }
-    let mut file = File::open(&shared.path)?;
-    if !unchanged(&file.metadata()?) {
-        return Err(changed());
-    }
-    file.seek(SeekFrom::Start(first))?;
-    Ok(file)
-}
-
 /// A body of the next `length` bytes of `file`, which holds `slot` while it lasts.
 fn upload(file: File, length: u64, slot: Slot) -> Body {
-    let chunks = stream::try_unfold((file, length, slot), |(mut file, left, slot)| async move {
+    let most = match slot.is_limited() {
+        true => SMALL_CHUNK,
+        false => CHUNK,
+    };
+    let start = (file, length, slot);
+    let chunks = stream::try_unfold(start, move |(mut file, left, mut slot)| async move {
         if left == 0 {
             return Ok(None);
         }
         let (file, chunk) = runtime::spawn_blocking(move || {
-            let chunk = read(&mut file, left.min(CHUNK));
+            let chunk = read(&mut file, left.min(most));
             (file, chunk)
         })
         .await;
         let chunk = chunk?;
+        let wait = slot.wait_for(chunk.len());
+        if !wait.is_zero() {
+            runtime::sleep(wait).await;
+        }
         slot.count(chunk.len());
         let left = left - chunk.len() as u64;
         Ok(Some((chunk, (file, left, slot))))

@@ -2,6 +2,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod giving;
 mod source;
 
 use std::net::SocketAddr;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use common::{PATIENCE, builder, until, write};
 use filbert::node::state::{DownloadPhase, DownloadState, FailureKind, Priority};
-use filbert::node::{DownloadLimits, Node, Target};
+use filbert::node::{DownloadLimits, Node, Target, UploadLimits};
 use filbert::runtime::block_on;
 
 use source::{File, Manners, Source};
@@ -201,6 +202,56 @@ fn a_folder_that_cannot_be_written_pauses_it_with_a_reason() {
     node.resume_download(id).unwrap();
     completes(&node, id, &file);
     assert!(folder.join("almond").is_file());
+    stop(node);
+}
+
+#[test]
+fn a_poisoner_a_staller_and_one_that_closes_do_no_harm() {
+    let file = File::new(8 << 20);
+    let manners = |change: fn(&mut Manners)| {
+        let mut manners = Manners {
+            rate: Some(2 << 20),
+            ..Manners::default()
+        };
+        change(&mut manners);
+        Source::new(&file, manners)
+    };
+    let poisoner = manners(|manners| manners.poisons = true);
+    let staller = manners(|manners| manners.stalls_after = Some(100_000));
+    let closer = manners(|manners| manners.closes_after = Some(300_000));
+    let good = manners(|_| ());
+    let sources = [&poisoner, &staller, &closer, &good].map(|source| source.address);
+    let node = block_on(builder().start()).unwrap();
+    let link = file.magnet(&sources, true);
+    let id = node
+        .fetch(&Target::Magnet(link.parse().unwrap()), None)
+        .unwrap();
+    completes(&node, id, &file);
+    assert_eq!(node.download(id).unwrap().liars, [poisoner.address]);
+    assert_eq!(poisoner.asked().len(), 1, "{:?}", poisoner.asked());
+    assert!(closer.asked().len() > 1 && !staller.asked().is_empty());
+    stop(node);
+}
+
+#[test]
+fn a_false_tree_is_found_out_whoever_serves_it_and_the_file_is_right() {
+    let (file, other) = (File::new(3 << 20), File::with_seed(3 << 20, 99));
+    // It serves another file under this one's hash, with a tree that fits.
+    let liar = Source::under(&other, file.sha1, Manners::default());
+    let good: Vec<Source> = (0..2)
+        .map(|_| {
+            let rate = Some(4 << 20);
+            let manners = Manners {
+                rate,
+                ..Manners::default()
+            };
+            Source::new(&file, manners)
+        })
+        .collect();
+    let node = block_on(builder().start()).unwrap();
+    let sources = [liar.address, good[0].address, good[1].address];
+    let id = get(&node, &file, &sources);
+    completes(&node, id, &file);
     stop(node);
 }
 

@@ -20,7 +20,11 @@ pub(crate) struct File {
 
 impl File {
     pub(crate) fn new(size: usize) -> Arc<Self> {
-        let mut state = 7_u64;
+        Self::with_seed(size, 7)
+    }
+
+    pub(crate) fn with_seed(size: usize, seed: u64) -> Arc<Self> {
+        let mut state = seed;
         let mut next = || {
             state ^= state << 13;
             state ^= state >> 7;
@@ -82,6 +86,7 @@ pub(crate) struct Source {
 /// One connection, and what it shares with the others.
 struct Conversation {
     file: Arc<File>,
+    sha1: Sha1,
     manners: Arc<Mutex<Manners>>,
     asked: Arc<Mutex<Vec<Range<usize>>>>,
     sent: Arc<Mutex<usize>>,
@@ -92,6 +97,11 @@ struct Conversation {
 
 impl Source {
     pub(crate) fn new(file: &Arc<File>, manners: Manners) -> Self {
+        Self::under(file, file.sha1, manners)
+    }
+
+    /// One that says its file has this hash.
+    pub(crate) fn under(file: &Arc<File>, sha1: Sha1, manners: Manners) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let source = Self {
             address: listener.local_addr().unwrap(),
@@ -106,6 +116,7 @@ impl Source {
             for stream in listener.incoming() {
                 let mut conversation = Conversation {
                     file: Arc::clone(&file),
+                    sha1,
                     manners: Arc::clone(&manners),
                     asked: Arc::clone(&asked),
                     sent: Arc::clone(&sent),
@@ -148,7 +159,7 @@ impl Conversation {
         let (first, last) = range.split_once('-')?;
         let range = first.parse().ok()?..last.parse::<usize>().ok()? + 1;
         self.asked.lock().unwrap().push(range.clone());
-        let (size, sha1) = (self.file.bytes.len(), self.file.sha1);
+        let (size, sha1) = (self.file.bytes.len(), self.sha1);
         let head = format!(
             "HTTP/1.1 206 Partial Content\r\nContent-Length: {}\r\n\
              Content-Range: bytes {}-{}/{size}\r\n\

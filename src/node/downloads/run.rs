@@ -57,7 +57,8 @@ impl Node {
             };
             let failure = Some(Failure { kind, message });
             self.0.change_in(key, |entry| entry.rest(phase, failure));
-            self.keep(key.0).await;
+            // Even if the node stops meanwhile.
+            runtime::spawn(self.keep(key.0)).await;
             self.schedule();
             if phase == DownloadPhase::Failed {
                 return;
@@ -142,8 +143,18 @@ impl Node {
             network: self.0.network.clone(),
             own: Some(self.0.address),
             private: self.is_sheltered(),
+            exchange: self.0.gives_back.then(|| Arc::clone(&self.0.exchange)),
+            announce: self.announced(),
         };
         Some((job, name))
+    }
+
+    /// Where others reach this servent, if they do.
+    fn announced(&self) -> Option<SocketAddr> {
+        let core = self.0.core();
+        let ip = core.advertised.ip();
+        let reached = core.private || core.servent.reachability().tcp == Some(true);
+        (reached && !ip.is_unspecified()).then(|| (ip, self.0.address.port()).into())
     }
 
     /// Whether the servents around are those of a private network.
@@ -196,9 +207,7 @@ impl Node {
             Progress::Blamed { source, tile } => {
                 let where_ = tile.map_or_else(String::new, |tile| format!(", in tile {tile}"));
                 log::warn!("{source} sent wrong bytes for download {}{where_}", key.0);
-                self.0.change_in(key, |entry| {
-                    entry.wanted.sources.retain(|known| *known != source);
-                });
+                self.0.change_in(key, |entry| entry.blame(source));
                 true
             }
             Progress::Rejected { sources } => {

@@ -16,6 +16,8 @@ use crate::wire::urn::Sha1;
 
 /// Downloads kept in the list; finished ones make room, oldest first.
 const KEPT: usize = 1_000;
+/// Sources that sent wrong bytes and are told of.
+const LIARS: usize = 20;
 /// How long the rate of a download is measured at least.
 const MEASURE: Duration = Duration::from_secs(1);
 
@@ -122,6 +124,7 @@ impl Downloads {
             rate: 0,
             sources_known: wanted.sources.len(),
             sources_active: 0,
+            liars: Vec::new(),
             path: None,
             error: None,
         };
@@ -260,6 +263,17 @@ impl Entry {
             .collect();
         self.state.sources_known = self.state.sources_known.max(self.wanted.sources.len());
         new
+    }
+
+    /// Takes note of a source that sent wrong bytes; of the last ones.
+    pub(super) fn blame(&mut self, source: SocketAddr) {
+        self.wanted.sources.retain(|known| *known != source);
+        let liars = &mut self.state.liars;
+        liars.retain(|known| *known != source);
+        if liars.len() >= LIARS {
+            liars.remove(0);
+        }
+        liars.push(source);
     }
 
     /// What is to be kept of it; nothing once it is complete.

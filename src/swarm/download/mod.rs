@@ -283,6 +283,26 @@ impl Download {
         tile < self.tiles.count() && self.tiles.state(tile) == State::Verified
     }
 
+    /// How many tiles are verified.
+    #[must_use]
+    pub const fn verified(&self) -> u32 {
+        self.tiles.verified()
+    }
+
+    /// The tiles that are verified.
+    #[must_use]
+    pub fn verified_tiles(&self) -> TileSet {
+        let mut verified = TileSet::none(self.tiles.count());
+        for (tile, _) in self
+            .tiles
+            .states()
+            .filter(|(_, state)| *state == State::Verified)
+        {
+            verified.insert(tile);
+        }
+        verified
+    }
+
     /// How many bytes are there: of verified tiles, and of all.
     #[must_use]
     pub fn bytes(&self) -> (u64, u64) {

@@ -73,6 +73,10 @@ impl Tiles {
         self.missing
     }
 
+    pub(super) const fn verified(&self) -> u32 {
+        self.verified
+    }
+
     pub(super) const fn all_verified(&self) -> bool {
         self.verified as usize == self.tiles.len()
     }

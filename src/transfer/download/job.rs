@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -9,6 +10,7 @@ use thiserror::Error;
 use crate::net::handshake::Tls;
 use crate::net::network::Network;
 use crate::swarm;
+use crate::transfer::exchange::Exchange;
 use crate::transfer::{disk, slots, source};
 use crate::wire::Guid;
 use crate::wire::urn::{Sha1, TigerRoot};
@@ -42,6 +44,10 @@ pub struct Job {
     pub own: Option<SocketAddr>,
     /// Whether sources may be at private addresses.
     pub private: bool,
+    /// Where others get what is there of the file meanwhile, if they may.
+    pub exchange: Option<Arc<Exchange>>,
+    /// The address at which sources are told that we give it, if anybody can reach us.
+    pub announce: Option<SocketAddr>,
 }
 
 impl Job {

@@ -1,12 +1,12 @@
 //! The sources of a download as others are told of them: who may be asked in a later run, who failed
 //! and how.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::{Error, Failure, Progress, Transfer};
+use crate::transfer::exchange::ALTERNATES;
 use crate::transfer::source;
-
-use std::net::SocketAddr;
 
 /// How often it is told which sources are known, at most.
 const TELL: Duration = Duration::from_secs(2);
@@ -32,6 +32,7 @@ impl<E: Fn(Progress) + Send + Sync> Transfer<'_, E> {
         if !now && when.is_some_and(|when| when.elapsed() < TELL) {
             return;
         }
+        self.tell_others();
         let known: Vec<_> = self.swarm.usable().collect();
         let changed = !known.is_empty() && known != *told;
         if changed {
@@ -39,6 +40,19 @@ impl<E: Fn(Progress) + Send + Sync> Transfer<'_, E> {
             self.told.0 = known;
         }
         self.told.1 = Some(Instant::now());
+    }
+
+    /// Lets others hear who is good and who failed.
+    fn tell_others(&self) {
+        let good: Vec<_> = self.swarm.givers().take(2 * ALTERNATES).collect();
+        if let Some(exchange) = &self.job.exchange {
+            for giver in &good {
+                exchange.note(self.job.sha1, *giver);
+            }
+        }
+        let bad = self.swarm.given_up().map(|(address, _)| address);
+        let bad = bad.take(2 * ALTERNATES).collect();
+        self.wanted.announce.set_others(good, bad);
     }
 
     /// Nobody is left who could be asked.

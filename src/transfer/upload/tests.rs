@@ -1,15 +1,17 @@
 //! Requests over real sockets, as servents and strangers send them.
 
+use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Instant, UNIX_EPOCH};
 
 use sha1::Digest;
 use tempfile::TempDir;
 
 use super::*;
-use crate::library::{HashMemory, Hashed};
+use crate::library::index::SharedFile;
+use crate::library::{HashMemory, Hashed, Version};
 use crate::net::handshake::Tls;
 use crate::net::http;
 use crate::transfer::download::{self, Job, Source};
@@ -76,7 +78,7 @@ impl Sharer {
         let library = Arc::new(Library::new(vec![folder], Arc::new(Known(sha1))));
         library.scan(&|_| ());
         let shared = library.by_sha1(&sha1).unwrap();
-        let uploads = Uploads::new(library, limits);
+        let uploads = Uploads::new(library, Arc::new(Exchange::new(true)), limits);
         let listener = runtime::block_on(runtime::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let serving = uploads.clone();
@@ -455,6 +457,8 @@ fn our_own_download_fetches_it() {
         network: None,
         own: None,
         private: true,
+        exchange: None,
+        announce: None,
     };
     let ledger = Arc::new(download::NoLedger);
     let finished = runtime::block_on(download::run(job, ledger, |_| ())).unwrap();
