@@ -214,8 +214,12 @@ impl Node {
                 let stopped = node.0.stop.stopped();
                 let running = Abortable::new(node.clone().carry_through((id, run)), registration);
                 if let Either::Right(_) = future::select(running.boxed(), stopped).await {
-                    node.0
-                        .change_in((id, run), |entry| entry.stop(DownloadPhase::Queued));
+                    // What failed at that very moment has failed.
+                    node.0.change_in((id, run), |entry| {
+                        if !entry.state.phase.is_over() {
+                            entry.stop(DownloadPhase::Queued);
+                        }
+                    });
                 }
             });
         }
