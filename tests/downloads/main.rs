@@ -3,6 +3,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod giving;
+#[cfg(feature = "cli")]
+mod kill;
 mod source;
 
 use std::net::SocketAddr;
