@@ -3,6 +3,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod giving;
+#[cfg(feature = "cli")]
+mod kill;
+mod scale;
 mod source;
 
 use std::net::SocketAddr;

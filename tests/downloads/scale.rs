@@ -1,0 +1,46 @@
+//! How downloads grow with their sources. `FILBERT_SCALE` takes as many sources as the issue asks for
+//! and holds the times to it; without it the bytes alone are looked at.
+
+use std::time::Instant;
+
+use super::*;
+
+/// Bytes a second of each source.
+const RATE: u64 = 1 << 20;
+
+#[test]
+fn more_sources_share_the_work() {
+    let full = std::env::var_os("FILBERT_SCALE").is_some();
+    let (size, counts): (usize, &[u32]) = match full {
+        true => (32 << 20, &[1, 2, 4, 8, 16]),
+        false => (4 << 20, &[1, 4]),
+    };
+    let file = File::new(size);
+    let alone = size as f64 / RATE as f64;
+    for count in counts {
+        let manners = Manners {
+            rate: Some(RATE),
+            ..Manners::default()
+        };
+        let sources: Vec<Source> = (0..*count)
+            .map(|_| Source::new(&file, manners.clone()))
+            .collect();
+        let addresses: Vec<_> = sources.iter().map(|source| source.address).collect();
+        let node = block_on(builder().start()).unwrap();
+        let link = file.magnet(&addresses, true);
+        let begun = Instant::now();
+        let target = Target::Magnet(link.parse().unwrap());
+        let id = node.fetch(&target, None).unwrap();
+        let over = |state: &DownloadState| state.phase.is_over();
+        let state = block_on(node.download_when(id, PATIENCE * 4, over)).unwrap();
+        let took = begun.elapsed().as_secs_f64();
+        assert!(std::fs::read(state.path.unwrap()).unwrap() == file.bytes);
+        let best = alone / f64::from(*count);
+        let copies = sources.iter().map(Source::sent).sum::<usize>() as f64 / size as f64;
+        println!("{count} sources: {took:.2} s of {best:.2} s at best, {copies:.2} copies sent");
+        assert!(copies < 1.5, "{copies} copies sent by {count}");
+        assert!(sources.iter().all(|source| source.sent() > 0), "all help");
+        assert!(!full || took < best * 1.15, "{took} s instead of {best} s");
+        stop(node);
+    }
+}
