@@ -43,9 +43,11 @@ wire() {
         kill "$pid"
         wait "$pid" || true
     done
-    for pid in "${host[@]}"; do
-        kill "$pid"
-        wait "$pid" 2>/dev/null || true
+    # A namespace ends some time after its last process, and would keep its cables until then.
+    for number in "${!host[@]}"; do
+        ip link delete "to$number"
+        kill "${host[$number]}"
+        wait "${host[$number]}" 2>/dev/null || true
     done
     host=() daemon=()
     ip link delete wire 2>/dev/null || true
