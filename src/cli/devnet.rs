@@ -137,12 +137,15 @@ async fn live(context: &Context, plan: Plan, once: bool) -> Result<Exit, Failure
     if context.json {
         output::json(&standing)?;
     }
-    let story = devnet.run().await;
-    if !context.json {
-        narrate(&story)?;
-        invite(&devnet, &standing)?;
+    let stopped = entry.stopped().boxed();
+    // Who stops it does not wait for the end of the story.
+    if let Either::Left((story, stopped)) = future::select(devnet.run().boxed(), stopped).await {
+        if !context.json {
+            narrate(&story)?;
+            invite(&devnet, &standing)?;
+        }
+        stopped.await;
     }
-    entry.stopped().await;
     devnet.stop().await;
     control_plane.stop().await;
     Ok(Exit::Ok)
