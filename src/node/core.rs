@@ -18,6 +18,7 @@ use crate::library::index::Index;
 use crate::net::udp;
 use crate::overlay::flow::Pressure;
 use crate::overlay::membership::{Meeting, Outcome};
+use crate::overlay::rate::Pace;
 use crate::overlay::{
     Duration, Input, Instant as Moment, Link, Output, Recipients, SearchId, Servent, Settings,
     Stats, Surroundings,
@@ -94,6 +95,8 @@ pub(super) struct Due {
 pub(super) struct Effects {
     /// A search found something.
     pub(super) found: bool,
+    /// How long to let the neighbour wait before more of it is read.
+    pub(super) rest: std::time::Duration,
 }
 
 impl Core {
@@ -172,13 +175,23 @@ impl Core {
         self.handle(Input::Closed { link }, None);
     }
 
-    /// Takes all that one read brought.
-    pub(super) fn receive(&mut self, link: Link, batch: &mut Vec<Descriptor>) -> Effects {
+    /// Takes what came at once from a neighbour that is read at this pace.
+    pub(super) fn receive(
+        &mut self,
+        link: Link,
+        batch: &mut Vec<Descriptor>,
+        pace: &mut Pace,
+    ) -> Effects {
         let Some(neighbour) = self.neighbour(link).cloned() else {
             return Effects::default();
         };
         self.press(link, &neighbour);
-        let mut effects = Effects::default();
+        let per_minute = self.settings.limits.descriptors_per_minute;
+        let rest = pace.wait(self.now(), batch, per_minute);
+        let mut effects = Effects {
+            found: false,
+            rest: std::time::Duration::from_micros(rest.as_micros()),
+        };
         let mut bytes = 0;
         for descriptor in batch.drain(..) {
             bytes += (HEADER_LEN + descriptor.payload.len()) as u64;

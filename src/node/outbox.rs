@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use futures::task::AtomicWaker;
 
@@ -12,6 +13,9 @@ use crate::wire::{Descriptor, Guid, HEADER_LEN, Header, Kind};
 
 /// Descriptors handed to the link at once: one vectored write.
 const BATCH: usize = 64;
+
+/// How long a queue stays full before that is its neighbour's doing.
+const SLOW: Duration = Duration::from_millis(500);
 
 /// A send queue that a task can wait on.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ struct Inner {
     queue: Queue,
     finished: bool,
     sent: u64,
+    /// Since when it is more than half full, or was and is not yet below a quarter.
+    full: Option<Instant>,
 }
 
 impl Outbox {
@@ -34,6 +40,7 @@ impl Outbox {
             queue: Queue::new(capacity),
             finished: false,
             sent: 0,
+            full: None,
         };
         Self {
             inner: Mutex::new(inner),
@@ -46,6 +53,9 @@ impl Outbox {
         let mut inner = self.lock();
         if !inner.finished {
             inner.queue.push(descriptor);
+            if inner.queue.pressure() == Pressure::Congested {
+                inner.full.get_or_insert_with(Instant::now);
+            }
             drop(inner);
             self.waker.wake();
         }
@@ -75,9 +85,14 @@ impl Outbox {
         self.waker.wake();
     }
 
-    /// Whether the neighbour keeps up.
+    /// Whether the neighbour keeps up. A burst that others put in, and that it takes, does not
+    /// count: then its own questions would be lost to what it is flooded with.
     pub(super) fn pressure(&self) -> Pressure {
-        self.lock().queue.pressure()
+        let slow = |since: Instant| since.elapsed() >= SLOW;
+        match self.lock().full.is_some_and(slow) {
+            true => Pressure::Congested,
+            false => Pressure::Free,
+        }
     }
 
     /// Bytes handed to the link so far, and descriptors dropped because it was too slow.
@@ -102,6 +117,9 @@ impl link::Outbox for &Outbox {
             };
             inner.sent += (HEADER_LEN + descriptor.payload.len()) as u64;
             batch.push(descriptor);
+        }
+        if inner.queue.pressure() == Pressure::Free {
+            inner.full = None;
         }
         match (batch.is_empty(), inner.finished) {
             (false, _) => Poll::Ready(Taken::More),
