@@ -204,6 +204,9 @@ impl Core {
             effects.found |= self.handle(input, Some(&descriptor)).found;
         }
         neighbour.received.fetch_add(bytes, Ordering::Relaxed);
+        if pace.held(self.now()) > self.settings.limits.held_back {
+            self.handle(Input::Overrun { link }, None);
+        }
         effects
     }
 

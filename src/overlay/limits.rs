@@ -36,6 +36,8 @@ pub struct Limits {
     /// of a payload count as another. What comes in half a second at that rate may come at once;
     /// beyond that its connection holds it back.
     pub descriptors_per_minute: u32,
+    /// How long a neighbour may be held back for that without a break before its link ends.
+    pub held_back: Duration,
     /// Queries a minute that an ultrapeer of the public network may send, 0 for any number; what
     /// comes in 20 s at that rate may come at once, but no more than 2,000.
     pub queries_per_minute: u32,
@@ -295,6 +297,7 @@ impl Default for Limits {
             hit_target_bytes: 2_016,
             results_per_query: 50,
             descriptors_per_minute: 60_000,
+            held_back: Duration::from_secs(180),
             queries_per_minute: 15_000,
             leaf_queries_per_minute: 60,
             private_queries_per_minute: 30_000,

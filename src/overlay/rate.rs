@@ -43,7 +43,12 @@ impl Rate {
 
 /// How fast a neighbour is read. The driver of a link owns it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Pace(Instant);
+pub struct Pace {
+    /// When all that came so far would be through.
+    through: Instant,
+    /// Since when it had to wait each time.
+    held: Option<Instant>,
+}
 
 impl Pace {
     /// Counts what came at once from a neighbour of whom `per_minute` descriptors are read in a
@@ -59,8 +64,20 @@ impl Pace {
         };
         // What it was held back for is paid: a long wait never follows from an old burst.
         let most = now + START + LONGEST;
-        self.0 = (self.0.max(now) + Duration::from_micros(pace)).min(most);
-        self.0.since(now + START)
+        self.through = (self.through.max(now) + Duration::from_micros(pace)).min(most);
+        let wait = self.through.since(now + START);
+        self.held = match wait > Duration::default() {
+            true => self.held.or(Some(now)),
+            false => None,
+        };
+        wait
+    }
+
+    /// For how long it has been held back without a break.
+    #[must_use]
+    pub fn held(&self, now: Instant) -> Duration {
+        self.held
+            .map_or_else(Duration::default, |since| now.since(since))
     }
 }
 
@@ -114,6 +131,22 @@ mod tests {
         assert_eq!(wait(6_000, 1, 65_535), 0, "it waited");
         assert_eq!(wait(6_000, 100_000, 20), 1_000, "never longer");
         assert_eq!(wait(9_000, 450, 20), 0);
+    }
+
+    #[test]
+    fn who_never_pauses_is_held_back_all_the_time() {
+        let mut pace = Pace::default();
+        let mut held = |millis, count| {
+            pace.wait(at(millis), &descriptors(count, 20), 60_000);
+            pace.held(at(millis)).as_micros() / 1_000
+        };
+        assert_eq!(held(1_000, 400), 0);
+        assert_eq!(held(1_000, 200), 0, "from here on");
+        assert_eq!(held(1_500, 600), 500);
+        assert_eq!(held(2_500, 2_000), 1_500);
+        assert_eq!(held(5_000, 10), 0, "it paused");
+        assert_eq!(held(5_000, 600), 0);
+        assert_eq!(held(5_100, 600), 100);
     }
 
     #[test]
