@@ -23,14 +23,14 @@ use crate::runtime::{self, TimedOut};
 use crate::wire::frame::{FrameDecoder, FrameError};
 use crate::wire::{Descriptor, HEADER_LEN};
 
-/// Slices given to the system at once.
-const SLICES: usize = 64;
-
 /// Descriptors handed on in one turn.
-const TURN: usize = 64;
+const TURN: usize = 256;
 
-/// Room kept for the next batch of a writer; a larger one is let go.
-const BATCH: usize = 64;
+/// Descriptors that an outbox best gives at once: they go out in one write.
+pub const BATCH: usize = 256;
+
+/// Slices given to the system at once: a header and a payload each.
+const SLICES: usize = 2 * BATCH;
 
 /// Batches of a writer in one turn: as much as an outbox holds, since what many links bring in their
 /// turns may go out over one.
@@ -167,6 +167,8 @@ where
         let taken = match more {
             Some(taken) => taken,
             None => {
+                // A link with nothing to send holds no room for it.
+                (batch, headers) = (Vec::new(), Vec::new());
                 flush(&mut writer, &mut stalls.writing).await?;
                 let taken = next(&mut writer, &mut stalls, &outbox, &mut batch).await?;
                 flushed = Instant::now();
@@ -187,8 +189,6 @@ where
         };
         poll_fn(|cx| pieces.poll_write(&mut writer, &mut stalls.writing, cx)).await?;
         batch.clear();
-        batch.shrink_to(BATCH);
-        headers.shrink_to(BATCH);
         if taken == Taken::Closed {
             return runtime::timeout(patience, writer.close()).await?;
         }

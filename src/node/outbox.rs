@@ -12,7 +12,7 @@ use crate::wire::bye::Bye;
 use crate::wire::{Descriptor, Guid, HEADER_LEN, Header, Kind};
 
 /// Descriptors handed to the link at once: one vectored write.
-const BATCH: usize = 64;
+const BATCH: usize = link::BATCH;
 
 /// How long a queue stays full before that is its neighbour's doing.
 const SLOW: Duration = Duration::from_millis(500);
@@ -28,6 +28,8 @@ pub(super) struct Outbox {
 struct Inner {
     queue: Queue,
     finished: bool,
+    /// Something was put in since the link last took; whoever did so wakes it.
+    roused: bool,
     sent: u64,
     /// Since when it is more than half full, or was and is not yet below a quarter.
     full: Option<Instant>,
@@ -39,6 +41,7 @@ impl Outbox {
         let inner = Inner {
             queue: Queue::new(capacity),
             finished: false,
+            roused: false,
             sent: 0,
             full: None,
         };
@@ -48,17 +51,25 @@ impl Outbox {
         }
     }
 
-    /// Puts in a descriptor; what is least important goes where there is too much.
-    pub(super) fn push(&self, descriptor: Descriptor) {
+    /// Puts in a descriptor; what is least important goes where there is too much. Says whether the
+    /// link is to be woken once all is in that comes at the same time: a link that wakes for the
+    /// first of many sends few at once.
+    #[must_use = "somebody wakes the link"]
+    pub(super) fn push(&self, descriptor: Descriptor) -> bool {
         let mut inner = self.lock();
-        if !inner.finished {
-            inner.queue.push(descriptor);
-            if inner.queue.pressure() == Pressure::Congested {
-                inner.full.get_or_insert_with(Instant::now);
-            }
-            drop(inner);
-            self.waker.wake();
+        if inner.finished {
+            return false;
         }
+        inner.queue.push(descriptor);
+        if inner.queue.pressure() == Pressure::Congested {
+            inner.full.get_or_insert_with(Instant::now);
+        }
+        !std::mem::replace(&mut inner.roused, true)
+    }
+
+    /// Lets the link take what is in.
+    pub(super) fn wake(&self) {
+        self.waker.wake();
     }
 
     /// Forgets what waits, says goodbye and ends the link once that is sent.
@@ -111,6 +122,7 @@ impl link::Outbox for &Outbox {
     fn poll_take(&self, cx: &mut Context<'_>, batch: &mut Vec<Descriptor>) -> Poll<Taken> {
         self.waker.register(cx.waker());
         let mut inner = self.lock();
+        inner.roused = false;
         while batch.len() < BATCH {
             let Some(descriptor) = inner.queue.pop() else {
                 break;

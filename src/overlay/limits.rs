@@ -33,8 +33,8 @@ pub struct Limits {
     /// Most results that we give to one query (protocol §5.4).
     pub results_per_query: usize,
     /// Descriptors a minute that are read of one neighbour, 0 for any number; each 1,024 bytes
-    /// of a payload count as another. What comes in half a second at that rate may come at once;
-    /// beyond that its connection holds it back.
+    /// of a payload count as another. What comes in a tenth of a second at that rate may come at
+    /// once; beyond that its connection holds it back.
     pub descriptors_per_minute: u32,
     /// How long a neighbour may be held back for that without a break before its link ends.
     pub held_back: Duration,

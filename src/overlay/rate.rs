@@ -13,7 +13,7 @@ const BURST: Duration = Duration::from_secs(20);
 const AT_ONCE: u64 = 2_000;
 
 /// What a pace lets pass at once is what it lets pass in this time.
-const START: Duration = Duration::from_millis(500);
+const START: Duration = Duration::from_millis(100);
 
 /// The longest that a pace has anybody wait at a time, so that what is urgent still comes.
 const LONGEST: Duration = Duration::from_secs(1);
@@ -118,19 +118,19 @@ mod tests {
     }
 
     #[test]
-    fn a_pace_lets_pass_what_a_second_brings_and_then_holds_back() {
+    fn a_pace_lets_pass_a_burst_and_then_holds_back() {
         let mut pace = Pace::default();
         let mut wait = |millis, count, length| {
             let came = descriptors(count, length);
             pace.wait(at(millis), &came, 60_000).as_micros() / 1_000
         };
-        assert_eq!(wait(5_000, 450, 20), 0);
-        assert_eq!(wait(5_000, 100, 20), 50);
+        assert_eq!(wait(5_000, 90, 20), 0);
+        assert_eq!(wait(5_000, 60, 20), 50);
         assert_eq!(wait(5_050, 100, 20), 100);
         assert_eq!(wait(5_150, 10, 10_240), 110, "long ones count more");
         assert_eq!(wait(6_000, 1, 65_535), 0, "it waited");
         assert_eq!(wait(6_000, 100_000, 20), 1_000, "never longer");
-        assert_eq!(wait(9_000, 450, 20), 0);
+        assert_eq!(wait(9_000, 90, 20), 0);
     }
 
     #[test]
@@ -140,8 +140,8 @@ mod tests {
             pace.wait(at(millis), &descriptors(count, 20), 60_000);
             pace.held(at(millis)).as_micros() / 1_000
         };
-        assert_eq!(held(1_000, 400), 0);
-        assert_eq!(held(1_000, 200), 0, "from here on");
+        assert_eq!(held(1_000, 90), 0);
+        assert_eq!(held(1_000, 60), 0, "from here on");
         assert_eq!(held(1_500, 600), 500);
         assert_eq!(held(2_500, 2_000), 1_500);
         assert_eq!(held(5_000, 10), 0, "it paused");
