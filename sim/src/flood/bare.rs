@@ -4,6 +4,8 @@
 //! left, so one search by distance tells what every TTL reaches and costs. A leaf gets what its
 //! ultrapeers get, though their TTL ended, and relays nothing.
 
+use std::hint;
+
 use filbert::topology::Graph;
 
 use super::Engine;
@@ -65,26 +67,31 @@ impl<'a> Bare<'a> {
         self.order[0] = source;
         let (mut begin, mut end) = (0, 1);
         let tiers = self.graph.has_leaves();
+        let mut rows: [&[u32]; AHEAD] = [&[]; AHEAD];
         for (distance, ring) in rings.iter_mut().enumerate().take(horizon + 2) {
             let mut next = end;
             // Behind the horizon nobody sends, and before it only leaves may.
             let last = distance == horizon;
             if distance < horizon || (last && tiers) {
-                for place in begin..end {
-                    let node = self.order[place];
-                    if tiers && distance > 0 && self.graph.is_leaf(node) {
-                        continue;
+                for first in (begin..end).step_by(AHEAD) {
+                    let nodes = &self.order[first..end.min(first + AHEAD)];
+                    for (row, &node) in rows.iter_mut().zip(nodes) {
+                        let relays = distance == 0 || !tiers || !self.graph.is_leaf(node);
+                        *row = if relays {
+                            self.graph.neighbours(node)
+                        } else {
+                            &[]
+                        };
                     }
-                    let all = self.graph.neighbours(node);
-                    let down = if tiers { leaves(self.graph, all) } else { &[] };
-                    ring.onward += all.len() as u64;
-                    ring.down += down.len() as u64;
-                    next = spread(
-                        &mut self.met,
-                        &mut self.order,
-                        next,
-                        if last { down } else { all },
-                    );
+                    let rows = &rows[..nodes.len()];
+                    read_ahead(rows);
+                    for &all in rows {
+                        let down = if tiers { leaves(self.graph, all) } else { &[] };
+                        ring.onward += all.len() as u64;
+                        ring.down += down.len() as u64;
+                        let ends = if last { down } else { all };
+                        next = spread(&mut self.met, &mut self.order, next, ends);
+                    }
                 }
             }
             let met = &self.order[begin..end];
@@ -138,6 +145,13 @@ impl Engine for Bare<'_> {
     }
 }
 
+/// Reads where each row begins and ends, so that the processor waits for all of them at once
+/// instead of row by row: where the graph does not fit its caches, waiting is most of the time.
+fn read_ahead(rows: &[&[u32]]) {
+    let ends = |row: &&[u32]| row.first().zip(row.last()).map_or(0, |(a, b)| a ^ b);
+    hint::black_box(rows.iter().map(ends).fold(0, |all, one| all ^ one));
+}
+
 /// Puts those of `ends` that were not met behind the first `next` of `order`, and tells how many
 /// there are then. Without a branch: whether somebody was met nobody can foretell, the processor
 /// neither.
@@ -157,6 +171,9 @@ fn leaves<'a>(graph: &Graph, neighbours: &'a [u32]) -> &'a [u32] {
     let ultrapeers = neighbours.partition_point(|&end| !graph.is_leaf(end));
     &neighbours[ultrapeers..]
 }
+
+/// Rows that are read ahead.
+const AHEAD: usize = 32;
 
 /// Nodes that a word of bits is for.
 const BITS: usize = u64::BITS as usize;
