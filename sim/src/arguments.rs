@@ -55,6 +55,9 @@ pub struct Reach {
     /// Threads to share out the sources among, each with its own network
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: u16,
+    /// What floods: whole servents, or counts on the bare graph, which know unit latency only
+    #[arg(long, value_enum, default_value_t)]
+    pub engine: Engine,
     /// Rules of flooding
     #[arg(long, value_enum, default_value_t)]
     pub profile: Profile,
@@ -126,6 +129,16 @@ pub struct Origin {
     /// Make the graph: gnm:n=10000,m=25000 (also: regular, ba, ws, grid, tree, two-tier)
     #[arg(long, value_name = "SPEC")]
     pub topology: Option<Spec>,
+}
+
+/// What floods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// A whole servent on every node
+    #[default]
+    Servents,
+    /// Counts on the bare graph
+    Graph,
 }
 
 /// Rules of flooding.

@@ -66,6 +66,11 @@ pub enum Error {
     /// The text is no TTL or range of them.
     #[error("use a TTL or a range A-B with 1 <= A <= B <= 15")]
     Ttls,
+    /// The bare graph was asked for what only servents can tell.
+    #[error(
+        "--engine graph counts copies of unit latency: leave out {0}, or use --engine servents"
+    )]
+    BareGraph(&'static str),
     /// A source is not in the graph.
     #[error("no node {0} in the graph")]
     NoSuchNode(u64),
@@ -93,6 +98,7 @@ impl Error {
             Self::Topology(_)
             | Self::Sources
             | Self::Ttls
+            | Self::BareGraph(_)
             | Self::NoSuchNode(_)
             | Self::TooFewNodes { .. } => 2,
         }

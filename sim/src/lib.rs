@@ -18,6 +18,7 @@ pub mod contents;
 pub mod describe;
 mod error;
 pub mod experiment;
+pub mod flood;
 pub mod latency;
 pub mod memory;
 pub mod network;

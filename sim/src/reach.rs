@@ -2,55 +2,52 @@
 //! what it cost.
 
 use std::io::Write;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use filbert::topology::Graph;
 
 use crate::Error;
-use crate::arguments::{Reach, Ttls};
+use crate::arguments::{Engine, Profile, Reach, Ttls};
+use crate::flood::{self, Bare, Servents, build, flood_all};
+use crate::latency::Latency;
 use crate::memory;
-use crate::network::{Behaviour, Network};
+use crate::network::Behaviour;
 use crate::outcome::Flood;
-use crate::parallel::in_parallel;
-use crate::random::{Purpose, generator};
 use crate::report::{self, Row, Run};
 
 /// Runs the command; `out` takes the rows and `log` what the run cost.
 ///
 /// # Errors
-/// When the graph or the sources cannot be had, or the rows cannot be written.
+/// When the graph or the sources cannot be had, the engine does not know what was asked, or the
+/// rows cannot be written.
 pub fn run(arguments: &Reach, out: &mut impl Write, log: &mut impl Write) -> Result<(), Error> {
     let before = memory::resident();
     let (name, graph) = arguments.origin.load(arguments.seed)?;
+    check(arguments, &graph)?;
     let sources = arguments.sources.choose(&graph, arguments.seed)?;
     let threads = usize::from(arguments.threads).min(sources.len());
-    let mut networks = build(&graph, arguments, threads);
-    let servents = (graph.nodes() * threads) as u64;
-    let bytes_per_servent = Option::zip(memory::resident(), before)
-        .map(|(after, before)| after.saturating_sub(before) / servents);
-
-    let start = Instant::now();
-    let floods = flood_all(
-        &mut networks,
-        &graph,
-        &sources,
-        arguments.ttl,
-        arguments.seed,
-    );
-    let elapsed = start.elapsed();
-
-    let rows = rows(&name, &graph, &sources, arguments.ttl, &floods);
-    let messages = floods.iter().flatten().map(|flood| flood.messages).sum();
-    let per_second = u128::from(messages) * NANOSECONDS / elapsed.as_nanos().max(1);
-    let run = Run {
-        seconds: elapsed.as_secs_f64(),
-        messages,
-        messages_per_second: u64::try_from(per_second).unwrap_or(u64::MAX),
-        peak_bytes: memory::peak(),
-        bytes_per_servent,
-        threads,
-        seed: arguments.seed,
+    let subject = Subject {
+        arguments,
+        before,
+        name: &name,
+        graph: &graph,
+        sources: &sources,
+    };
+    let (rows, run) = match arguments.engine {
+        Engine::Servents => {
+            let behaviour = Behaviour {
+                profile: arguments.profile.rules(arguments.ttl.last()),
+                latency: arguments.latency,
+                wire: arguments.wire,
+                query_routing: false,
+            };
+            let new = |graph| Servents::new(graph, behaviour, arguments.seed);
+            subject.flood(build(&graph, threads, new))
+        }
+        Engine::Graph => {
+            let new = |graph| Bare::new(graph, arguments.profile);
+            subject.flood(build(&graph, threads, new))
+        }
     };
     report::write(&rows, &run, arguments.format, out)?;
     out.flush()?;
@@ -59,64 +56,61 @@ pub fn run(arguments: &Reach, out: &mut impl Write, log: &mut impl Write) -> Res
     Ok(())
 }
 
-/// As many equal networks as there are threads.
-fn build<'a>(graph: &'a Graph, arguments: &Reach, threads: usize) -> Vec<Network<'a>> {
-    let profile = arguments.profile.rules(arguments.ttl.last());
-    let Reach {
-        latency,
-        wire,
-        seed,
-        ..
-    } = *arguments;
-    let behaviour = Behaviour {
-        profile,
-        latency,
-        wire,
-        query_routing: false,
-    };
-    let network = || {
-        Network::new(
-            graph,
-            None,
-            behaviour,
-            &mut generator(seed, Purpose::Servents),
-        )
-    };
-    in_parallel((0..threads).map(|_| network))
+/// Whether the engine can tell what is asked of it.
+fn check(arguments: &Reach, graph: &Graph) -> Result<(), Error> {
+    if arguments.engine == Engine::Servents {
+        return Ok(());
+    }
+    if arguments.latency != Latency::Unit {
+        return Err(Error::BareGraph("--latency"));
+    }
+    if arguments.wire {
+        return Err(Error::BareGraph("--wire"));
+    }
+    // There a later copy may go further: ultrapeers ask for a leaf with a TTL of their own.
+    if arguments.profile == Profile::Public && graph.has_leaves() {
+        return Err(Error::BareGraph("--profile public in two tiers"));
+    }
+    Ok(())
 }
 
-/// The floods of each source, in the order of sources. Each thread takes the next source that
-/// nobody took; what a flood does depends on its source and TTL alone.
-fn flood_all(
-    networks: &mut [Network<'_>],
-    graph: &Graph,
-    sources: &[u32],
-    ttls: Ttls,
-    seed: u64,
-) -> Vec<Vec<Flood>> {
-    let next = AtomicUsize::new(0);
-    let work = networks.iter_mut().map(|network| {
-        || {
-            let mut done = Vec::new();
-            loop {
-                let place = next.fetch_add(1, Ordering::Relaxed);
-                let Some(&source) = sources.get(place) else {
-                    return done;
-                };
-                let floods = ttls.iter().map(|ttl| {
-                    let purpose = Purpose::Flood {
-                        source: graph.id(source),
-                        ttl,
-                    };
-                    network.flood(source, ttl, &mut generator(seed, purpose))
-                });
-                done.push((place, floods.collect()));
-            }
-        }
-    });
-    let mut floods: Vec<(usize, Vec<Flood>)> = in_parallel(work).into_iter().flatten().collect();
-    floods.sort_unstable_by_key(|&(place, _)| place);
-    floods.into_iter().map(|(_, floods)| floods).collect()
+/// What is flooded.
+struct Subject<'a> {
+    arguments: &'a Reach,
+    /// Memory that was resident before there was a graph.
+    before: Option<u64>,
+    name: &'a str,
+    graph: &'a Graph,
+    sources: &'a [u32],
+}
+
+impl Subject<'_> {
+    /// Floods with these engines, one a thread, and tells what that cost.
+    fn flood<E: flood::Engine>(&self, mut engines: Vec<E>) -> (Vec<Row>, Run) {
+        let threads = engines.len();
+        let servents = (self.graph.nodes() * threads).max(1) as u64;
+        let bytes_per_servent = Option::zip(memory::resident(), self.before)
+            .map(|(after, before)| after.saturating_sub(before) / servents);
+        let ttls = self.arguments.ttl;
+
+        let start = Instant::now();
+        let floods = flood_all(&mut engines, self.sources, ttls);
+        let elapsed = start.elapsed();
+
+        let messages = floods.iter().flatten().map(|flood| flood.messages).sum();
+        let per_second = u128::from(messages) * NANOSECONDS / elapsed.as_nanos().max(1);
+        let run = Run {
+            seconds: elapsed.as_secs_f64(),
+            messages,
+            messages_per_second: u64::try_from(per_second).unwrap_or(u64::MAX),
+            peak_bytes: memory::peak(),
+            bytes_per_servent,
+            threads,
+            seed: self.arguments.seed,
+        };
+        let rows = rows(self.name, self.graph, self.sources, ttls, &floods);
+        (rows, run)
+    }
 }
 
 fn rows(name: &str, graph: &Graph, sources: &[u32], ttls: Ttls, floods: &[Vec<Flood>]) -> Vec<Row> {

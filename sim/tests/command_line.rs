@@ -64,6 +64,16 @@ fn errors_are_one_line_and_tell_use_from_trouble() {
             "only 4 nodes",
         ),
         (
+            "reach --topology grid:w=2,h=2 --ttl 7 --engine graph --wire",
+            2,
+            "leave out --wire",
+        ),
+        (
+            "reach --topology grid:w=2,h=2 --ttl 7 --engine graph --latency uniform:1-2",
+            2,
+            "leave out --latency",
+        ),
+        (
             "topology grid:w=2,h=2 -o /no/such/dir/file",
             1,
             "cannot write /no/such/dir/file",

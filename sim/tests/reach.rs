@@ -90,6 +90,10 @@ fn a_tree_from_a_file_gives_the_reference_byte_for_byte() {
         "--graph {DATA}/tree4-d7.txt --ttl 1-10 --sources {sources}"
     ));
     assert_eq!(found, rows);
+    let counted = reach(&format!(
+        "--graph {DATA}/tree4-d7.txt --ttl 1-10 --sources {sources} --engine graph"
+    ));
+    assert_eq!(counted, rows);
     let ritter = numbers(&reach(
         "--topology tree:degree=4,depth=7 --ttl 1-8 --sources 0",
     ));
@@ -102,6 +106,44 @@ fn a_grid_full_of_duplicates_gives_the_reference() {
     let (rows, sources) = reference("grid-100x100");
     let arguments = format!("--topology grid:w=100,h=100 --ttl 1-10 --sources {sources}");
     assert_eq!(numbers(&reach(&arguments)), numbers(&rows));
+    let counted = reach(&format!("{arguments} --engine graph"));
+    assert_eq!(numbers(&counted), numbers(&rows));
+}
+
+#[test]
+fn both_engines_agree() {
+    for (spec, profiles) in [
+        ("gnm:n=600,m=1500", &["classic", "public"][..]),
+        ("ba:n=600,m=3", &["classic", "public"]),
+        ("ws:n=600,k=4,p=0.1", &["classic"]),
+        ("regular:n=40,d=39", &["public"]),
+        (
+            "two-tier:n=400,ultrapeers=0.15,degree=5,parents=3",
+            &["classic"],
+        ),
+        (
+            "two-tier:n=100,ultrapeers=0.5,degree=1,parents=1",
+            &["classic"],
+        ),
+        (
+            "two-tier:n=100,ultrapeers=0.03,degree=2,parents=2",
+            &["classic"],
+        ),
+    ] {
+        for profile in profiles {
+            // Beyond 14 hops a leaf of the farthest ultrapeer would be too far for the protocol.
+            let base = format!(
+                "--topology {spec} --ttl 1-14 --sources random:20 --seed 5 --profile {profile}"
+            );
+            let counted = reach(&format!("{base} --engine graph"));
+            let flooded = reach(&base);
+            for (counted, flooded) in counted.lines().zip(flooded.lines()) {
+                assert_eq!(counted, flooded, "{profile}");
+            }
+            let threads = reach(&format!("{base} --engine graph --threads 3"));
+            assert!(counted == threads && counted.len() == flooded.len());
+        }
+    }
 }
 
 #[test]
