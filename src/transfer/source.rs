@@ -7,12 +7,14 @@
 //! tile is gathered in memory and compared with the tree before it is handed on, so that nothing
 //! wrong is ever written where a tree is known. One source at a time is asked for the tree (§11.4).
 
+mod answer;
+mod contact;
 mod error;
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures::channel::mpsc;
@@ -24,27 +26,25 @@ use super::download::Settings;
 use super::mesh;
 use super::range::ContentRange;
 use super::trees::Trees;
-use crate::net::dial::dial;
 use crate::net::handshake::Tls;
-use crate::net::http::{self, Body, Client, HeaderMap, Incoming, Request, Response, StatusCode};
-use crate::net::network::{End, Network, Side, Stranger};
+use crate::net::http::{self, Body, Client, HeaderMap, Incoming, Request, StatusCode};
+use crate::net::network::{Network, Side};
 use crate::runtime;
 use crate::swarm::download::Verdict;
 use crate::swarm::tile_set::TileSet;
 use crate::wire::thex;
 use crate::wire::tiger_tree::{TigerTree, node_of};
-use crate::wire::urn::{Sha1, TigerRoot, Urn};
+use crate::wire::urn::{Sha1, TigerRoot};
 
 pub use error::Error;
 
+use answer::text;
 use error::quote;
 
 /// How often the download hears how much came, at most.
 const REPORT: Duration = Duration::from_millis(100);
 /// The most that is read of an answer that is of no use, to keep its connection.
 const DRAINED: usize = 64 * 1024;
-/// When a queue that does not say is asked again.
-const QUEUE_POLL: Duration = Duration::from_secs(60);
 
 /// What all sources of a download are asked for.
 #[derive(Debug)]
@@ -197,7 +197,7 @@ impl Session {
             if ours.is_ok() {
                 self.hear(answer.headers()).await;
             }
-            let offer = self.judge(start, &answer);
+            let offer = self.wanted.judge(start, &answer);
             let offer = match offer.and_then(|offer| {
                 ours.map_err(Error::Stranger)?;
                 Ok(offer)
@@ -218,62 +218,6 @@ impl Session {
         }
         self.report().await;
         Ok(())
-    }
-
-    async fn connect(&mut self) -> Result<(), Error> {
-        if self
-            .client
-            .as_ref()
-            .is_some_and(|(client, _)| !client.is_closed())
-        {
-            return Ok(());
-        }
-        self.proven = false;
-        let Wanted {
-            settings,
-            tls,
-            from,
-            ..
-        } = &*self.wanted;
-        let stream = dial(*from, self.address, settings.connect, tls)
-            .await
-            .map_err(|error| Error::Connect(error.into()))?;
-        let side = Side::of(&stream, End::Asking);
-        let limits = http::Limits {
-            head: settings.headers,
-            stall: settings.stall,
-            ..http::Limits::default()
-        };
-        self.client = Some((http::connect_with(stream, limits).await?, side));
-        Ok(())
-    }
-
-    fn hang_up(&mut self) {
-        (self.client, self.proven) = (None, false);
-    }
-
-    /// Sends a request; gives its answer, and whether that comes from the same overlay.
-    async fn ask(
-        &mut self,
-        mut request: Request<Body>,
-    ) -> Result<(Response<Incoming>, Result<(), Stranger>), Error> {
-        let network = self.wanted.network.as_ref();
-        let Some((client, side)) = &mut self.client else {
-            return Err(Error::Broken("there is no connection".to_owned()));
-        };
-        if let Some(network) = network {
-            network.put(side, request.headers_mut());
-        }
-        match client.send(request).await {
-            Ok(answer) => {
-                let ours = side.check_http(network, answer.headers());
-                Ok((answer, ours))
-            }
-            Err(error) => {
-                self.hang_up();
-                Err(error.into())
-            }
-        }
     }
 
     fn request(&mut self, first: u64, end: u64) -> Result<Request<Body>, Error> {
@@ -354,97 +298,6 @@ impl Session {
         if !others.is_empty() {
             self.teller.tell(News::Others(others)).await;
         }
-    }
-
-    /// What an answer offers, if it is what was asked.
-    fn judge<B>(&self, have: u64, answer: &Response<B>) -> Result<ContentRange, Error> {
-        let size = self.wanted.trees.size();
-        let (status, headers) = (answer.status(), answer.headers());
-        match status {
-            StatusCode::OK | StatusCode::PARTIAL_CONTENT => {}
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                if let Some(place) = mesh::place_in_queue(headers) {
-                    return Err(Error::Queued {
-                        position: place.position,
-                        poll: place
-                            .poll
-                            .or_else(|| retry_after(headers))
-                            .unwrap_or(QUEUE_POLL),
-                    });
-                }
-                return Err(Error::Busy {
-                    status: status.as_u16(),
-                    retry_after: retry_after(headers),
-                });
-            }
-            // Its own trouble, perhaps a passing one.
-            _ if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
-                return Err(Error::Busy {
-                    status: status.as_u16(),
-                    retry_after: None,
-                });
-            }
-            StatusCode::RANGE_NOT_SATISFIABLE => return Err(Error::Unavailable),
-            _ => {
-                return Err(Error::Refused {
-                    status: status.as_u16(),
-                });
-            }
-        }
-        self.judge_content(headers)?;
-        let length = text(headers, "content-length").and_then(|length| length.parse::<u64>().ok());
-        let range = text(headers, "content-range");
-        let wrong_range = || Error::WrongRange {
-            asked: have,
-            offered: quote(&format!(
-                "{} {}",
-                status.as_u16(),
-                range.unwrap_or("without a range")
-            )),
-        };
-        let offer = match range {
-            Some(range) => range.parse().map_err(|()| wrong_range())?,
-            // The whole file, from its beginning: what we have is read past.
-            None if status == StatusCode::OK => {
-                let total = length.unwrap_or(size);
-                let last = total.wrapping_sub(1);
-                ContentRange {
-                    first: 0,
-                    last,
-                    total: Some(total),
-                }
-            }
-            None => return Err(wrong_range()),
-        };
-        if let Some(theirs) = offer.total.filter(|total| *total != size) {
-            return Err(Error::WrongSize {
-                theirs,
-                expected: size,
-            });
-        }
-        let inside = offer.first <= have && have <= offer.last && offer.last < size;
-        if !inside || length.is_some_and(|length| length != offer.last - offer.first + 1) {
-            return Err(wrong_range());
-        }
-        Ok(offer)
-    }
-
-    /// Whether the answer names another content than the one asked for. Several names may be given,
-    /// of several kinds; those that are not understood say nothing.
-    fn judge_content(&self, headers: &HeaderMap) -> Result<(), Error> {
-        for name in ["x-gnutella-content-urn", "x-content-urn"] {
-            for value in headers.get_all(name) {
-                let value = String::from_utf8_lossy(value.as_bytes());
-                let urns = value
-                    .split(',')
-                    .filter_map(|urn| urn.trim().parse::<Urn>().ok());
-                let mut hashes = urns.filter_map(|urn| urn.sha1());
-                if hashes.any(|sha1| sha1 != self.wanted.sha1) {
-                    return Err(Error::WrongContent(quote(&value)));
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Takes the body of an answer, up to the byte `end` and at most what it offered, and hands on
@@ -574,25 +427,6 @@ fn take(chunk: &mut Bytes, limit: &mut u64) -> Bytes {
 
 fn built<T>(request: Result<T, impl std::fmt::Display>) -> Result<T, Error> {
     request.map_err(|error| Error::Broken(quote(&error.to_string())))
-}
-
-/// When a busy source wants to be asked again: seconds, or a date.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = text(headers, "retry-after")?;
-    match value.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => {
-            let date = httpdate::parse_http_date(value).ok()?;
-            Some(date.duration_since(SystemTime::now()).unwrap_or_default())
-        }
-    }
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .map(str::trim)
 }
 
 #[cfg(test)]
