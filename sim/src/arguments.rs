@@ -95,7 +95,7 @@ pub struct Run {
 /// Arguments of `topology`.
 #[derive(Args, Clone, Debug)]
 pub struct Topology {
-    /// The graph to make, such as gnm:n=10000,m=25000 (also: regular, ba, ws, grid, tree, two-tier)
+    /// The graph to make, such as gnm:n=10000,m=25000 (also: regular, ba, ws, plrg, grid, tree, two-tier)
     #[arg(
         value_name = "SPEC",
         required_unless_present = "graph",
@@ -126,7 +126,7 @@ pub struct Origin {
     /// Read the graph from an edge list: two node ids a line, comments behind #
     #[arg(long, value_name = "FILE")]
     pub graph: Option<PathBuf>,
-    /// Make the graph: gnm:n=10000,m=25000 (also: regular, ba, ws, grid, tree, two-tier)
+    /// Make the graph: gnm:n=10000,m=25000 (also: regular, ba, ws, plrg, grid, tree, two-tier)
     #[arg(long, value_name = "SPEC")]
     pub topology: Option<Spec>,
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use filbert::topology::{Estimate, Graph, Statistics, write_edge_list};
+use filbert::topology::{Diameter, Estimate, Graph, PowerLaw, Statistics, write_edge_list};
 use serde_json::{Value, json};
 
 use crate::Error;
@@ -70,6 +70,7 @@ fn table(name: &str, found: &Statistics, out: &mut impl Write) -> io::Result<()>
                 degrees.min, degrees.max, degrees.mean
             ),
         ),
+        ("power law", power_law(degrees.power_law.as_ref())),
         ("components", found.components.to_string()),
         (
             "largest",
@@ -77,10 +78,15 @@ fn table(name: &str, found: &Statistics, out: &mut impl Write) -> io::Result<()>
         ),
         ("clustering", estimate(&found.clustering)),
         (
-            "diameter",
-            format!("at least {} (double sweep)", found.diameter_at_least),
+            "assortative",
+            found.assortativity.map_or_else(
+                || "all degrees are the same".to_owned(),
+                |r| format!("{r:.4} (exact)"),
+            ),
         ),
-        ("mean path", estimate(&found.path_length)),
+        ("diameter", diameter(found.diameter)),
+        ("mean path", estimate(&found.paths.mean)),
+        ("95 % within", percentile(&found.paths.within)),
     ];
     let tiers = found.tiers.iter().flat_map(|tiers| {
         [
@@ -109,6 +115,39 @@ fn table(name: &str, found: &Statistics, out: &mut impl Write) -> io::Result<()>
     Ok(())
 }
 
+fn diameter(found: Diameter) -> String {
+    let Diameter { at_least, at_most } = found;
+    if at_least == at_most {
+        format!("{at_least} (exact)")
+    } else {
+        format!("{at_least} to {at_most}")
+    }
+}
+
+/// How far apart 95 of 100 pairs are at most.
+fn percentile(within: &[f64]) -> String {
+    if within.is_empty() {
+        return "no pairs".to_owned();
+    }
+    let near = within.iter().take_while(|&&share| share < 0.95).count();
+    let share = within.get(near).map_or(100.0, |share| 100.0 * share);
+    format!("{} hops ({share:.2} % of pairs)", near + 1)
+}
+
+fn power_law(found: Option<&PowerLaw>) -> String {
+    let Some(law) = found else {
+        return "too few degrees to tell".to_owned();
+    };
+    format!(
+        "exponent {:.3} from degree {} on ({} nodes), distance {:.4} (by chance {:.4})",
+        law.exponent,
+        law.from,
+        law.nodes,
+        law.distance,
+        law.chance()
+    )
+}
+
 fn estimate(estimate: &Estimate) -> String {
     let Estimate {
         value,
@@ -134,12 +173,21 @@ fn object(name: &str, found: &Statistics) -> Value {
             "mean": found.degrees.mean,
             "max": found.degrees.max,
             "distribution": found.degrees.distribution,
+            "power_law": found.degrees.power_law.map(|law| json!({
+                "exponent": law.exponent,
+                "from": law.from,
+                "nodes": law.nodes,
+                "distance": law.distance,
+            })),
         },
         "components": found.components,
         "largest_component": found.largest_component,
         "clustering": estimate(&found.clustering),
-        "diameter_at_least": found.diameter_at_least,
-        "path_length": estimate(&found.path_length),
+        "assortativity": found.assortativity,
+        "diameter_at_least": found.diameter.at_least,
+        "diameter_at_most": found.diameter.at_most,
+        "path_length": estimate(&found.paths.mean),
+        "pairs_within": found.paths.within,
         "tiers": found.tiers.as_ref().map(|tiers| json!({
             "ultrapeers": tiers.ultrapeers,
             "leaves": tiers.leaves,

@@ -17,7 +17,7 @@ pub enum Error {
     #[error("a graph has at most {MAX_NODES} nodes and {MAX_EDGES} edges")]
     TooLarge,
     /// No such generator.
-    #[error("unknown topology {0:?}: use regular, gnm, ba, ws, grid, tree or two-tier")]
+    #[error("unknown topology {0:?}: use regular, gnm, ba, ws, plrg, grid, tree or two-tier")]
     UnknownTopology(String),
     /// The generator takes other parameters.
     #[error("a {topology} topology is written {usage}: {problem}")]

@@ -51,6 +51,33 @@ pub(super) fn grid(w: u32, h: u32) -> Edges {
     right.chain(down).collect()
 }
 
+/// A power-law random graph: node `i`, counted from 1, has `max` / `i`^`exponent` stubs, 1 at
+/// least, which are paired at random; loops and repeats are left out, so that the largest degrees
+/// are somewhat smaller.
+/// (Aiello, Chung and Lu, A random graph model for massive graphs, STOC 2000, with degrees by rank
+/// as in Lv, Cao, Cohen, Li and Shenker, Search and replication in unstructured peer-to-peer
+/// networks, ICS 2002.)
+pub(super) fn plrg(n: u32, max: u32, exponent: f64, rng: &mut Pcg64Mcg) -> Edges {
+    let mut stubs: Vec<u32> = (0..n)
+        .flat_map(|node| (0..rank_degree(node, max, exponent)).map(move |_| node))
+        .collect();
+    stubs.shuffle(rng);
+    let pairs = stubs.chunks_exact(2);
+    pairs.map(|pair| ordered(pair[0], pair[1])).collect()
+}
+
+/// The degree of a node by its rank.
+pub(super) fn rank_degree(node: u32, max: u32, exponent: f64) -> u32 {
+    let degree = f64::from(max) / libm::pow(f64::from(node) + 1.0, exponent);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "rounded down, between 0 and max"
+    )]
+    let degree = degree as u32;
+    degree.max(1)
+}
+
 /// A random graph in which every node has degree `d`: the stubs of all nodes are paired at
 /// random, then self-loops and repeats are repaired by exchanging ends with random other edges.
 /// (Pairing: Bollobás, A probabilistic proof of an asymptotic formula for the number of labelled
@@ -274,6 +301,23 @@ mod tests {
     }
 
     #[test]
+    fn degrees_go_by_rank() {
+        let graph = build("plrg:n=9230,max=1746,exponent=0.8037", 1);
+        let degrees = degrees(&graph);
+        assert_eq!(degrees.len(), 9230);
+        // The graph of the paper has 20,599 links; loops and repeats cost some of them.
+        assert!(
+            (18_000..20_700).contains(&graph.edges()),
+            "{}",
+            graph.edges()
+        );
+        assert!((900..1_746).contains(&degrees[0]), "{}", degrees[0]);
+        assert!((80..=133).contains(&degrees[23]), "{}", degrees[23]);
+        let ones = degrees.iter().filter(|&&degree| degree <= 1).count();
+        assert!(ones > 4_500, "{ones}: the median is 1");
+    }
+
+    #[test]
     fn the_ring_is_rewired_as_often_as_asked() {
         let still = build("ws:n=100,k=4,p=0", 1);
         assert_eq!(still.neighbours(0), [1, 2, 98, 99]);
@@ -332,6 +376,7 @@ mod tests {
             "gnm:n=500,m=900",
             "ba:n=500,m=2",
             "ws:n=500,k=4,p=0.2",
+            "plrg:n=500,max=50,exponent=0.8",
         ] {
             assert_eq!(build(spec, 7), build(spec, 7));
             assert_ne!(build(spec, 7), build(spec, 8));

@@ -31,6 +31,16 @@ pub enum Spec {
         /// Rows.
         h: u32,
     },
+    /// `plrg:n=,max=,exponent=`: a power-law random graph, with degrees that fall by rank.
+    Plrg {
+        /// Nodes.
+        n: u32,
+        /// The degree of the first node.
+        max: u32,
+        /// The degree of the i-th is `max` / i^`exponent`, 1 at least. The share of nodes with
+        /// degree k then falls as k^-(1 + 1/`exponent`).
+        exponent: f64,
+    },
     /// `regular:n=,d=`: a random graph in which all nodes have the same degree.
     Regular {
         /// Nodes.
@@ -80,6 +90,7 @@ impl Spec {
             Self::Ba { n, m } => (n, generate::ba(n, m, rng)),
             Self::Gnm { n, m } => (n, generate::gnm(n, m, rng)),
             Self::Grid { w, h } => (w * h, generate::grid(w, h)),
+            Self::Plrg { n, max, exponent } => (n, generate::plrg(n, max, exponent, rng)),
             Self::Regular { n, d } => (n, generate::regular(n, d, rng)),
             Self::Tree { degree, depth } => generate::tree(degree, depth),
             Self::TwoTier {
@@ -112,6 +123,13 @@ impl Spec {
                 demand(u64::from(m) <= generate::pairs(n), "m is at most n(n-1)/2")?;
             }
             Self::Grid { w, h } => demand(w > 0 && h > 0, "w and h are at least 1")?,
+            Self::Plrg { n, max, exponent } => {
+                demand((1..n).contains(&max), "max is at least 1 and below n")?;
+                demand(
+                    (0.0..=10.0).contains(&exponent),
+                    "the exponent is between 0 and 10",
+                )?;
+            }
             Self::Regular { n, d } => {
                 demand(d < n, "d is below n")?;
                 demand(n % 2 == 0 || d % 2 == 0, "n or d is even")?;
@@ -161,6 +179,7 @@ impl Spec {
             Self::Ba { n, m } => (n.into(), u64::from(n) * u64::from(m)),
             Self::Gnm { n, m } => (n.into(), m.into()),
             Self::Grid { w, h } => (u64::from(w) * u64::from(h), 2 * u64::from(w) * u64::from(h)),
+            Self::Plrg { n, max, exponent } => (n.into(), rank_stubs(n, max, exponent) / 2),
             Self::Regular { n, d } => (n.into(), u64::from(n) * u64::from(d) / 2),
             Self::Tree { degree, depth } => {
                 let mut level = u64::from(degree);
@@ -200,12 +219,29 @@ impl Spec {
     }
 }
 
+/// At least as many stubs as a power-law random graph has: every node up to the next power of two
+/// has at most as many as the one at the last.
+fn rank_stubs(n: u32, max: u32, exponent: f64) -> u64 {
+    let mut stubs = 0;
+    let mut first = 0_u32;
+    while first < n {
+        let behind = first.saturating_mul(2).saturating_add(1).min(n);
+        let each = generate::rank_degree(first, max, exponent);
+        stubs += u64::from(behind - first) * u64::from(each);
+        first = behind;
+    }
+    stubs
+}
+
 impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ba { n, m } => write!(f, "ba:n={n},m={m}"),
             Self::Gnm { n, m } => write!(f, "gnm:n={n},m={m}"),
             Self::Grid { w, h } => write!(f, "grid:w={w},h={h}"),
+            Self::Plrg { n, max, exponent } => {
+                write!(f, "plrg:n={n},max={max},exponent={exponent}")
+            }
             Self::Regular { n, d } => write!(f, "regular:n={n},d={d}"),
             Self::Tree { degree, depth } => write!(f, "tree:degree={degree},depth={depth}"),
             Self::TwoTier {
@@ -244,6 +280,15 @@ impl FromStr for Spec {
             "grid" => {
                 let [w, h] = read("grid", "grid:w=COLUMNS,h=ROWS").numbers(["w", "h"])?;
                 Self::Grid { w, h }
+            }
+            "plrg" => {
+                let parameters = read("plrg", "plrg:n=NODES,max=DEGREE,exponent=EXPONENT");
+                let [n, max, exponent] = parameters.values(["n", "max", "exponent"])?;
+                Self::Plrg {
+                    n: parameters.number("n", n)?,
+                    max: parameters.number("max", max)?,
+                    exponent: parameters.number("exponent", exponent)?,
+                }
             }
             "regular" => {
                 let [n, d] = read("regular", "regular:n=NODES,d=DEGREE").numbers(["n", "d"])?;
@@ -350,6 +395,7 @@ mod tests {
             "ba:n=100,m=3",
             "gnm:n=100,m=250",
             "grid:w=3,h=4",
+            "plrg:n=9230,max=1746,exponent=0.8037",
             "regular:n=10000,d=4",
             "tree:degree=4,depth=7",
             "two-tier:n=20000,ultrapeers=0.15,degree=30,parents=3",
@@ -366,7 +412,7 @@ mod tests {
             ("", "unknown topology \"\""),
             (
                 "ring:n=5",
-                "use regular, gnm, ba, ws, grid, tree or two-tier",
+                "use regular, gnm, ba, ws, plrg, grid, tree or two-tier",
             ),
             ("gnm", "n is missing"),
             ("gnm:n=5", "gnm:n=NODES,m=EDGES: m is missing"),
@@ -382,6 +428,12 @@ mod tests {
             ("grid:w=0,h=2", "w and h are at least 1"),
             ("regular:n=5,d=3", "n or d is even"),
             ("regular:n=4,d=4", "d is below n"),
+            (
+                "plrg:n=10,max=10,exponent=1",
+                "max is at least 1 and below n",
+            ),
+            ("plrg:n=10,max=5,exponent=-1", "between 0 and 10"),
+            ("plrg:n=200000000,max=100,exponent=0", "at most"),
             ("tree:degree=1,depth=2", "the degree is at least 2"),
             ("tree:degree=5,depth=4000000000", "at most"),
             (
