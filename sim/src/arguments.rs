@@ -30,6 +30,14 @@ pub enum Command {
     Reach(Reach),
     /// Run experiments that files describe; measure, and judge what the files claim
     Run(Run),
+    /// Tell the points of an experiment's sweep and what they would cost
+    Plan(Plan),
+    /// Run all points of an experiment's sweep, or those that are not done yet
+    Sweep(Sweep),
+    /// Make a page of the results in a folder
+    Report(Report),
+    /// Run again what the results in a folder came of, and compare byte for byte
+    Verify(Verify),
     /// Make, import and describe graphs
     Topology(Topology),
 }
@@ -75,6 +83,9 @@ pub struct Run {
     /// Files of experiments, or folders with some
     #[arg(value_name = "FILE.toml", required = true)]
     pub files: Vec<PathBuf>,
+    /// Run this point of the sweep alone; plan tells them
+    #[arg(long, value_name = "K")]
+    pub point: Option<usize>,
     /// Put the rows (NAME.csv) and all findings (NAME.json) into this folder
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -90,6 +101,56 @@ pub struct Run {
     /// How to print: findings and verdicts as a table, rows as CSV, or all as JSON
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+/// Arguments of `plan`.
+#[derive(Args, Clone, Debug)]
+pub struct Plan {
+    /// File of an experiment
+    #[arg(value_name = "FILE.toml")]
+    pub file: PathBuf,
+}
+
+/// Arguments of `sweep`.
+#[derive(Args, Clone, Debug)]
+pub struct Sweep {
+    /// File of an experiment
+    #[arg(value_name = "FILE.toml")]
+    pub file: PathBuf,
+    /// The folder for the results; points that it has are not run again
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub out: PathBuf,
+    /// How many points to run at a time
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: u16,
+    /// Seed of all random numbers, instead of the file's
+    #[arg(long, value_name = "S")]
+    pub seed: Option<u64>,
+    /// How often everything is done, instead of what the file says
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub replicas: Option<u32>,
+}
+
+/// Arguments of `report`.
+#[derive(Args, Clone, Debug)]
+pub struct Report {
+    /// A folder with results
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Where the page goes; report.html in the folder unless told
+    #[arg(short, long, value_name = "FILE.html")]
+    pub output: Option<PathBuf>,
+}
+
+/// Arguments of `verify`.
+#[derive(Args, Clone, Debug)]
+pub struct Verify {
+    /// A folder with results
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Threads to share out the replicas among, each with its own network
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: u16,
 }
 
 /// Arguments of `topology`.

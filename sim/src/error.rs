@@ -43,6 +43,30 @@ pub enum Error {
         /// What is wrong, and where.
         problem: String,
     },
+    /// A file is not what an experiment came to.
+    #[error("{path} is no result of an experiment: {problem}")]
+    Results {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A folder has no results in it.
+    #[error("no file in {0} is a result: put some there by --out")]
+    NoResults(PathBuf),
+    /// A sweep has no such point.
+    #[error("{experiment} has {points} points, numbered from 0: there is no point {point}")]
+    NoPoint {
+        /// The experiment.
+        experiment: String,
+        /// How many it has.
+        points: usize,
+        /// The one that was asked for.
+        point: usize,
+    },
+    /// A folder has results of another experiment under the same name.
+    #[error("{0} came of another file, seed or number of replicas: choose another folder")]
+    OtherResults(PathBuf),
     /// A folder has no experiment in it.
     #[error("no file in {0} ends in .toml")]
     NoExperiment(PathBuf),
@@ -93,8 +117,14 @@ impl Error {
             | Self::Write { .. }
             | Self::Output(_)
             | Self::Graph { .. }
+            | Self::Results { .. }
+            | Self::NoResults(_)
+            | Self::OtherResults(_)
             | Self::LinkClosed(_) => 1,
-            Self::Experiment { .. } | Self::NoExperiment(_) | Self::NoAsker { .. } => 2,
+            Self::Experiment { .. }
+            | Self::NoPoint { .. }
+            | Self::NoExperiment(_)
+            | Self::NoAsker { .. } => 2,
             Self::Topology(_)
             | Self::Sources
             | Self::Ttls

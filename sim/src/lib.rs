@@ -6,6 +6,8 @@
 //!
 //! - [`reach`]: floods queries and counts whom they reach and what they cost;
 //! - [`run`]: does what the file of an [`experiment`] says, and judges its claims;
+//! - [`cost`], [`sweep`], [`page`], [`verify`]: plans the points of an experiment, does them all,
+//!   makes a page of what came of them, and does it again to compare;
 //! - [`describe`]: makes, imports and describes graphs.
 //!
 //! The same arguments and seed give the same rows, byte for byte, on any number of threads: all
@@ -15,6 +17,7 @@ pub mod alarms;
 pub mod arguments;
 pub mod calendar;
 pub mod contents;
+pub mod cost;
 pub mod describe;
 mod error;
 pub mod experiment;
@@ -23,12 +26,19 @@ pub mod latency;
 pub mod memory;
 pub mod network;
 pub mod outcome;
+pub mod page;
 pub mod parallel;
+mod plot;
 mod population;
+pub mod progress;
 pub mod random;
 pub mod reach;
 pub mod report;
+pub mod results;
 pub mod run;
 pub mod sources;
+pub mod sweep;
+pub mod table;
+pub mod verify;
 
 pub use error::Error;

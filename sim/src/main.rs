@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use filbert_sim::arguments::{Arguments, Command};
-use filbert_sim::{Error, describe, reach, run};
+use filbert_sim::{Error, cost, describe, page, reach, run, sweep, verify};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -15,6 +15,10 @@ fn main() -> ExitCode {
             reach::run(arguments, &mut out, &mut io::stderr()).map(|()| true)
         }
         Command::Run(arguments) => run::run(arguments, &mut out, &mut io::stderr()),
+        Command::Plan(arguments) => cost::run(arguments, &mut out).map(|()| true),
+        Command::Sweep(arguments) => sweep::run(arguments, &mut io::stderr()),
+        Command::Report(arguments) => page::run(arguments, &mut out).map(|()| true),
+        Command::Verify(arguments) => verify::run(arguments, &mut out),
         Command::Topology(arguments) => describe::run(arguments, &mut out).map(|()| true),
     };
     let done = done.and_then(|holds| out.flush().map(|()| holds).map_err(Error::Output));

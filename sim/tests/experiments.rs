@@ -6,16 +6,18 @@ use std::path::PathBuf;
 use clap::Parser;
 use filbert_sim::arguments::{Arguments, Command};
 use filbert_sim::experiment::{File, Findings, Measure, Row};
+use filbert_sim::progress::Progress;
 use filbert_sim::run;
 
 /// A named experiment over another network and with so many replicas.
 fn smaller(name: &str, topology: &str, replicas: u32) -> (File, Vec<Row>) {
     let path = format!("{}/experiments/{name}.toml", env!("CARGO_MANIFEST_DIR"));
-    let mut file = run::read(&PathBuf::from(path)).unwrap();
+    let (_, points) = run::read(&PathBuf::from(path)).unwrap();
+    let mut file = points.into_iter().next().unwrap().file;
     file.network.topology = topology.parse().unwrap();
     file.replicas = replicas;
     file.queries.each = 3;
-    let rows = run::conduct(&file, 1, 1).unwrap();
+    let rows = run::conduct(&file, 1, 1, &Progress::quiet()).unwrap();
     (file, rows)
 }
 
@@ -123,7 +125,8 @@ fn the_file_and_the_seed_decide_every_byte() {
     let json = std::fs::read_to_string(out.join("small.json")).unwrap();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["claims"][0]["verdict"], "reproduced");
-    assert_eq!(json["rows"].as_array().unwrap().len(), 12);
+    assert_eq!(json["hash"].as_str().unwrap().len(), 40);
+    assert_eq!(json["text"], experiment);
 }
 
 #[test]

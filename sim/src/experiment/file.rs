@@ -38,6 +38,8 @@ pub struct File {
     /// What is to come of it.
     #[serde(default, rename = "claim")]
     pub claims: Vec<Claim>,
+    /// Settings with a list of values each: see [`points`](super::points).
+    pub sweep: Option<toml::Table>,
 }
 
 /// A network of servents.
@@ -187,7 +189,11 @@ impl File {
         self.files.iter().map(|file| file.name.as_str()).collect()
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// Whether its parts fit each other.
+    ///
+    /// # Errors
+    /// What does not.
+    pub(super) fn check(&self) -> Result<(), String> {
         let demand = |condition: bool, problem: &str| {
             condition.then_some(()).ok_or_else(|| problem.to_owned())
         };

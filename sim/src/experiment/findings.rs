@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::file::{Claim, File, Side};
 use super::measure::{Measure, Row};
 
 /// What came of an experiment.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Findings {
     /// The title of the experiment.
     pub title: String,
@@ -23,18 +23,18 @@ pub struct Findings {
 }
 
 /// The figures of one variant and file.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Figures {
     /// The variant.
     pub variant: String,
     /// The file.
     pub file: String,
     /// Each measure that there were figures of.
-    pub measures: BTreeMap<&'static str, Finding>,
+    pub measures: BTreeMap<Measure, Finding>,
 }
 
 /// A mean over replicas.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Finding {
     /// The mean of the means of the replicas.
     pub mean: f64,
@@ -43,7 +43,7 @@ pub struct Finding {
 }
 
 /// A claim and what was found.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Judged {
     /// The claim in words.
     pub says: String,
@@ -60,7 +60,7 @@ pub struct Judged {
 }
 
 /// Whether a claim holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// The mean is within the bounds.
@@ -85,7 +85,7 @@ impl Findings {
         let figures = sides.map(|side| {
             let found = Measure::ALL.into_iter().filter_map(|measure| {
                 let means: Vec<f64> = means(rows, &side, measure).into_values().collect();
-                Some((measure.name(), Finding::of(&means)?))
+                Some((measure, Finding::of(&means)?))
             });
             Figures {
                 measures: found.collect(),

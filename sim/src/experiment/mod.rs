@@ -9,9 +9,11 @@
 mod file;
 mod findings;
 mod measure;
+mod points;
 mod trial;
 
 pub use file::{Background, Claim, Content, File, From, Network, Queries, Side, Strategy, Variant};
 pub use findings::{Figures, Finding, Findings, Judged, Verdict};
 pub use measure::{Measure, Row};
+pub use points::{Point, points};
 pub use trial::{Task, plan, trial};
