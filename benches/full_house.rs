@@ -151,7 +151,7 @@ impl House {
                     _ => {}
                 }
             }
-            ControlFlow::Continue(())
+            ControlFlow::Continue(Duration::ZERO)
         };
         let patience = Duration::from_secs(600);
         let reading = link::read(reader, patience, on_batch);

@@ -37,7 +37,8 @@ fn main() {
         .unwrap_or(1_000_000_usize);
     // Room for what is on its way, and no cap on what one neighbour asks.
     let servent = Servent::start(
-        "[limits]\nqueue_bytes = 8388608\nprivate_queries_per_minute = 0\n",
+        "[limits]\nqueue_bytes = 8388608\nprivate_queries_per_minute = 0\n\
+         descriptors_per_minute = 0\n",
         &[],
     );
     let mut sender = link(servent.address);

@@ -1,11 +1,14 @@
 //! A servent in a process of its own, for benches that measure what it costs.
 
+#![allow(dead_code, reason = "each bench measures its own part")]
+
 use std::fs;
-use std::io::Read;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use filbert::api::Access;
 use tempfile::TempDir;
 
 /// A running `filbert run`; ends when dropped.
@@ -13,7 +16,7 @@ pub(crate) struct Servent {
     process: Child,
     /// Where it listens.
     pub(crate) address: SocketAddr,
-    _home: TempDir,
+    home: TempDir,
 }
 
 impl Servent {
@@ -47,7 +50,7 @@ impl Servent {
             address: address
                 .and_then(|text| text.parse().ok())
                 .expect("an address"),
-            _home: home,
+            home,
         }
     }
 
@@ -70,6 +73,30 @@ impl Servent {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
         kib.expect("it runs") / 1024.0
+    }
+
+    /// How many descriptors it dropped for each reason.
+    pub(crate) fn dropped(&self) -> Vec<(String, u64)> {
+        let access = Access::find(self.home.path(), None).expect("it said so");
+        let mut stream = TcpStream::connect(access.address).expect("it listens");
+        let (host, token) = (access.address, access.token);
+        let request = format!(
+            "GET /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
+             Authorization: Bearer {token}\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        let dropped = answer.lines().filter_map(|line| {
+            let (why, count) = line
+                .split_once("drop")?
+                .1
+                .split_once('"')?
+                .1
+                .split_once("\"} ")?;
+            Some((why.to_owned(), count.parse().ok()?))
+        });
+        dropped.collect()
     }
 
     fn proc(&self, file: &str) -> String {

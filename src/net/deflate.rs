@@ -13,12 +13,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
-use flate2::{
-    Compress, CompressError, Compression, Decompress, DecompressError, FlushCompress,
-    FlushDecompress, Status,
-};
+use flate2::{Decompress, DecompressError, FlushDecompress, Status};
 use futures::{AsyncRead, AsyncWrite};
 use thiserror::Error;
+use zlib_rs::{DeflateConfig, DeflateError, DeflateFlush};
 
 use super::fill::{MOST, poll_fill};
 
@@ -33,7 +31,11 @@ const START: [u8; 2] = [0x78, 0x9c];
 
 /// The window that is used of it, 8 KiB: descriptors repeat what was near, and a link's
 /// compressor is its largest piece of memory.
-const WINDOW_BITS: u8 = 13;
+const WINDOW_BITS: i32 = 13;
+
+/// How many symbols a block may have, on the scale of zlib: 2,048. A flush ends a block long before
+/// as a rule, and a compressor for more takes 120 KB more.
+const MEMORY_LEVEL: i32 = 5;
 
 /// Reads that may give nothing before the other tasks have their turn.
 const FRUITLESS: usize = 8;
@@ -48,8 +50,8 @@ pub enum Error {
     #[error("the neighbour's compressed stream does not go on")]
     Stuck,
     /// Our own compressor failed.
-    #[error("cannot compress for the neighbour: {0}")]
-    Compress(#[from] CompressError),
+    #[error("cannot compress for the neighbour: {}", .0.as_str())]
+    Compress(DeflateError),
 }
 
 impl From<Error> for io::Error {
@@ -66,11 +68,11 @@ impl From<Error> for io::Error {
 ///
 /// A flush ends at a byte and needs nothing of what comes later, so the stream may go on there
 /// with a fresh compressor. A link that rests makes use of it: *a flush when nothing was written
-/// since the last one* lets go of the compressor, some 280 KB, until the next write.
+/// since the last one* lets go of the compressor, some 170 KB, until the next write.
 pub struct Deflate<W> {
     writer: W,
-    level: Compression,
-    compress: Option<Compress>,
+    level: i32,
+    compress: Option<zlib_rs::Deflate>,
     /// Compressed and on its way.
     waiting: BytesMut,
     /// Something was taken in since the last flush.
@@ -83,7 +85,7 @@ impl<W> Deflate<W> {
     pub fn new(writer: W, level: u32) -> Self {
         Self {
             writer,
-            level: Compression::new(level.clamp(1, 9)),
+            level: level.clamp(1, 9).cast_signed(),
             compress: None,
             waiting: BytesMut::from(&START[..]),
             unflushed: false,
@@ -95,17 +97,24 @@ impl<W> Deflate<W> {
     fn step(
         &mut self,
         bytes: &[u8],
-        flush: FlushCompress,
+        flush: DeflateFlush,
         scratch: &mut [u8],
     ) -> Result<(usize, bool), Error> {
         let level = self.level;
         // Raw: the start was written by hand and the sum at the end never comes, so that one
         // compressor can follow another.
-        let compress = self
-            .compress
-            .get_or_insert_with(|| Compress::new_with_window_bits(level, false, WINDOW_BITS));
+        let compress = self.compress.get_or_insert_with(|| {
+            zlib_rs::Deflate::new_with_config(DeflateConfig {
+                level,
+                window_bits: -WINDOW_BITS,
+                mem_level: MEMORY_LEVEL,
+                ..DeflateConfig::default()
+            })
+        });
         let (taken, given) = (compress.total_in(), compress.total_out());
-        compress.compress(bytes, scratch, flush)?;
+        compress
+            .compress(bytes, scratch, flush)
+            .map_err(Error::Compress)?;
         let length = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
         let taken = length(compress.total_in() - taken);
         let given = length(compress.total_out() - given);
@@ -141,7 +150,7 @@ impl<W: AsyncWrite + Unpin> Deflate<W> {
             if self.waiting.len() >= WAITING {
                 ready!(self.poll_drain(cx))?;
             }
-            let (_, done) = self.step(&[], FlushCompress::Sync, &mut scratch)?;
+            let (_, done) = self.step(&[], DeflateFlush::SyncFlush, &mut scratch)?;
             self.unflushed = !done;
         }
         self.poll_drain(cx)
@@ -174,7 +183,7 @@ impl<W: AsyncWrite + Unpin> AsyncWrite for Deflate<W> {
                         Poll::Pending => return Poll::Pending,
                     }
                 }
-                let (taken, _) = self.step(rest, FlushCompress::None, &mut scratch)?;
+                let (taken, _) = self.step(rest, DeflateFlush::NoFlush, &mut scratch)?;
                 rest = &rest[taken..];
                 total += taken;
             }
@@ -342,7 +351,7 @@ mod tests {
     fn foreign(bytes: &[u8]) -> Vec<u8> {
         use std::io::Write;
 
-        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), Compression::new(9));
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(9));
         encoder.write_all(bytes).unwrap();
         encoder.finish().unwrap()
     }

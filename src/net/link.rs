@@ -1,8 +1,10 @@
 //! The read and the write loop of a link to a neighbour.
 //!
-//! Reading hands on every descriptor that has come complete, a batch a read. Writing takes batches
-//! from an outbox that the owner of the link bounds, and never copies a payload; it flushes when
-//! the outbox has nothing more, so that a stream that compresses does so over many batches.
+//! Reading hands on every descriptor that has come complete, some dozens a turn, and rests as long
+//! as the owner of the link says. Writing takes batches from an outbox that the owner bounds, and
+//! never copies a payload; it flushes when the outbox has nothing more, so that a stream that
+//! compresses does so over many batches. After each turn of either the other links have theirs,
+//! however much lies ready.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -15,17 +17,24 @@ use bytes::BytesMut;
 use futures::{AsyncRead, AsyncWrite, AsyncWriteExt, FutureExt};
 use thiserror::Error;
 
-use super::fill::{MOST, poll_fill};
+use super::fill::poll_fill;
 use super::stall::Stall;
 use crate::runtime::{self, TimedOut};
 use crate::wire::frame::{FrameDecoder, FrameError};
 use crate::wire::{Descriptor, HEADER_LEN};
 
-/// Slices given to the system at once.
-const SLICES: usize = 64;
+/// Descriptors handed on in one turn.
+const TURN: usize = 256;
 
-/// Room kept for the next batch; a larger one is let go.
-const BATCH: usize = 64;
+/// Descriptors that an outbox best gives at once: they go out in one write.
+pub const BATCH: usize = 256;
+
+/// Slices given to the system at once: a header and a payload each.
+const SLICES: usize = 2 * BATCH;
+
+/// Batches of a writer in one turn: as much as an outbox holds, since what many links bring in their
+/// turns may go out over one.
+const BATCHES: u32 = 32;
 
 /// How long what was written may wait for a flush while more is written (protocol §14.1).
 const UNFLUSHED: Duration = Duration::from_millis(200);
@@ -51,15 +60,16 @@ pub enum LinkError {
 }
 
 /// Reads descriptors until the neighbour closes the link or `on_batch` breaks. Each call of
-/// `on_batch` gets all that one read has completed, and may take it; a link on which no descriptor
-/// completes within `patience` ends.
+/// `on_batch` gets a few dozen of those that are complete, in order, may take them, and says how
+/// long to rest before more is read: meanwhile the connection holds the neighbour back. A link on
+/// which no descriptor completes within `patience` ends.
 ///
 /// # Errors
 /// When the link broke or the neighbour did the framing wrong; what came before was handed on.
 pub async fn read<R>(
     mut reader: R,
     patience: Duration,
-    mut on_batch: impl FnMut(&mut Vec<Descriptor>) -> ControlFlow<()>,
+    mut on_batch: impl FnMut(&mut Vec<Descriptor>) -> ControlFlow<(), Duration>,
 ) -> Result<(), LinkError>
 where
     R: AsyncRead + Unpin,
@@ -80,32 +90,39 @@ where
                 Err(LinkError::Truncated)
             };
         }
-        let decoded = decode(&mut decoder, &mut batch);
-        if !batch.is_empty() {
-            stall.progress();
-            if on_batch(&mut batch).is_break() {
-                return Ok(());
+        let mut more = true;
+        while more {
+            let decoded = decode(&mut decoder, &mut batch);
+            if !batch.is_empty() {
+                stall.progress();
+                let ControlFlow::Continue(rest) = on_batch(&mut batch) else {
+                    return Ok(());
+                };
+                batch.clear();
+                if rest.is_zero() {
+                    runtime::yield_now().await;
+                } else {
+                    runtime::sleep(rest).await;
+                }
             }
-            batch.clear();
-            batch.shrink_to(BATCH);
+            more = decoded?;
         }
-        decoded?;
         if decoder.buffer().is_empty() {
             // Whoever keeps a payload keeps this memory; an idle link does not.
             *decoder.buffer() = BytesMut::new();
         }
-        if length == MOST {
-            // More lies ready; the other links of this thread shall have their turn first.
-            runtime::yield_now().await;
-        }
     }
 }
 
-fn decode(decoder: &mut FrameDecoder, batch: &mut Vec<Descriptor>) -> Result<(), FrameError> {
-    while let Some(descriptor) = decoder.next()? {
-        batch.push(descriptor);
+/// Takes out what is complete, as much as one turn may have; says whether there may be more.
+fn decode(decoder: &mut FrameDecoder, batch: &mut Vec<Descriptor>) -> Result<bool, FrameError> {
+    while batch.len() < TURN {
+        match decoder.next()? {
+            Some(descriptor) => batch.push(descriptor),
+            None => return Ok(false),
+        }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Where a link's writer finds what to send.
@@ -144,11 +161,14 @@ where
         rest: Stall::new(REST),
     };
     let mut flushed = Instant::now();
+    let mut batches = 0;
     loop {
         let more = poll_fn(|cx| outbox.poll_take(cx, &mut batch)).now_or_never();
         let taken = match more {
             Some(taken) => taken,
             None => {
+                // A link with nothing to send holds no room for it.
+                (batch, headers) = (Vec::new(), Vec::new());
                 flush(&mut writer, &mut stalls.writing).await?;
                 let taken = next(&mut writer, &mut stalls, &outbox, &mut batch).await?;
                 flushed = Instant::now();
@@ -169,14 +189,16 @@ where
         };
         poll_fn(|cx| pieces.poll_write(&mut writer, &mut stalls.writing, cx)).await?;
         batch.clear();
-        batch.shrink_to(BATCH);
-        headers.shrink_to(BATCH);
         if taken == Taken::Closed {
             return runtime::timeout(patience, writer.close()).await?;
         }
         if flushed.elapsed() >= UNFLUSHED {
             flush(&mut writer, &mut stalls.writing).await?;
             flushed = Instant::now();
+        }
+        batches += 1;
+        if batches % BATCHES == 0 {
+            runtime::yield_now().await;
         }
     }
 }
@@ -387,7 +409,7 @@ mod tests {
         let mut batches = Vec::new();
         let reading = read(Cursor::new(bytes), LONG, |batch| {
             batches.push(std::mem::take(batch));
-            ControlFlow::Continue(())
+            ControlFlow::Continue(Duration::ZERO)
         });
         let end = block_on(reading);
         (batches, end)
@@ -401,7 +423,7 @@ mod tests {
             let mut received = Vec::new();
             let reading = read(there, LONG, |batch| {
                 received.append(batch);
-                ControlFlow::Continue(())
+                ControlFlow::Continue(Duration::ZERO)
             });
             let (written, read) = join(write(here, LONG, outbox), reading).await;
             written.unwrap();
@@ -418,7 +440,7 @@ mod tests {
             let mut received = Vec::new();
             let reading = read(Inflate::new(there), LONG, |batch| {
                 received.append(batch);
-                ControlFlow::Continue(())
+                ControlFlow::Continue(Duration::ZERO)
             });
             let writing = write(Deflate::new(here, deflate::LEVEL), LONG, outbox);
             let (written, read) = join(writing, reading).await;
@@ -498,7 +520,7 @@ mod tests {
                 }
                 io::Result::Ok(())
             };
-            let reading = read(there, SHORT, |_| ControlFlow::Continue(()));
+            let reading = read(there, SHORT, |_| ControlFlow::Continue(Duration::ZERO));
             let (dribbled, read) = join(dribbling, reading).await;
             assert!(dribbled.is_err());
             assert!(matches!(read, Err(LinkError::Silent(_))), "{read:?}");

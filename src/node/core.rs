@@ -18,6 +18,7 @@ use crate::library::index::Index;
 use crate::net::udp;
 use crate::overlay::flow::Pressure;
 use crate::overlay::membership::{Meeting, Outcome, UploadSlots};
+use crate::overlay::rate::Pace;
 use crate::overlay::{
     Duration, Input, Instant as Moment, Link, Output, Recipients, SearchId, Servent, Settings,
     Stats, Surroundings,
@@ -70,6 +71,10 @@ pub(super) struct Core {
     errands: mpsc::Sender<Errand>,
     /// Reused from call to call.
     outputs: Vec<Output>,
+    /// Whose links are to be woken once the batch at hand is through.
+    roused: Vec<Arc<Neighbour>>,
+    /// Whether more of a batch is to come.
+    within: bool,
 }
 
 /// A servent to reach.
@@ -94,6 +99,8 @@ pub(super) struct Due {
 pub(super) struct Effects {
     /// A search found something.
     pub(super) found: bool,
+    /// How long to let the neighbour wait before more of it is read.
+    pub(super) rest: std::time::Duration,
 }
 
 impl Core {
@@ -123,6 +130,8 @@ impl Core {
             dials: Vec::new(),
             errands,
             outputs: Vec::new(),
+            roused: Vec::new(),
+            within: false,
         }
     }
 
@@ -172,14 +181,25 @@ impl Core {
         self.handle(Input::Closed { link }, None);
     }
 
-    /// Takes all that one read brought.
-    pub(super) fn receive(&mut self, link: Link, batch: &mut Vec<Descriptor>) -> Effects {
+    /// Takes what came at once from a neighbour that is read at this pace.
+    pub(super) fn receive(
+        &mut self,
+        link: Link,
+        batch: &mut Vec<Descriptor>,
+        pace: &mut Pace,
+    ) -> Effects {
         let Some(neighbour) = self.neighbour(link).cloned() else {
             return Effects::default();
         };
         self.press(link, &neighbour);
-        let mut effects = Effects::default();
+        let per_minute = self.settings.limits.descriptors_per_minute;
+        let rest = pace.wait(self.now(), batch, per_minute);
+        let mut effects = Effects {
+            found: false,
+            rest: std::time::Duration::from_micros(rest.as_micros()),
+        };
         let mut bytes = 0;
+        self.within = true;
         for descriptor in batch.drain(..) {
             bytes += (HEADER_LEN + descriptor.payload.len()) as u64;
             let Descriptor { header, payload } = &descriptor;
@@ -190,7 +210,12 @@ impl Core {
             };
             effects.found |= self.handle(input, Some(&descriptor)).found;
         }
+        self.within = false;
+        self.rouse();
         neighbour.received.fetch_add(bytes, Ordering::Relaxed);
+        if pace.held(self.now()) > self.settings.limits.held_back {
+            self.handle(Input::Overrun { link }, None);
+        }
         effects
     }
 
@@ -295,11 +320,7 @@ impl Core {
     }
 
     fn neighbour(&self, link: Link) -> Option<&Arc<Neighbour>> {
-        let place = self
-            .links
-            .binary_search_by_key(&link, |(known, _)| *known)
-            .ok()?;
-        Some(&self.links[place].1)
+        find(&self.links, link)
     }
 
     /// Tells the servent when a neighbour began or ceased to keep up.
@@ -345,7 +366,17 @@ impl Core {
             effects.found |= self.carry_out(output, received);
         }
         self.outputs = outputs;
+        if !self.within {
+            self.rouse();
+        }
         (done, effects)
+    }
+
+    /// Wakes the links that have something to send.
+    fn rouse(&mut self) {
+        for neighbour in self.roused.drain(..) {
+            neighbour.outbox.wake();
+        }
     }
 
     /// Carries out one output; says whether a search found something.
@@ -439,36 +470,38 @@ impl Core {
 
     fn send(&mut self, to: Recipients, descriptor: Descriptor) {
         let query = descriptor.header.kind == crate::wire::Kind::Query;
-        let count = |sent: &mut u64, copies: usize| *sent += if query { copies as u64 } else { 0 };
+        let (links, roused) = (&self.links, &mut self.roused);
+        let mut copies = 0;
+        let mut put = |neighbour: &Arc<Neighbour>, descriptor: Descriptor| {
+            if neighbour.outbox.push(descriptor) {
+                roused.push(Arc::clone(neighbour));
+            }
+            copies += 1;
+        };
         match to {
             Recipients::One(link) => {
-                let Some(neighbour) = self.neighbour(link) else {
-                    return;
-                };
-                neighbour.outbox.push(descriptor);
-                count(&mut self.queries_sent, 1);
+                if let Some(neighbour) = find(links, link) {
+                    put(neighbour, descriptor);
+                }
             }
             Recipients::All => {
-                for (_, neighbour) in &self.links {
-                    neighbour.outbox.push(descriptor.clone());
+                for (_, neighbour) in links {
+                    put(neighbour, descriptor.clone());
                 }
-                count(&mut self.queries_sent, self.links.len());
             }
-            Recipients::Some(links) => {
-                let known = links.iter().filter_map(|link| self.neighbour(*link));
-                let mut copies = 0;
-                for neighbour in known {
-                    neighbour.outbox.push(descriptor.clone());
-                    copies += 1;
+            Recipients::Some(chosen) => {
+                for neighbour in chosen.iter().filter_map(|link| find(links, *link)) {
+                    put(neighbour, descriptor.clone());
                 }
-                count(&mut self.queries_sent, copies);
             }
             Recipients::AllBut(link) => {
-                for (_, neighbour) in self.links.iter().filter(|(known, _)| *known != link) {
-                    neighbour.outbox.push(descriptor.clone());
+                for (_, neighbour) in links.iter().filter(|(known, _)| *known != link) {
+                    put(neighbour, descriptor.clone());
                 }
-                count(&mut self.queries_sent, self.links.len() - 1);
             }
+        }
+        if query {
+            self.queries_sent += copies;
         }
     }
 
@@ -476,6 +509,12 @@ impl Core {
         let micros = u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX);
         Moment::from_micros(0) + Duration::from_micros(micros)
     }
+}
+
+/// The neighbour behind a link.
+fn find(links: &[(Link, Arc<Neighbour>)], link: Link) -> Option<&Arc<Neighbour>> {
+    let place = links.binary_search_by_key(&link, |(known, _)| *known);
+    place.ok().map(|place| &links[place].1)
 }
 
 /// What is said at the end.

@@ -24,6 +24,7 @@ use crate::net::network::End;
 use crate::net::sniff::Opening;
 use crate::net::{Rewind, Stream, dial, http, link};
 use crate::overlay::membership::{Meeting, Outcome};
+use crate::overlay::rate::Pace;
 use crate::overlay::slots::{Caller, Refusal};
 use crate::runtime;
 use crate::wire::bye::Bye;
@@ -37,6 +38,8 @@ const SILENCE: Duration = Duration::from_secs(180);
 const STALL: Duration = Duration::from_secs(60);
 /// Time in which a goodbye may still be read.
 const LINGER: Duration = Duration::from_secs(2);
+/// Pause between two looks at what still comes over a connection that ends.
+const SIP: Duration = Duration::from_millis(10);
 /// Connections that speak HTTP at once.
 const SERVING: u64 = 512;
 /// Connections that have not yet said what they want.
@@ -57,6 +60,8 @@ pub(super) async fn accept(node: Node, listener: Listener) {
         } else {
             node.0.opening.fetch_sub(1, Ordering::Relaxed);
         }
+        // Somebody may open more of them without end.
+        runtime::yield_now().await;
     }
 }
 
@@ -312,15 +317,17 @@ impl Node {
             inner.links_changed.notify();
         }
         {
+            let mut pace = Pace::default();
             let on_batch = |batch: &mut Vec<_>| {
                 // Without a place it is only told so.
                 let Some(link) = link else {
-                    return ControlFlow::Continue(());
+                    return ControlFlow::Continue(LINGER);
                 };
-                if inner.core().receive(link, batch).found {
+                let effects = inner.core().receive(link, batch, &mut pace);
+                if effects.found {
                     inner.found.notify();
                 }
-                ControlFlow::Continue(())
+                ControlFlow::Continue(effects.rest)
             };
             let reading = link::read(&mut reader, SILENCE, on_batch);
             let writing = link::write(&mut writer, STALL, &neighbour.outbox);
@@ -367,8 +374,12 @@ where
 {
     let rest = async {
         if writer.close().await.is_ok() {
-            let mut scrap = [0; 4096];
-            while reader.read(&mut scrap).await.is_ok_and(|length| length > 0) {}
+            // Not part of every link's task while it lives.
+            let mut scrap = vec![0; 4096];
+            while reader.read(&mut scrap).await.is_ok_and(|length| length > 0) {
+                // It may send without end, and the others shall not wait for that.
+                runtime::sleep(SIP).await;
+            }
         }
     };
     let _late = runtime::timeout(LINGER, rest).await;

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use futures::task::AtomicWaker;
 
@@ -11,7 +12,10 @@ use crate::wire::bye::Bye;
 use crate::wire::{Descriptor, Guid, HEADER_LEN, Header, Kind};
 
 /// Descriptors handed to the link at once: one vectored write.
-const BATCH: usize = 64;
+const BATCH: usize = link::BATCH;
+
+/// How long a queue stays full before that is its neighbour's doing.
+const SLOW: Duration = Duration::from_millis(500);
 
 /// A send queue that a task can wait on.
 #[derive(Debug)]
@@ -24,7 +28,11 @@ pub(super) struct Outbox {
 struct Inner {
     queue: Queue,
     finished: bool,
+    /// Something was put in since the link last took; whoever did so wakes it.
+    roused: bool,
     sent: u64,
+    /// Since when it is more than half full, or was and is not yet below a quarter.
+    full: Option<Instant>,
 }
 
 impl Outbox {
@@ -33,7 +41,9 @@ impl Outbox {
         let inner = Inner {
             queue: Queue::new(capacity),
             finished: false,
+            roused: false,
             sent: 0,
+            full: None,
         };
         Self {
             inner: Mutex::new(inner),
@@ -41,14 +51,25 @@ impl Outbox {
         }
     }
 
-    /// Puts in a descriptor; what is least important goes where there is too much.
-    pub(super) fn push(&self, descriptor: Descriptor) {
+    /// Puts in a descriptor; what is least important goes where there is too much. Says whether the
+    /// link is to be woken once all is in that comes at the same time: a link that wakes for the
+    /// first of many sends few at once.
+    #[must_use = "somebody wakes the link"]
+    pub(super) fn push(&self, descriptor: Descriptor) -> bool {
         let mut inner = self.lock();
-        if !inner.finished {
-            inner.queue.push(descriptor);
-            drop(inner);
-            self.waker.wake();
+        if inner.finished {
+            return false;
         }
+        inner.queue.push(descriptor);
+        if inner.queue.pressure() == Pressure::Congested {
+            inner.full.get_or_insert_with(Instant::now);
+        }
+        !std::mem::replace(&mut inner.roused, true)
+    }
+
+    /// Lets the link take what is in.
+    pub(super) fn wake(&self) {
+        self.waker.wake();
     }
 
     /// Forgets what waits, says goodbye and ends the link once that is sent.
@@ -75,9 +96,14 @@ impl Outbox {
         self.waker.wake();
     }
 
-    /// Whether the neighbour keeps up.
+    /// Whether the neighbour keeps up. A burst that others put in, and that it takes, does not
+    /// count: then its own questions would be lost to what it is flooded with.
     pub(super) fn pressure(&self) -> Pressure {
-        self.lock().queue.pressure()
+        let slow = |since: Instant| since.elapsed() >= SLOW;
+        match self.lock().full.is_some_and(slow) {
+            true => Pressure::Congested,
+            false => Pressure::Free,
+        }
     }
 
     /// Bytes handed to the link so far, and descriptors dropped because it was too slow.
@@ -96,12 +122,16 @@ impl link::Outbox for &Outbox {
     fn poll_take(&self, cx: &mut Context<'_>, batch: &mut Vec<Descriptor>) -> Poll<Taken> {
         self.waker.register(cx.waker());
         let mut inner = self.lock();
+        inner.roused = false;
         while batch.len() < BATCH {
             let Some(descriptor) = inner.queue.pop() else {
                 break;
             };
             inner.sent += (HEADER_LEN + descriptor.payload.len()) as u64;
             batch.push(descriptor);
+        }
+        if inner.queue.pressure() == Pressure::Free {
+            inner.full = None;
         }
         match (batch.is_empty(), inner.finished) {
             (false, _) => Poll::Ready(Taken::More),

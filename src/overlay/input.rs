@@ -77,6 +77,12 @@ pub enum Input<'a> {
         /// Whether the neighbour keeps up.
         level: Pressure,
     },
+    /// A neighbour sent more than is read of it, without a break, for as long as
+    /// [`Limits::held_back`](super::limits::Limits) says.
+    Overrun {
+        /// The link.
+        link: Link,
+    },
     /// The user searches.
     Search {
         /// A number for the hits to carry.

@@ -32,8 +32,14 @@ pub struct Limits {
     pub hit_target_bytes: usize,
     /// Most results that we give to one query (protocol §5.4).
     pub results_per_query: usize,
+    /// Descriptors a minute that are read of one neighbour, 0 for any number; each 1,024 bytes
+    /// of a payload count as another. What comes in a tenth of a second at that rate may come at
+    /// once; beyond that its connection holds it back.
+    pub descriptors_per_minute: u32,
+    /// How long a neighbour may be held back for that without a break before its link ends.
+    pub held_back: Duration,
     /// Queries a minute that an ultrapeer of the public network may send, 0 for any number; what
-    /// comes in 20 s at that rate may come at once.
+    /// comes in 20 s at that rate may come at once, but no more than 2,000.
     pub queries_per_minute: u32,
     /// The same for a leaf.
     pub leaf_queries_per_minute: u32,
@@ -290,9 +296,11 @@ impl Default for Limits {
             results_per_hit: 10,
             hit_target_bytes: 2_016,
             results_per_query: 50,
+            descriptors_per_minute: 60_000,
+            held_back: Duration::from_secs(180),
             queries_per_minute: 15_000,
             leaf_queries_per_minute: 60,
-            private_queries_per_minute: 120_000,
+            private_queries_per_minute: 30_000,
             origin_queries_per_minute: 60,
             origins: 1_024,
             leaf_repeat: Duration::from_secs(1_700),

@@ -63,6 +63,14 @@ impl Servent {
             _ => {}
         }
     }
+
+    /// Ends the link of a neighbour that was held back for too long (protocol §1.8).
+    pub(super) fn overrun(&self, link: Link, around: &mut Surroundings<'_>) {
+        if let Some(neighbour) = self.neighbours.iter().find(|one| one.link == link) {
+            let why = "you send more than I read";
+            around.out.push(close(neighbour, 405, why));
+        }
+    }
 }
 
 /// Closes a link, with a BYE where the neighbour understands one.

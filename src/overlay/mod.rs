@@ -42,6 +42,7 @@ mod query;
 mod query_hit;
 pub mod query_routing;
 mod query_rules;
+pub mod rate;
 pub mod role;
 pub mod routes;
 mod routing;

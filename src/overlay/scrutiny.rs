@@ -12,15 +12,13 @@ use rustc_hash::FxHasher;
 
 use super::flood::Onward;
 use super::neighbour::{self, Role};
+use super::rate::Rate;
 use super::settings::Settings;
 use super::stats::Drop;
 use super::time::Duration;
 use super::{Instant, Link, Servent};
 use crate::wire::query::Query;
 use crate::wire::{Guid, Header};
-
-/// In so much time a rate may be used up at once.
-const BURST: Duration = Duration::from_secs(20);
 
 /// Two queries of one neighbour that come as close as this are compared (protocol §1.5).
 const COUNTING: Duration = Duration::from_millis(500);
@@ -209,25 +207,6 @@ struct Origin {
     rate: Rate,
 }
 
-/// How often something may happen: when all that happened so far would be through at an even pace.
-#[derive(Clone, Copy, Debug, Default)]
-struct Rate(Instant);
-
-impl Rate {
-    /// Whether it may happen once more; `per_minute` 0 is any number.
-    fn takes(&mut self, now: Instant, per_minute: u32) -> bool {
-        let Some(pace) = 60_000_000_u64.checked_div(u64::from(per_minute)) else {
-            return true;
-        };
-        let free = self.0.max(now);
-        if free.since(now) > BURST {
-            return false;
-        }
-        self.0 = free + Duration::from_micros(pace);
-        true
-    }
-}
-
 /// Texts that came lately, each in the place that its hash says; a newer one there takes it.
 #[derive(Debug, Default)]
 struct Texts(Box<[Text]>);
@@ -292,18 +271,6 @@ mod tests {
 
     fn at(millis: u64) -> Instant {
         Instant::from_micros(millis * 1_000)
-    }
-
-    #[test]
-    fn a_rate_takes_a_burst_and_then_its_pace() {
-        let mut rate = Rate::default();
-        let taken = |rate: &mut Rate, millis, times| {
-            (0..times).filter(|_| rate.takes(at(millis), 60)).count()
-        };
-        assert_eq!(taken(&mut rate, 5_000, 100), 21);
-        assert_eq!(taken(&mut rate, 7_000, 100), 2);
-        assert_eq!(taken(&mut rate, 3_600_000, 100), 21);
-        assert!((0..1_000).all(|_| rate.takes(at(1), 0)));
     }
 
     #[test]

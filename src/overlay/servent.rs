@@ -108,6 +108,7 @@ impl Servent {
             Input::Datagram { from, bytes } => self.datagram(now, from, bytes, around),
             Input::Reached { from } => self.came_by_tcp(now, from, around),
             Input::Pressure { link, level } => self.pressed(now, link, level, around),
+            Input::Overrun { link } => self.overrun(link, around),
             Input::Search { id, query, ttl } => self.search(now, id, query, ttl, around),
             Input::Cancel { id } => {
                 let searches = self.searches.as_mut();

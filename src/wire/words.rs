@@ -10,6 +10,31 @@ use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 /// accents, everything but letters and digits turned into single spaces between words.
 #[must_use]
 pub fn canonical(text: &str) -> String {
+    match text.is_ascii() {
+        true => canonical_ascii(text),
+        false => canonical_unicode(text),
+    }
+}
+
+/// The same of plain text, which nearly all of it is: nothing in it is composed or decomposed.
+fn canonical_ascii(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut gap = false;
+    for char in text.chars() {
+        if !char.is_ascii_alphanumeric() {
+            gap = true;
+            continue;
+        }
+        if gap && !out.is_empty() {
+            out.push(' ');
+        }
+        gap = false;
+        out.push(char.to_ascii_lowercase());
+    }
+    out
+}
+
+fn canonical_unicode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut gap = false;
     // Folded twice, as decomposing can bring capitals out of letter-like symbols.
@@ -104,6 +129,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn plain_text_has_the_form_that_any_text_has(text in "[\\x00-\\x7f]{0,40}") {
+            prop_assert_eq!(canonical_ascii(&text), canonical_unicode(&text));
+        }
+
         #[test]
         fn the_form_is_stable_and_tidy(text in any::<String>()) {
             let form = canonical(&text);

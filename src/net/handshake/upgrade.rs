@@ -128,7 +128,7 @@ mod tests {
             let limit = Policy::default().limit;
             let reading = link::read(answered.reader, limit, |batch| {
                 received.append(batch);
-                ControlFlow::Continue(())
+                ControlFlow::Continue(Duration::ZERO)
             });
             let writing = link::write(asked.writer, limit, Many(Cell::new(200)));
             let (written, read) = join(writing, reading).await;
