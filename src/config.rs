@@ -1,7 +1,8 @@
 //! The user's settings: one TOML file that is read at start and never written.
 //!
 //! Every cap of the overlay is in it by its name, under `[limits]`, with the default where the
-//! file is silent, and under `[hosts]` where to hear of other servents. A name that nothing is
+//! file is silent, under `[hosts]` where to hear of other servents, and under `[transfers]` what
+//! transfers may take. A name that nothing is
 //! called by, a value of the wrong kind or out of its bounds is an error that shows the line.
 
 use std::fs;
@@ -12,6 +13,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::overlay::limits::Limits;
+
+mod transfers;
+
+pub use transfers::{Limit, Span, TimeOfDay, Transfers, parse_size};
 
 /// The file's name within its directory.
 pub const NAME: &str = "filbert.toml";
@@ -24,6 +29,8 @@ pub struct Config {
     pub hosts: Hosts,
     /// The caps of the servent.
     pub limits: Limits,
+    /// What transfers may take.
+    pub transfers: Transfers,
 }
 
 /// Where to hear of other servents.

@@ -128,6 +128,62 @@ fn pair(directory: &Path, files: &[(&str, &[u8])]) -> (Daemon, Daemon) {
 }
 
 #[test]
+fn uploads_are_shown_and_the_list_of_another_is_browsed() {
+    let directory = common::directory();
+    let bytes = vec![7; 24 << 20];
+    let holder = directory.path().join("holder");
+    let settings = "[transfers]\nslots = 1\n[[transfers.schedule]]\nfrom = \"00:00\"\n\
+                    to = \"12:00\"\ndownload_limit = \"900M\"\n";
+    write(&holder, "filbert.toml", settings.as_bytes());
+    let (holder, seeker) = pair(directory.path(), &[("walnut.bin", &bytes)]);
+    let output = seeker.command(&["browse", &holder.address(), "--json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let listed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(listed["results"][0]["name"], "walnut.bin");
+    let sha1 = listed["results"][0]["sha1"].as_str().unwrap();
+    let ask = |headers: &str| {
+        let mut asker = common::Probe::dial(holder.address().parse().unwrap());
+        let request =
+            format!("GET /uri-res/N2R?urn:sha1:{sha1} HTTP/1.1\r\nHost: x\r\n{headers}\r\n");
+        asker.say(request.as_bytes());
+        let head = asker.block();
+        (asker, head)
+    };
+    let (_served, head) = ask("User-Agent: probe/1\r\n");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let (_waiting, head) = ask("X-Queue: 0.1\r\n");
+    assert!(
+        head.contains("position=1,length=1,limit=1,pollMin=2,pollMax=17"),
+        "{head}"
+    );
+    let uploads = holder.json(&["uploads"]);
+    assert_eq!(
+        (&uploads[0]["state"], &uploads[0]["agent"]),
+        (&"active".into(), &"probe/1".into())
+    );
+    assert_eq!(
+        (&uploads[1]["state"], &uploads[1]["position"]),
+        (&"queued".into(), &1.into())
+    );
+    let table = text(&holder.command(&["uploads"]).stdout);
+    assert!(
+        table.contains("queued 1") && table.contains("walnut.bin"),
+        "{table}"
+    );
+    let status = holder.json(&["status"]);
+    assert_eq!(
+        status["uploads"],
+        serde_json::json!({"active": 1, "queued": 1})
+    );
+    assert!(status["exchanged"]["given"].as_u64().unwrap() > 0);
+    let shown = text(&holder.command(&["config", "show"]).stdout);
+    assert!(
+        shown.contains("transfers.slots") && shown.contains("900M"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn a_file_is_found_and_fetched_between_two_daemons() {
     let directory = common::directory();
     let bytes: Vec<u8> = (0..600_000_u32)

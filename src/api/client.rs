@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Access, Code, ConnectRequest, Counter, Download, DownloadChange, Error, GetRequest, Peer,
-    Problem, Search, SearchRequest, Share, Status, Watch,
+    Problem, Search, SearchRequest, Share, Status, Upload, Watch,
 };
 use crate::net::http::{self, Body, Limits, Method, Request, header};
 use crate::runtime;
@@ -18,6 +18,8 @@ use crate::runtime;
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long an answer may take, beyond what was asked to be waited for.
 const ANSWER: Duration = Duration::from_secs(30);
+/// How long the list of another servent may take.
+const BROWSE: Duration = Duration::from_secs(90);
 /// The largest answer.
 const MAX_ANSWER: usize = 256 << 20;
 
@@ -80,6 +82,14 @@ impl Client {
         self.post("connections", &ConnectRequest { address }).await
     }
 
+    /// What others are given, and who waits for it.
+    ///
+    /// # Errors
+    /// As [`status`](Self::status).
+    pub async fn uploads(&self) -> Result<Vec<Upload>, Error> {
+        self.read("uploads").await
+    }
+
     /// What it shares.
     ///
     /// # Errors
@@ -110,6 +120,17 @@ impl Client {
     /// [`Code::NotFound`], or as [`status`](Self::status).
     pub async fn search_state(&self, id: u64, watch: Watch) -> Result<Search, Error> {
         self.watch("searches", id, watch).await
+    }
+
+    /// Reads the list of what a servent shares.
+    ///
+    /// # Errors
+    /// [`Code::ConnectFailed`], or as [`status`](Self::status).
+    pub async fn browse(&self, address: SocketAddr) -> Result<Search, Error> {
+        let body = serde_json::to_vec(&ConnectRequest { address })
+            .map_err(|error| Error::new(Code::Internal, format!("no JSON for it: {error}")))?;
+        self.call(Method::POST, "browse", Body::from(body), BROWSE)
+            .await
     }
 
     /// Ends a search; its results stay.

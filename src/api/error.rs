@@ -134,7 +134,9 @@ impl fmt::Display for Code {
 impl From<node::Error> for Error {
     fn from(error: node::Error) -> Self {
         let code = match &error {
-            node::Error::Unreachable { .. } | node::Error::Handshake { .. } => Code::ConnectFailed,
+            node::Error::Unreachable { .. }
+            | node::Error::Handshake { .. }
+            | node::Error::NoList { .. } => Code::ConnectFailed,
             node::Error::Query { .. } | node::Error::Unverifiable(_) => Code::BadRequest,
             node::Error::NoSuchResult(_) | node::Error::NoSuchDownload(_) => Code::NotFound,
             _ => Code::Internal,

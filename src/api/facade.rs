@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Code, ConnectRequest, Counter, Download, DownloadChange, Error, GetRequest, Peer, Search,
-    SearchRequest, Share, Status, parse_target,
+    SearchRequest, Share, Status, Upload, parse_target,
 };
 use crate::node::Node;
 use crate::runtime;
@@ -102,6 +102,14 @@ impl Api {
         known(state.await, "search", id)
     }
 
+    /// Reads the list of what a servent shares.
+    ///
+    /// # Errors
+    /// When it cannot be reached or shows none.
+    pub async fn browse(&self, request: &ConnectRequest) -> Result<Search, Error> {
+        Ok(self.node.browse(request.address).await?.into())
+    }
+
     /// Ends a search; its results stay.
     ///
     /// # Errors
@@ -162,6 +170,12 @@ impl Api {
     /// When there is no such download.
     pub fn remove_download(&self, id: u64) -> Result<Download, Error> {
         Ok(self.node.remove_download(id)?.into())
+    }
+
+    /// What others are given, and who waits for it.
+    #[must_use]
+    pub fn uploads(&self) -> Vec<Upload> {
+        self.node.uploads().into_iter().map(Into::into).collect()
     }
 
     /// Tells the node to stop, without waiting for it.

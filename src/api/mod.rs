@@ -14,6 +14,7 @@ mod search;
 mod share;
 mod status;
 mod target;
+mod upload;
 
 pub use crate::node::{Builder, Node};
 pub use access::Access;
@@ -27,7 +28,8 @@ pub use facade::{Api, Watch};
 pub use search::{FileType, Found, Search, SearchPhase, SearchRequest, Source};
 pub use share::{Share, ShareStage};
 pub use status::{
-    ConnectRequest, Direction, Downloads, Neighbours, Peer, Reachable, Role, Shared, Status,
-    Uploads,
+    ConnectRequest, Direction, Downloads, Exchanged, Neighbours, Peer, Reachable, Role, Shared,
+    Status, Uploads,
 };
 pub use target::parse_target;
+pub use upload::{Upload, UploadPhase};

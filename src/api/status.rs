@@ -31,6 +31,8 @@ pub struct Status {
     pub downloads: Downloads,
     /// Its uploads.
     pub uploads: Uploads,
+    /// Bytes of files that went between it and others.
+    pub exchanged: Exchanged,
     /// Seconds since it started.
     pub uptime_s: u64,
 }
@@ -82,6 +84,15 @@ pub struct Uploads {
     pub active: usize,
     /// Waiting.
     pub queued: usize,
+}
+
+/// Bytes of files that went between a node and others since it started.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Exchanged {
+    /// Given to others.
+    pub given: u64,
+    /// Taken from others, and found right.
+    pub taken: u64,
 }
 
 /// A neighbour.
@@ -163,8 +174,11 @@ impl From<state::Status> for Status {
             },
             uploads: Uploads {
                 active: status.uploads_active,
-                // Who finds every slot taken is asked to come back; nobody waits in a line.
-                queued: 0,
+                queued: status.uploads_queued,
+            },
+            exchanged: Exchanged {
+                given: status.meter.taken,
+                taken: status.meter.given,
             },
             uptime_s: status.uptime.as_secs(),
         }
@@ -225,6 +239,8 @@ mod tests {
             downloads_queued: 0,
             downloads_done: 5,
             uploads_active: 1,
+            uploads_queued: 2,
+            meter: crate::node::Meter { given: 7, taken: 9 },
             uptime: Duration::from_millis(61_500),
         });
         let expected = format!(
@@ -234,7 +250,8 @@ mod tests {
                 r#""reachable":{{"tcp":true,"udp":null}},"#,
                 r#""shared":{{"files":3,"bytes":4096,"hashed":2}},"#,
                 r#""downloads":{{"active":1,"queued":0,"done":5}},"#,
-                r#""uploads":{{"active":1,"queued":0}},"uptime_s":61}}"#,
+                r#""uploads":{{"active":1,"queued":2}},"exchanged":{{"given":9,"taken":7}},"#,
+                r#""uptime_s":61}}"#,
             ),
             env!("CARGO_PKG_VERSION")
         );

@@ -4,6 +4,7 @@
 //! short-lived servent and speak to that in the same way (`session`). The only room that names
 //! the argument parser. Data goes to stdout, everything else to stderr.
 
+mod browse;
 mod config;
 mod connect;
 mod counters;
@@ -29,6 +30,8 @@ mod share;
 mod size;
 mod status;
 mod stop;
+mod transfers;
+mod uploads;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -90,10 +93,14 @@ enum Command {
     Search(search::Arguments),
     /// Show a search's results with all their sources
     Results(results::Arguments),
+    /// Show what another servent shares
+    Browse(browse::Arguments),
     /// Fetch files
     Get(get::Arguments),
     /// Show the downloads, and say what becomes of them
     Downloads(downloads::Arguments),
+    /// Show what others are given, and who waits for it
+    Uploads,
     /// Show the neighbours
     Peers,
     /// Show how the daemon is
@@ -176,8 +183,10 @@ fn dispatch(Cli { globals, command }: Cli) -> Result<Exit, Failure> {
         Command::Devnet(arguments) => runtime::block_on(devnet::run(context, arguments)),
         Command::Search(arguments) => until_interrupted(search::run(context, arguments)),
         Command::Results(arguments) => until_interrupted(results::run(context, arguments)),
+        Command::Browse(arguments) => until_interrupted(browse::run(context, arguments)),
         Command::Get(arguments) => until_interrupted(get::run(context, arguments)),
         Command::Downloads(arguments) => until_interrupted(downloads::run(context, arguments)),
+        Command::Uploads => until_interrupted(uploads::run(context)),
         Command::Peers => until_interrupted(peers::run(context)),
         Command::Status => until_interrupted(status::run(context)),
         Command::Counters => until_interrupted(counters::run(context)),

@@ -23,10 +23,15 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
             Failure::new(Exit::NothingFound, message)
         })?,
     };
+    print(context, &search)
+}
+
+/// Prints the results of a search.
+pub(super) fn print(context: &Context, search: &Search) -> Result<Exit, Failure> {
     if context.json {
-        output::json(&search)?;
+        output::json(search)?;
     } else {
-        show(context, &search)?;
+        show(context, search)?;
     }
     Ok(if search.results.is_empty() {
         Exit::NothingFound

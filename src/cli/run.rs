@@ -10,11 +10,12 @@ use super::exit::{Exit, Failure};
 use super::home::absolute;
 use super::session::Joining;
 use super::size;
+use super::transfers;
 use crate::api::Node;
-use crate::config::Config;
+use crate::config::{Config, Limit};
 #[cfg(feature = "tls")]
 use crate::node::Encryption;
-use crate::node::{GiveBack, Mode, Profile, UploadLimits};
+use crate::node::{GiveBack, Mode, Profile};
 use crate::runtime::{self, Interruption};
 use crate::web;
 
@@ -31,6 +32,9 @@ pub(super) struct Arguments {
     /// Bytes a second of all uploads together, such as 500k; without it as many as go
     #[arg(long, value_name = "RATE", value_parser = size::parse)]
     upload_limit: Option<u64>,
+    /// Bytes a second of all downloads together
+    #[arg(long, value_name = "RATE", value_parser = size::parse)]
+    download_limit: Option<u64>,
     /// Whether others get what is fetched; on private ground always, else while-downloading unless
     /// said
     #[arg(long, value_enum)]
@@ -123,6 +127,7 @@ async fn start(context: &Context, arguments: Arguments) -> Result<Node, Failure>
         joining,
         downloads,
         upload_limit,
+        download_limit,
         give_back,
         profile,
         mode,
@@ -130,7 +135,26 @@ async fn start(context: &Context, arguments: Arguments) -> Result<Node, Failure>
         #[cfg(feature = "tls")]
         tls,
     } = arguments;
-    let Config { hosts, limits } = Config::load(&context.settings)?;
+    let Config {
+        hosts,
+        limits,
+        mut transfers,
+    } = Config::load(&context.settings)?;
+    // What is said on the command line counts all the day.
+    if upload_limit.is_some() {
+        transfers.upload_limit = Limit(upload_limit);
+        transfers
+            .schedule
+            .iter_mut()
+            .for_each(|span| span.upload_limit = None);
+    }
+    if download_limit.is_some() {
+        transfers.download_limit = Limit(download_limit);
+        transfers
+            .schedule
+            .iter_mut()
+            .for_each(|span| span.download_limit = None);
+    }
     let mut builder = Node::builder()
         .home(&context.home)
         .limits(limits)
@@ -143,12 +167,7 @@ async fn start(context: &Context, arguments: Arguments) -> Result<Node, Failure>
         Place::Ultrapeer => Mode::Ultrapeer,
         Place::Leaf => Mode::Leaf,
     });
-    if upload_limit.is_some() {
-        builder = builder.upload_limits(UploadLimits {
-            rate: upload_limit,
-            ..UploadLimits::default()
-        });
-    }
+    builder = transfers::settle(builder, &transfers);
     if let Some(give_back) = give_back {
         builder = builder.give_back(match give_back {
             Giving::Always => GiveBack::Always,

@@ -135,7 +135,11 @@ impl Session {
     }
 
     async fn short_lived(
-        Config { hosts, limits }: Config,
+        Config {
+            hosts,
+            limits,
+            transfers,
+        }: Config,
         joining: &Joining,
         peers: &[SocketAddr],
         downloads: Option<&Path>,
@@ -157,6 +161,7 @@ impl Session {
             .limits(limits)
             .home(home.path())
             .listen(joining.listen.unwrap_or(anywhere));
+        builder = super::transfers::settle(builder, &transfers);
         if let Some(network) = network {
             builder = builder.network(network);
         }

@@ -1,5 +1,7 @@
 //! Sizes and durations for people.
 
+pub(super) use crate::config::parse_size as parse;
+
 /// A size in bytes with at most three digits before the point.
 pub(super) fn human(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -11,31 +13,6 @@ pub(super) fn human(bytes: u64) -> String {
     let tenths = (u128::from(bytes) * 10) >> (10 * step);
     let unit = UNITS[step as usize - 1];
     format!("{}.{} {unit}", tenths / 10, tenths % 10)
-}
-
-/// Reads a size: digits, then nothing, or one of `k`, `M`, `G`, `T` in any case, with or without
-/// `iB` or `B`. All count in powers of 1024.
-pub(super) fn parse(text: &str) -> Result<u64, String> {
-    let text = text.trim();
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (digits, unit) = text.split_at(end);
-    let unit = unit.trim().to_ascii_lowercase();
-    let step = match unit.trim_end_matches('b').trim_end_matches('i') {
-        "" => 0,
-        "k" => 1,
-        "m" => 2,
-        "g" => 3,
-        "t" => 4,
-        _ => return Err(format!("\"{unit}\" is no unit: k, M, G or T")),
-    };
-    let number: u64 = digits
-        .parse()
-        .map_err(|_| "a size begins with a number".to_owned())?;
-    number
-        .checked_mul(1 << (10 * step))
-        .ok_or_else(|| "too large".to_owned())
 }
 
 /// Seconds as the two largest units.

@@ -45,7 +45,21 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
                 status.downloads.active, status.downloads.queued, status.downloads.done
             ),
         ),
-        ("uploads", format!("{} active", status.uploads.active)),
+        (
+            "uploads",
+            format!(
+                "{} active, {} queued",
+                status.uploads.active, status.uploads.queued
+            ),
+        ),
+        (
+            "exchanged",
+            format!(
+                "{} given, {} taken",
+                size::human(status.exchanged.given),
+                size::human(status.exchanged.taken)
+            ),
+        ),
         ("up for", size::duration(status.uptime_s)),
     ];
     for (name, value) in lines {

@@ -110,6 +110,12 @@ impl Index {
         self.entries.iter().flatten().map(|entry| &entry.file)
     }
 
+    /// Every file from this number on, by number.
+    pub fn files_from(&self, number: u32) -> impl Iterator<Item = &SharedFile> {
+        let entries = self.entries.get(slot(number)..).unwrap_or_default();
+        entries.iter().flatten().map(|entry| &entry.file)
+    }
+
     /// The files that match a query, at most `limit`: the newest if it asks for those, those of
     /// the contents it names, or, if it names none, those whose names have its words and that are
     /// of a kind it wants (protocol §4.5).

@@ -1,7 +1,7 @@
 //! How a node comes to life.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
@@ -13,11 +13,12 @@ use super::core::Core;
 use super::downloads::{Allowance, DownloadLimits, Downloads};
 use super::error::Error;
 use super::ground::{Advertised, is_private};
+use super::prepare::{Prepared, prepare};
 use super::searches::{SearchLimits, Searches};
 use super::state::Role;
 use super::stop::Stop;
-use super::{Inner, Node, errands, lan, links, memory};
-use crate::library::{self, Library};
+use super::{Inner, Node, browse, errands, lan, links, memory, rates};
+use crate::library::Library;
 use crate::net::deflate;
 use crate::net::handshake::{self, Policy};
 use crate::net::listener::Listener;
@@ -29,12 +30,9 @@ use crate::net::udp::Udp;
 use crate::overlay::membership::Wish;
 use crate::overlay::{self, Ground, Mode, Profile, Servent, Settings, dynamic_query};
 use crate::runtime;
-use crate::store::Store;
-use crate::store::hosts::Host;
-use crate::store::marks::Uptime;
 use crate::transfer::exchange::Exchange;
+use crate::transfer::schedule::{Rates, Span};
 use crate::transfer::upload::{self, Uploads};
-use crate::wire::Guid;
 
 /// The port of Gnutella (protocol §18).
 pub const PORT: u16 = 6346;
@@ -68,6 +66,9 @@ pub struct Builder {
     download_limits: DownloadLimits,
     give_back: Option<GiveBack>,
     upload_limits: upload::Limits,
+    rates: Option<Rates>,
+    schedule: Vec<Span>,
+    browse: bool,
     limits: overlay::limits::Limits,
 }
 
@@ -93,6 +94,9 @@ impl Builder {
             download_limits: DownloadLimits::default(),
             give_back: None,
             upload_limits: upload::Limits::default(),
+            rates: None,
+            schedule: Vec::new(),
+            browse: true,
             limits: overlay::limits::Limits::default(),
         }
     }
@@ -216,8 +220,26 @@ impl Builder {
     }
 
     /// What its uploads may take; without it the defaults.
-    pub const fn upload_limits(mut self, limits: upload::Limits) -> Self {
+    pub fn upload_limits(mut self, limits: upload::Limits) -> Self {
         self.upload_limits = limits;
+        self
+    }
+
+    /// Limits on bytes a second, both ways; without it those of the upload limits.
+    pub const fn rates(mut self, rates: Rates) -> Self {
+        self.rates = Some(rates);
+        self
+    }
+
+    /// Parts of the day, local time, in which other limits hold.
+    pub fn schedule(mut self, spans: Vec<Span>) -> Self {
+        self.schedule = spans;
+        self
+    }
+
+    /// Whether others may see the list of what is shared; without it they may.
+    pub const fn browse(mut self, browse: bool) -> Self {
+        self.browse = browse;
         self
     }
 
@@ -251,6 +273,7 @@ impl Builder {
             hosts,
             uptime,
             last_download,
+            credit,
             temporary,
         } = prepared;
         let store = Arc::new(store);
@@ -337,6 +360,19 @@ impl Builder {
             false => GiveBack::WhileDownloading,
         });
         let exchange = Arc::new(Exchange::new(give_back == GiveBack::Always));
+        let rates = self.rates.unwrap_or_else(|| Rates {
+            upload: self.upload_limits.rate,
+            upload_each: self.upload_limits.rate_each,
+            ..Rates::default()
+        });
+        let limits = rates::Limits::new(rates, self.schedule);
+        let (shared, gives) = (Arc::clone(&library), Arc::clone(&exchange));
+        let uploads = Uploads::new(shared, gives, self.upload_limits);
+        uploads.recall(credit.into_iter().map(|known| {
+            let (given, taken) = (known.given, known.taken);
+            (known.address, upload::Meter { given, taken })
+        }));
+        limits.settle(&uploads);
         let inner = Inner {
             guid,
             address: SocketAddr::V4(address),
@@ -352,12 +388,11 @@ impl Builder {
             downloads_busy: AtomicU64::new(0),
             keeping: Mutex::default(),
             allowance: Mutex::new(Allowance::new(Instant::now())),
-            uploads: Arc::new(Uploads::new(
-                Arc::clone(&library),
-                Arc::clone(&exchange),
-                self.upload_limits,
-            )),
+            uploads: Arc::new(uploads),
             exchange,
+            shows_list: self.browse,
+            visits: browse::Visits::default(),
+            limits,
             gives_back: give_back != GiveBack::Never,
             library,
             store: Arc::clone(&store),
@@ -390,6 +425,7 @@ impl Builder {
         runtime::spawn_detached(node.clone().keep_time());
         runtime::spawn_detached(node.clone().keep_library());
         runtime::spawn_detached(node.clone().keep_memory());
+        runtime::spawn_detached(node.clone().keep_schedule());
         let unfinished = runtime::spawn_blocking(move || store.unfinished()).await?;
         node.resume(unfinished);
         if let Some(lan) = lan {
@@ -433,123 +469,6 @@ fn secure(identity: &Identity, encryption: Encryption) -> Result<(Sniffer, hands
         Encryption::Require => handshake::Tls::Require(Ends::new(identity)?),
     };
     Ok((sniffer, tls))
-}
-
-/// A home that is open.
-struct Prepared {
-    home: PathBuf,
-    downloads: PathBuf,
-    shares: Vec<PathBuf>,
-    incomplete: PathBuf,
-    store: Store,
-    guid: Guid,
-    port: Option<u16>,
-    #[cfg(feature = "tls")]
-    identity: Identity,
-    hosts: Vec<Host>,
-    uptime: Option<Uptime>,
-    last_download: u64,
-    temporary: Option<Temporary>,
-}
-
-/// A home that goes with the node.
-#[derive(Debug)]
-pub(super) struct Temporary(PathBuf);
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            log::warn!(
-                "cannot remove the temporary home {}: {error}",
-                self.0.display()
-            );
-        }
-    }
-}
-
-fn prepare(
-    home: Option<PathBuf>,
-    downloads: Option<PathBuf>,
-    shares: &[(PathBuf, bool)],
-) -> Result<Prepared, Error> {
-    let admitted = shares
-        .iter()
-        .map(|(path, forced)| library::admit(path, *forced));
-    let shares: Vec<PathBuf> = admitted.collect::<Result<_, _>>()?;
-    let at = |path: &Path| {
-        let path = path.to_owned();
-        move |cause| Error::Home { path, cause }
-    };
-    let (home, temporary) = match home {
-        Some(home) => (home, None),
-        None => {
-            let name = format!("filbert-{}", Guid::random(&mut rand::rng()));
-            let home = std::env::temp_dir().join(name);
-            create_private(&home).map_err(at(&home))?;
-            (home.clone(), Some(Temporary(home)))
-        }
-    };
-    create_private(&home).map_err(at(&home))?;
-    keep_apart(&home, &shares)?;
-    let opened = Store::open(&home)?;
-    if let Some(notice) = opened.notice {
-        log::warn!("{notice}");
-    }
-    let store = opened.store;
-    let guid = store.servent_guid()?;
-    let port = store.port()?;
-    let (hosts, uptime) = (store.hosts()?, store.uptime()?);
-    let last_download = store.last_download()?;
-    #[cfg(feature = "tls")]
-    let identity = super::identity::load(&home)?;
-    let downloads = downloads.unwrap_or_else(|| home.join("downloads"));
-    let incomplete = home.join("incomplete");
-    Ok(Prepared {
-        home,
-        downloads,
-        shares,
-        incomplete,
-        store,
-        guid,
-        port,
-        #[cfg(feature = "tls")]
-        identity,
-        hosts,
-        uptime,
-        last_download,
-        temporary,
-    })
-}
-
-/// Refuses to share the home with all that is private in it. What is hidden is not shared anyway.
-fn keep_apart(home: &Path, shares: &[PathBuf]) -> Result<(), Error> {
-    let at = |cause| Error::Home {
-        path: home.to_owned(),
-        cause,
-    };
-    let home = home.canonicalize().map_err(at)?;
-    let open = |inside: &Path| {
-        let hidden =
-            |part: std::path::Component<'_>| part.as_os_str().as_encoded_bytes().starts_with(b".");
-        !inside.components().any(hidden)
-    };
-    let holds = |share: &&PathBuf| home.strip_prefix(share).is_ok_and(open);
-    match shares.iter().find(holds) {
-        Some(share) => Err(Error::HomeShared {
-            share: share.clone(),
-            home,
-        }),
-        None => Ok(()),
-    }
-}
-
-/// Makes a directory that only its owner may look into.
-fn create_private(path: &Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
 }
 
 /// The time since 1970 now, which is the origin of the servent's time.

@@ -17,7 +17,7 @@ use super::state::{Direction, Role};
 use crate::library::index::Index;
 use crate::net::udp;
 use crate::overlay::flow::Pressure;
-use crate::overlay::membership::{Meeting, Outcome};
+use crate::overlay::membership::{Meeting, Outcome, UploadSlots};
 use crate::overlay::rate::Pace;
 use crate::overlay::{
     Duration, Input, Instant as Moment, Link, Output, Recipients, SearchId, Servent, Settings,
@@ -264,7 +264,7 @@ impl Core {
     }
 
     /// Does what is due by now, while so many upload slots are free.
-    pub(super) fn tick(&mut self, upload_slots: usize) -> Due {
+    pub(super) fn tick(&mut self, upload_slots: UploadSlots) -> Due {
         if let Some(member) = self.servent.membership_mut() {
             member.standing_mut().upload_slots = Some(upload_slots);
         }

@@ -80,6 +80,14 @@ pub enum Error {
         /// What it said, or what was wrong.
         why: String,
     },
+    /// A servent shows no list of what it shares.
+    #[error("no list of {address}: {why}")]
+    NoList {
+        /// The servent.
+        address: SocketAddr,
+        /// What went wrong.
+        why: String,
+    },
     /// There is nothing to search for.
     #[error("cannot search for {text:?}: {why}")]
     Query {

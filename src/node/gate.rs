@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use super::Inner;
+use super::{Inner, Node};
 use crate::net::Stream;
 use crate::net::handshake::Judgement;
 use crate::net::http::{Body, Request, Response, StatusCode};
@@ -59,7 +59,7 @@ impl Gate {
     /// Answers an HTTP request, if it comes from a member.
     pub(super) async fn respond<B>(
         &self,
-        node: &Inner,
+        node: &Node,
         from: SocketAddr,
         request: Request<B>,
     ) -> Response<Body> {
@@ -70,9 +70,10 @@ impl Gate {
             *response.status_mut() = StatusCode::FORBIDDEN;
             return response;
         }
-        let mut response = match node.hand_on(from, &request) {
+        let special = node.0.hand_on(from, &request);
+        let mut response = match special.or_else(|| node.browsed(from, &request)) {
             Some(response) => response,
-            None => node.uploads.respond(from, request).await,
+            None => node.0.uploads.respond(from, request).await,
         };
         if let Some(network) = network {
             network.put(&self.side, response.headers_mut());

@@ -92,11 +92,16 @@ pub(super) async fn serve(node: Node, stream: Rewind<Stream>, from: SocketAddr, 
     }
     let stopped = node.0.stop.stopped();
     let gate = Gate::new(node.0.network.as_ref(), stream.get_ref(), end);
-    let answering = http::serve(stream, move |request| {
+    let limits = http::Limits {
+        least_rate: serving.uploads.least_rate(),
+        ..http::Limits::default()
+    };
+    let answering = http::serve_with(stream, limits, move |request| {
         let (gate, node) = (gate.clone(), node.clone());
-        async move { gate.respond(&node.0, from, request).await }
+        async move { gate.respond(&node, from, request).await }
     });
     future::select(answering.boxed(), stopped).await;
+    serving.uploads.hung_up(from);
     serving.serving.fetch_sub(1, Ordering::Relaxed);
 }
 

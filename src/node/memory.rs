@@ -81,6 +81,7 @@ impl Inner {
     fn write_down(&self) -> Result<(), store::Error> {
         let hosts = self.core().snapshot();
         self.store.keep_hosts(&hosts)?;
+        self.keep_credit()?;
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let up = self.started.elapsed();
         let uptime = self

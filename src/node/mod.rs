@@ -5,16 +5,19 @@
 //! core once a batch, and leave; a slow neighbour costs its own outbox only. Devnet, tests and
 //! the control plane start nodes through the builder only.
 //!
-//! - `builder`: settings to a running node; `links`: the one port, handshakes, neighbours;
+//! - `builder`: settings to a running node; `prepare`: its home; `links`: the one port, handshakes, neighbours;
 //! - `errands`: datagrams, and connections that others ask for;
 //! - `gate`: who belongs to the overlay at all; `push_proxy`: who asks us to hand on a push;
+//! - `browse`: the list of what is shared, ours and that of others;
 //! - `lan`: servents of the local network; `caches`: host caches that the user named;
 //! - `memory`: what is remembered from run to run;
 //! - `core`: the servent and its links under one lock; `outbox`: what waits for a neighbour;
 //! - `searches`, `downloads`: what the user asked for, and how far it is; `ledger`: what is kept of
-//!   a download;
+//!   a download; `uploads`: what others get, and what that is to whose credit;
+//!   `rates`: what both may take now;
 //! - `state`: what a node says of itself.
 
+mod browse;
 mod builder;
 mod caches;
 mod changes;
@@ -32,11 +35,14 @@ mod ledger;
 mod links;
 mod memory;
 mod outbox;
+mod prepare;
 mod push_proxy;
+mod rates;
 mod search;
 mod searches;
 pub mod state;
 mod stop;
+mod uploads;
 mod wish;
 
 use std::cell::Cell;
@@ -62,18 +68,23 @@ pub use crate::library::{ShareState, Stage};
 pub use crate::net::network::{Network, Unfit};
 pub use crate::overlay::stats::{Sample, SampleKind};
 pub use crate::overlay::{Mode, Profile, Reachability};
+pub use crate::transfer::schedule::{Rates, Span};
 pub use crate::transfer::upload::Limits as UploadLimits;
+pub use crate::transfer::upload::{
+    Equal, GiveAndTake, Listed as UploadState, Meter, Policy as CreditPolicy, QueueSettings,
+};
 
-use self::builder::Temporary;
 use self::changes::Changes;
 use self::core::Core;
 use self::downloads::{Allowance, Downloads};
+use self::prepare::Temporary;
 use self::state::{DownloadPhase, Peer, Role, Status};
 use self::stop::Stop;
 use crate::library::Library;
 use crate::net::handshake::Policy;
 use crate::net::sniff::Sniffer;
 use crate::overlay::Stats;
+use crate::overlay::membership::UploadSlots;
 use crate::runtime;
 use crate::store::Store;
 use crate::transfer::exchange::Exchange;
@@ -110,6 +121,11 @@ struct Inner {
     allowance: Mutex<Allowance>,
     uploads: Arc<Uploads>,
     exchange: Arc<Exchange>,
+    /// Whether others may see the list of what is shared, and who did.
+    shows_list: bool,
+    visits: browse::Visits,
+    /// What transfers may take now.
+    limits: rates::Limits,
     /// Whether others get what is fetched.
     gives_back: bool,
     library: Arc<Library>,
@@ -154,6 +170,8 @@ pub struct Counters {
     pub queue_drops: u64,
     /// What the servent holds now.
     pub gauges: Vec<Sample>,
+    /// What came of its uploads.
+    pub uploads: Vec<Sample>,
 }
 
 impl Counters {
@@ -179,6 +197,7 @@ impl Counters {
             });
         }
         samples.extend(self.gauges.iter().cloned());
+        samples.extend(self.uploads.iter().cloned());
         samples
     }
 }
@@ -269,14 +288,10 @@ impl Node {
             }),
             downloads_done: count(|phase| phase == DownloadPhase::Done),
             uploads_active: self.0.uploads.active(),
+            uploads_queued: self.0.uploads.waiting(),
+            meter: self.0.uploads.meter().0,
             uptime: self.0.started.elapsed(),
         }
-    }
-
-    /// Bytes of files that it sent to others.
-    #[must_use]
-    pub fn uploaded(&self) -> u64 {
-        self.0.uploads.sent()
     }
 
     /// The directories it shares.
@@ -301,6 +316,7 @@ impl Node {
             bytes_sent: sum(|(sent, _)| sent),
             queue_drops: sum(|(_, dropped)| dropped),
             gauges: core.servent.gauges(),
+            uploads: self.0.upload_samples(),
         }
     }
 
@@ -353,7 +369,8 @@ impl Node {
             {
                 return;
             }
-            let due = self.0.core().tick(self.0.uploads.free());
+            let (free, waiting) = self.0.uploads.room();
+            let due = self.0.core().tick(UploadSlots { free, waiting });
             if due.ended {
                 self.0.found.notify();
             }

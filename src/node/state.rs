@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::overlay;
+use crate::transfer::upload::Meter;
 use crate::wire::Guid;
 use crate::wire::urn::{Sha1, TigerRoot};
 
@@ -39,6 +40,10 @@ pub struct Status {
     pub downloads_done: usize,
     /// Uploads that run.
     pub uploads_active: usize,
+    /// How many wait for one.
+    pub uploads_queued: usize,
+    /// Bytes of files that others gave and took since the start.
+    pub meter: Meter,
     /// Time since the node started.
     pub uptime: Duration,
 }

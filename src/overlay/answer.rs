@@ -52,17 +52,9 @@ impl Servent {
             hops: 0,
         };
         for results in batches(records, settings) {
-            let hit = QueryHit {
-                port: settings.address.port(),
-                ip: *settings.address.ip(),
-                speed: settings.speed,
-                results,
-                trailer: Some(self.trailer(settings)),
-                servent: self.guid,
-            };
             let descriptor = Descriptor {
                 header,
-                payload: hit.encode(),
+                payload: self.hit(results, settings).encode(),
             };
             around.out.push(Output::Send {
                 to: Recipients::One(link),
@@ -71,12 +63,25 @@ impl Servent {
         }
     }
 
+    /// A hit that tells of these files here.
+    #[must_use]
+    pub fn hit(&self, results: Vec<Record>, settings: &Settings) -> QueryHit {
+        QueryHit {
+            port: settings.address.port(),
+            ip: *settings.address.ip(),
+            speed: settings.speed,
+            results,
+            trailer: Some(self.trailer(settings)),
+            servent: self.guid,
+        }
+    }
+
     /// What we tell of ourselves at the end of each hit.
     fn trailer(&self, settings: &Settings) -> Trailer {
         let trailer = Trailer {
             vendor: VENDOR,
             push: Some(self.is_hidden(settings)),
-            busy: self.upload_slots().map(|free| free == 0),
+            busy: self.upload_slots().map(|slots| slots.free == 0),
             ..Trailer::default()
         };
         let trailer = match settings.tls {

@@ -2,6 +2,7 @@
 //!
 //! - [`marks`]: single values, such as the servent's GUID;
 //! - [`hosts`]: servents that were heard of;
+//! - [`credit`]: what others gave and took;
 //! - [`hashes`]: what files hashed to, so that they are hashed once;
 //! - [`trees`]: tiger trees by their root;
 //! - [`downloads`]: downloads that are not complete;
@@ -12,6 +13,7 @@
 //! blocking pool. A commit survives the end of the process at any moment; a power loss may take
 //! the last ones but never damages what was there before.
 
+pub mod credit;
 pub mod downloads;
 pub mod hashes;
 mod home;

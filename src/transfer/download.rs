@@ -31,7 +31,7 @@ use super::source::{self, News, Session, Teller, Wanted};
 use super::trees::Trees;
 use super::writer::Writer;
 use crate::runtime;
-use crate::swarm::download::{Download, Input, Output, Surroundings};
+use crate::swarm::download::{Download, Input, Output, Surroundings, Verdict};
 use crate::swarm::tile_set::TileSet;
 use crate::wire::tiger_tree::{TigerTree, kept_node_len, node_of};
 use crate::wire::urn::Sha1;
@@ -354,6 +354,11 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
                     verdict,
                 };
                 self.last_giver = Some(address);
+                if verdict == Verdict::Right {
+                    let bytes = bytes.len() as u64;
+                    let source = address;
+                    (self.events)(Progress::Gave { source, bytes });
+                }
                 self.tell(arrived, Some(bytes)).await
             }
             News::Failed(error) => {

@@ -21,9 +21,12 @@ mod request;
 mod scripted;
 mod slots;
 pub mod source;
+pub mod throttle;
 mod trees;
 pub mod upload;
 mod writer;
+
+pub use crate::swarm::schedule;
 
 /// What this servent calls itself in `Server` and `User-Agent`.
 pub(crate) const AGENT: &str = concat!("Filbert/", env!("CARGO_PKG_VERSION"));

@@ -1,63 +1,225 @@
-//! Places for uploads: how many at once, and how many for one address.
+//! Who is given something now, who waits, and what that is worth: the upload queue with a clock, the
+//! meters of those who gave and took, and a board on which all of it can be read.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::swarm::pace::Pace;
+use super::throttle::{Rate, Throttle};
+use crate::swarm::credit::{Credit, Meter, Peer, Policy};
+use crate::swarm::upload_queue::{Answer, Asker, Id, Manner, Place, Settings, UploadQueue};
+use crate::wire::urn::Sha1;
 
-/// The places taken and the bytes sent.
-#[derive(Debug, Default)]
+pub use crate::swarm::upload_queue::Counts;
+
+/// Bytes read at once of a limited upload, for each unit of weight: uploads take turns, so that
+/// each gets its share.
+const SHARE: RangeInclusive<u64> = 4 * 1024..=32 * 1024;
+/// Where the limit is so high that these would be too many turns a second, they are larger.
+const TURNS: u64 = 512;
+/// How often the rate of an upload is measured.
+const MEASURE: Duration = Duration::from_millis(500);
+/// Servents whose meters are kept.
+pub(super) const METERS: usize = 4_096;
+
+/// The queue, the meters and the board.
+#[derive(Debug)]
 pub(super) struct Slots {
-    /// Uploads under way by address; none is kept with zero.
-    taken: Mutex<HashMap<IpAddr, usize>>,
+    origin: Instant,
+    queue: Mutex<UploadQueue>,
+    board: Mutex<Board>,
+    credit: Mutex<(Credit, bool)>,
+    policy: Arc<dyn Policy>,
+    /// The limit on all uploads together, and on each.
+    rate: Arc<Rate>,
+    rate_each: Arc<Rate>,
+    all: Throttle,
     sent: AtomicU64,
-    /// The limit on all uploads together, and since when it counts time.
-    pace: Option<(Mutex<Pace>, Instant)>,
 }
 
-/// One place, free again when dropped.
+/// What is wanted, as the board shows it.
+#[derive(Clone, Debug)]
+pub(super) struct Label {
+    pub(super) agent: String,
+    pub(super) name: String,
+    pub(super) sha1: Sha1,
+    pub(super) size: u64,
+}
+
+#[derive(Debug, Default)]
+struct Board {
+    last: u64,
+    entries: HashMap<Id, Entry>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    number: u64,
+    peer: SocketAddr,
+    label: Label,
+    weight: u32,
+    since: Instant,
+    progress: Arc<Progress>,
+}
+
+/// How far an upload is.
+#[derive(Debug, Default)]
+struct Progress {
+    sent: AtomicU64,
+    active: AtomicU64,
+    /// Since when is measured, how much had been sent then, and the rate before.
+    measure: Mutex<Option<(Instant, u64, u64)>>,
+}
+
+/// An upload, or one that waits for its turn.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Its number, which no other one gets.
+    pub number: u64,
+    /// Who asks.
+    pub peer: SocketAddr,
+    /// What it calls itself.
+    pub agent: String,
+    /// The file.
+    pub name: String,
+    /// Its contents.
+    pub sha1: Sha1,
+    /// Its bytes.
+    pub size: u64,
+    /// Its place in the queue, from 1; nothing for one that has a slot.
+    pub position: Option<usize>,
+    /// Whether something is given now; else the slot is kept for the next request.
+    pub active: bool,
+    /// Bytes given so far.
+    pub sent: u64,
+    /// Bytes a second at last.
+    pub rate: u64,
+    /// What it is worth to us.
+    pub weight: u32,
+    /// How long ago it first asked.
+    pub since: Duration,
+}
+
+/// One slot, given back when dropped.
 #[derive(Debug)]
 pub(super) struct Slot {
     slots: Arc<Slots>,
-    address: IpAddr,
+    pub(super) id: Id,
+    peer: Peer,
+    weight: u32,
+    progress: Arc<Progress>,
     /// The limit on this upload.
-    pace: Option<(Pace, Instant)>,
+    own: Throttle,
+}
+
+/// Why there is no slot.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Denied {
+    Queued(Place, Manner),
+    Full { retry: Duration },
+    Banned { left: Duration },
 }
 
 impl Slots {
-    /// Places for uploads of at most `rate` bytes a second together.
-    pub(super) fn new(rate: Option<u64>) -> Self {
-        let pace = rate.map(|rate| (Mutex::new(Pace::new(rate)), Instant::now()));
+    /// Slots for uploads of at most so many bytes a second, all together and each.
+    pub(super) fn new(
+        settings: Settings,
+        (all, each): (Option<u64>, Option<u64>),
+        policy: Arc<dyn Policy>,
+    ) -> Self {
+        let rate = Arc::new(Rate::new(all));
         Self {
-            pace,
-            ..Self::default()
+            origin: Instant::now(),
+            queue: Mutex::new(UploadQueue::new(settings)),
+            board: Mutex::default(),
+            credit: Mutex::new((Credit::new(METERS), false)),
+            policy,
+            all: Throttle::new(Arc::clone(&rate)),
+            rate,
+            rate_each: Arc::new(Rate::new(each)),
+            sent: AtomicU64::new(0),
         }
     }
 
-    /// A place for `address`, if fewer than `all` are taken and fewer than `each` by that address.
-    /// Private addresses may take any number: there many servents share one.
-    pub(super) fn take(self: &Arc<Self>, address: IpAddr, all: usize, each: usize) -> Option<Slot> {
-        let address = address.to_canonical();
-        let mut taken = self.taken();
-        let own = taken.get(&address).copied().unwrap_or_default();
-        if taken.values().sum::<usize>() >= all || (own >= each && !is_private(address)) {
-            return None;
+    /// A slot for one who asks from `line`, or a place.
+    pub(super) fn take(
+        self: &Arc<Self>,
+        line: SocketAddr,
+        (manner, ticket): (Manner, Option<Id>),
+        label: Label,
+    ) -> Result<Slot, Denied> {
+        let line = SocketAddr::new(line.ip().to_canonical(), line.port());
+        let peer = Peer::at(line.ip());
+        let weight = self.policy.weight(self.credit().0.of(peer));
+        let asker = Asker {
+            line,
+            // There many servents share one.
+            crowd: is_private(line.ip()),
+            manner,
+            ticket,
+            content: label.sha1,
+            weight,
+        };
+        let now = self.origin.elapsed();
+        let answer = self.queue().ask(now, asker, &mut rand::rng());
+        match answer {
+            Answer::Granted(id) => {
+                let progress = self.note(id, line, label, weight);
+                progress.active.store(1, Ordering::Relaxed);
+                Ok(Slot {
+                    slots: Arc::clone(self),
+                    id,
+                    peer,
+                    weight,
+                    progress,
+                    own: Throttle::new(Arc::clone(&self.rate_each)),
+                })
+            }
+            Answer::Queued(place) => {
+                self.note(place.id, line, label, weight);
+                Err(Denied::Queued(place, manner))
+            }
+            Answer::Full { retry } => Err(Denied::Full { retry }),
+            Answer::Banned { left } => Err(Denied::Banned { left }),
         }
-        taken.insert(address, own + 1);
-        let slots = Arc::clone(self);
-        Some(Slot {
-            slots,
-            address,
-            pace: None,
-        })
     }
 
-    /// Places taken.
+    /// Changes the limits, for uploads under way, too.
+    pub(super) fn limit(&self, all: Option<u64>, each: Option<u64>) {
+        self.rate.set(all);
+        self.rate_each.set(each);
+    }
+
+    /// A connection is closed.
+    pub(super) fn hung_up(&self, line: SocketAddr) {
+        let line = SocketAddr::new(line.ip().to_canonical(), line.port());
+        self.queue().hung_up(line);
+    }
+
+    /// Slots that are free, and how many wait; nothing of the latter where nobody more may.
+    pub(super) fn room(&self) -> (usize, Option<usize>) {
+        let now = self.origin.elapsed();
+        let queue = self.queue();
+        let waiting = (!queue.is_full(now)).then(|| queue.waiting(now));
+        (queue.free(), waiting)
+    }
+
+    /// Uploads under way.
     pub(super) fn active(&self) -> usize {
-        self.taken().values().sum()
+        self.queue().active()
+    }
+
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue().waiting(self.origin.elapsed())
+    }
+
+    /// What became of requests.
+    pub(super) fn counts(&self) -> Counts {
+        self.queue().counts()
     }
 
     /// Bytes sent so far, of all uploads.
@@ -65,50 +227,165 @@ impl Slots {
         self.sent.load(Ordering::Relaxed)
     }
 
-    fn taken(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        // Every change is one insertion or removal: a panic elsewhere leaves nothing half done.
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Somebody gave us right bytes.
+    pub(super) fn gave(&self, address: IpAddr, bytes: u64) {
+        let now = self.origin.elapsed();
+        let mut credit = self.credit();
+        credit.0.gave(now, Peer::at(address), bytes);
+        credit.1 = true;
+    }
+
+    /// Takes over meters that were kept.
+    pub(super) fn recall(&self, meters: impl IntoIterator<Item = (IpAddr, Meter)>) {
+        let mut credit = self.credit();
+        for (address, meter) in meters {
+            credit.0.recall(Peer::at(address), meter);
+        }
+    }
+
+    /// All meters, if they changed since this was asked last.
+    pub(super) fn changed_meters(&self) -> Option<Vec<(IpAddr, Meter)>> {
+        let mut credit = self.credit();
+        let changed = std::mem::take(&mut credit.1);
+        let meters = credit.0.meters();
+        changed.then(|| {
+            meters
+                .map(|(peer, meter)| (peer.address(), meter))
+                .collect()
+        })
+    }
+
+    /// What all gave us and took from us, and how many servents have a meter.
+    pub(super) fn meter(&self) -> (Meter, usize) {
+        let credit = self.credit();
+        (credit.0.total(), credit.0.known())
+    }
+
+    /// All uploads, those under way first, then by their places.
+    pub(super) fn list(&self) -> Vec<Listed> {
+        let now = self.origin.elapsed();
+        let queue = self.queue();
+        let mut board = self.board();
+        board.entries.retain(|id, _| queue.knows(now, *id));
+        let listed = |(id, entry): (&Id, &Entry)| Listed {
+            number: entry.number,
+            peer: entry.peer,
+            agent: entry.label.agent.clone(),
+            name: entry.label.name.clone(),
+            sha1: entry.label.sha1,
+            size: entry.label.size,
+            position: queue.place(now, *id),
+            active: entry.progress.active.load(Ordering::Relaxed) > 0,
+            sent: entry.progress.sent.load(Ordering::Relaxed),
+            rate: entry.progress.rate(),
+            weight: entry.weight,
+            since: entry.since.elapsed(),
+        };
+        let mut all: Vec<_> = board.entries.iter().map(listed).collect();
+        all.sort_by_key(|listed| (listed.position.unwrap_or(0), listed.number));
+        all
+    }
+
+    /// Writes on the board who asks for what.
+    fn note(&self, id: Id, peer: SocketAddr, label: Label, weight: u32) -> Arc<Progress> {
+        let now = self.origin.elapsed();
+        let queue = self.queue();
+        let mut board = self.board();
+        if !board.entries.contains_key(&id) {
+            board.entries.retain(|id, _| queue.knows(now, *id));
+            board.last += 1;
+        }
+        let number = board.last;
+        let entry = board.entries.entry(id).or_insert_with(|| Entry {
+            number,
+            peer,
+            label: label.clone(),
+            weight,
+            since: Instant::now(),
+            progress: Arc::default(),
+        });
+        (entry.peer, entry.label, entry.weight) = (peer, label, weight);
+        Arc::clone(&entry.progress)
+    }
+
+    fn queue(&self) -> MutexGuard<'_, UploadQueue> {
+        // Its tables are whole after every step: a panic elsewhere leaves nothing half done. The same
+        // is true of the others.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn credit(&self) -> MutexGuard<'_, (Credit, bool)> {
+        self.credit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Slot {
-    /// The same for at most `rate` bytes a second.
-    pub(super) fn limited(mut self, rate: Option<u64>) -> Self {
-        self.pace = rate.map(|rate| (Pace::new(rate), Instant::now()));
-        self
-    }
-
-    /// Whether a limit holds, so that small pieces are better.
-    pub(super) fn is_limited(&self) -> bool {
-        self.pace.is_some() || self.slots.pace.is_some()
+    /// How much to send at once, where a limit holds.
+    pub(super) fn share(&self) -> Option<u64> {
+        let (own, all) = (self.own.limit(), self.slots.all.limit());
+        let limit = all.into_iter().chain(own).min()?;
+        let share = (limit / TURNS).clamp(*SHARE.start(), *SHARE.end());
+        Some(share * u64::from(self.weight))
     }
 
     /// How long to wait before so many bytes are sent.
-    pub(super) fn wait_for(&mut self, bytes: usize) -> Duration {
-        let bytes = bytes as u64;
-        let own = self.pace.as_mut();
-        let own = own.map(|(pace, origin)| pace.take(origin.elapsed(), bytes));
-        let all = self.slots.pace.as_ref().map(|(pace, origin)| {
-            let mut pace = pace.lock().unwrap_or_else(PoisonError::into_inner);
-            pace.take(origin.elapsed(), bytes)
-        });
-        own.max(all).unwrap_or_default()
+    pub(super) fn wait_for(&self, bytes: usize) -> Duration {
+        self.slots.all.take(bytes).max(self.own.take(bytes))
     }
 
-    /// Counts bytes sent through this place.
+    /// Counts bytes sent through this slot.
     pub(super) fn count(&self, bytes: usize) {
-        self.slots.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+        let bytes = bytes as u64;
+        self.slots.sent.fetch_add(bytes, Ordering::Relaxed);
+        self.progress.count(bytes);
+        let now = self.slots.origin.elapsed();
+        let mut credit = self.slots.credit();
+        credit.0.took(now, self.peer, bytes);
+        credit.1 = true;
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut taken = self.slots.taken();
-        match taken.get_mut(&self.address) {
-            Some(count) if *count > 1 => *count -= 1,
-            _ => drop(taken.remove(&self.address)),
+        self.progress.active.store(0, Ordering::Relaxed);
+        self.slots
+            .queue()
+            .finished(self.slots.origin.elapsed(), self.id);
+    }
+}
+
+impl Progress {
+    fn count(&self, bytes: u64) {
+        let sent = self.sent.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let mut measure = self.measure.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, before, _) = *measure.get_or_insert_with(|| (Instant::now(), sent - bytes, 0));
+        let elapsed = since.elapsed();
+        if elapsed >= MEASURE {
+            *measure = Some((Instant::now(), sent, rate(sent - before, elapsed)));
         }
     }
+
+    /// Bytes a second at last; nothing when it has been long since.
+    fn rate(&self) -> u64 {
+        let measure = *self.measure.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((since, before, last)) = measure else {
+            return 0;
+        };
+        let (elapsed, sent) = (since.elapsed(), self.sent.load(Ordering::Relaxed));
+        match elapsed < MEASURE && last > 0 {
+            true => last,
+            false => rate(sent - before, elapsed),
+        }
+    }
+}
+
+fn rate(bytes: u64, time: Duration) -> u64 {
+    let micros = time.as_micros().max(1);
+    u64::try_from(u128::from(bytes) * 1_000_000 / micros).unwrap_or(u64::MAX)
 }
 
 /// Whether an address is of a network that is nobody else's.
@@ -122,31 +399,52 @@ pub(super) fn is_private(address: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::swarm::credit::GiveAndTake;
 
-    #[test]
-    fn places_are_limited_and_given_back() {
-        let slots = Arc::new(Slots::default());
-        let address = "127.0.0.1".parse().unwrap();
-        let first = slots.take(address, 2, 1).unwrap();
-        let _second = slots.take(address, 2, 1).unwrap();
-        assert!(slots.take(address, 2, 1).is_none());
-        assert_eq!(slots.active(), 2);
-        drop(first);
-        assert_eq!(slots.active(), 1);
-        assert!(slots.take(address, 2, 1).is_some());
+    fn label(name: &str) -> Label {
+        Label {
+            agent: "test/1".to_owned(),
+            name: name.to_owned(),
+            sha1: Sha1::from_bytes([1; 20]),
+            size: 1_000,
+        }
     }
 
     #[test]
-    fn one_public_address_does_not_take_all() {
-        let slots = Arc::new(Slots::default());
-        let greedy = "8.8.8.8".parse().unwrap();
-        let _held = slots.take(greedy, 9, 1).unwrap();
-        assert!(slots.take(greedy, 9, 1).is_none());
-        assert!(
-            slots
-                .take("::ffff:8.8.8.8".parse().unwrap(), 9, 1)
-                .is_none()
-        );
-        assert!(slots.take("9.9.9.9".parse().unwrap(), 9, 1).is_some());
+    fn the_board_shows_who_is_given_what_and_who_waits() {
+        let settings = Settings {
+            slots: 1,
+            ..Settings::default()
+        };
+        let slots = Arc::new(Slots::new(
+            settings,
+            (Some(1 << 20), None),
+            Arc::new(GiveAndTake),
+        ));
+        let active = (Manner::Active, None);
+        let first = slots.take(([20, 0, 0, 1], 5).into(), active, label("a"));
+        let first = first.unwrap();
+        slots.gave([20, 0, 0, 2].into(), 64 << 20);
+        let second = slots.take(([20, 0, 0, 2], 5).into(), active, label("b"));
+        assert!(matches!(second, Err(Denied::Queued(place, _)) if place.position == 1));
+        first.count(500);
+        let list = slots.list();
+        let shown: Vec<_> = list
+            .iter()
+            .map(|listed| (&*listed.name, listed.position, listed.active, listed.sent))
+            .collect();
+        assert_eq!(shown, [("a", None, true, 500), ("b", Some(1), false, 0)]);
+        assert_eq!((list[0].weight, list[1].weight), (1, 8));
+        assert_eq!(first.share(), Some(4 * 1024));
+        assert_eq!(slots.room(), (0, Some(1)));
+        drop(first);
+        assert_eq!(slots.active(), 0);
+        slots.hung_up(([20, 0, 0, 1], 5).into());
+        slots.hung_up(([20, 0, 0, 2], 5).into());
+        assert_eq!((slots.list().len(), slots.room()), (0, (1, Some(0))));
+        let (meter, known) = slots.meter();
+        assert_eq!((meter.given, meter.taken, known), (64 << 20, 500, 2));
+        let meters = slots.changed_meters().unwrap();
+        assert_eq!((meters.len(), slots.changed_meters()), (2, None));
     }
 }

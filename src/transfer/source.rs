@@ -331,6 +331,7 @@ impl Session {
             take(&mut chunk, &mut skip);
             let mut came = take(&mut chunk, &mut left);
             self.untold += came.len() as u64;
+            super::throttle::pass(&wanted.settings.throttles, came.len()).await;
             while !came.is_empty() {
                 let tile = wanted.bytes(&(*next..*next + 1));
                 let mut room = (tile.end - tile.start) - self.partial_len();

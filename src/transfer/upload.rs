@@ -8,10 +8,11 @@
 //! verified is given (§10.5). Each answer names others who have the file (§10.6).
 
 mod offered;
+mod refusal;
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,49 +20,55 @@ use bytes::Bytes;
 use futures::stream;
 
 use self::offered::{Offered, Origin};
+use self::refusal::Refusal;
 use super::AGENT;
 use super::exchange::Exchange;
 use super::mesh;
 use super::request::{Unnamed, Wanted, wanted};
-use super::slots::{Slot, Slots};
+use super::slots::{Label, Slot, Slots};
 use crate::library::Library;
 use crate::net::http::{
     Body, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header,
 };
 use crate::runtime;
+use crate::swarm::upload_queue::{Id, Manner};
 use crate::wire::thex;
 use crate::wire::urn::Sha1;
 
+pub use super::slots::{Counts, Listed};
+pub use crate::swarm::credit::{Equal, GiveAndTake, Meter, Policy};
+pub use crate::swarm::upload_queue::Settings as QueueSettings;
+
 /// Bytes read from a file at once.
 const CHUNK: u64 = 256 * 1024;
-/// The same where uploads are limited.
-const SMALL_CHUNK: u64 = 16 * 1024;
+/// Characters kept of what a servent calls itself.
+const AGENT_CHARS: usize = 60;
 /// When a part that has nothing of use may be asked again.
 const PART_RETRY: Duration = Duration::from_secs(10);
 
-/// How much is uploaded at once.
+/// How much is uploaded at once, and to whom first.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Uploads at once.
-    pub slots: usize,
-    /// Of these, for one public address.
-    pub slots_per_address: usize,
+    /// Slots, and places for those who wait.
+    pub queue: QueueSettings,
     /// Bytes a second of all uploads together; without it as many as go.
     pub rate: Option<u64>,
     /// Bytes a second of one upload.
     pub rate_each: Option<u64>,
-    /// When one for whom there is no slot shall ask again.
-    pub retry_after: Duration,
+    /// Bytes a second that a peer must take of what is ready for it, or it loses its slot.
+    pub least_rate: u64,
+    /// What others are worth to us by what they gave and took.
+    pub policy: Arc<dyn Policy>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            slots: 20,
-            slots_per_address: 3,
+            queue: QueueSettings::default(),
             rate: None,
             rate_each: None,
-            retry_after: Duration::from_secs(60),
+            least_rate: 1_024,
+            policy: Arc::new(GiveAndTake),
         }
     }
 }
@@ -75,22 +82,13 @@ pub struct Uploads {
     slots: Arc<Slots>,
 }
 
-/// Why a request gets no file.
-#[derive(Clone, Copy, Debug)]
-enum Refusal {
-    Malformed(&'static str),
-    NotFound,
-    Method,
-    Range { size: u64 },
-    Busy { retry_after: Duration },
-}
-
 impl Uploads {
     /// The upload side that serves what `library` shares, and what `exchange` has of files on their
     /// way.
     #[must_use]
     pub fn new(library: Arc<Library>, exchange: Arc<Exchange>, limits: Limits) -> Self {
-        let slots = Arc::new(Slots::new(limits.rate));
+        let (queue, policy) = (limits.queue.clone(), Arc::clone(&limits.policy));
+        let slots = Arc::new(Slots::new(queue, (limits.rate, limits.rate_each), policy));
         Self {
             library,
             exchange,
@@ -123,10 +121,26 @@ impl Uploads {
         response
     }
 
-    /// Slots that are free.
+    /// Bytes a second that a peer must take of what is ready for it.
     #[must_use]
-    pub fn free(&self) -> usize {
-        self.limits.slots.saturating_sub(self.active())
+    pub const fn least_rate(&self) -> u64 {
+        self.limits.least_rate
+    }
+
+    /// Changes the limits on bytes a second of all uploads together, and of each.
+    pub fn limit(&self, all: Option<u64>, each: Option<u64>) {
+        self.slots.limit(all, each);
+    }
+
+    /// The connection of a servent is closed: its slot and its place are free.
+    pub fn hung_up(&self, peer: SocketAddr) {
+        self.slots.hung_up(peer);
+    }
+
+    /// Slots that are free, and how many wait for one; the latter is nothing where nobody more may.
+    #[must_use]
+    pub fn room(&self) -> (usize, Option<usize>) {
+        self.slots.room()
     }
 
     /// Uploads under way.
@@ -135,10 +149,50 @@ impl Uploads {
         self.slots.active()
     }
 
+    /// How many wait for a slot.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.slots.waiting()
+    }
+
+    /// All uploads, and those who wait.
+    #[must_use]
+    pub fn list(&self) -> Vec<Listed> {
+        self.slots.list()
+    }
+
     /// Bytes of files sent so far.
     #[must_use]
     pub fn sent(&self) -> u64 {
         self.slots.sent()
+    }
+
+    /// What became of requests so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.slots.counts()
+    }
+
+    /// A servent gave us bytes that were right: that is to its credit.
+    pub fn gave(&self, address: IpAddr, bytes: u64) {
+        self.slots.gave(address, bytes);
+    }
+
+    /// Takes over what was kept of what others gave and took.
+    pub fn recall(&self, meters: impl IntoIterator<Item = (IpAddr, Meter)>) {
+        self.slots.recall(meters);
+    }
+
+    /// What others gave and took, if it changed since this was asked last.
+    #[must_use]
+    pub fn changed_meters(&self) -> Option<Vec<(IpAddr, Meter)>> {
+        self.slots.changed_meters()
+    }
+
+    /// What all others gave and took together since the start, and how many are remembered.
+    #[must_use]
+    pub fn meter(&self) -> (Meter, usize) {
+        self.slots.meter()
     }
 
     async fn serve(
@@ -191,8 +245,10 @@ impl Uploads {
             .map(|range| range.to_str().unwrap_or("bytes="));
         let cut = offered.cut(range)?;
         let slot = (method == Method::GET)
-            .then(|| self.slot(peer))
+            .then(|| self.slot(peer, headers, offered))
             .transpose()?;
+        let ticket = slot.as_ref().map(|slot| slot.id);
+        let (understands, _) = manner(headers);
         let file = self.open(offered, cut.first).await?;
         let body = match slot {
             Some(slot) => upload(file, cut.length, slot),
@@ -204,6 +260,10 @@ impl Uploads {
         let bytes = HeaderValue::from_static("application/octet-stream");
         headers.insert(header::CONTENT_TYPE, bytes);
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(cut.length));
+        if let Some(id) = ticket.filter(|_| understands == Manner::Ticket) {
+            let name = HeaderName::from_static("x-queued");
+            insert(headers, name, &format!("ID={id}"));
+        }
         if cut.status == StatusCode::PARTIAL_CONTENT {
             let last = cut.first + cut.length - 1;
             let range = format!("bytes {}-{last}/{}", cut.first, offered.size);
@@ -257,17 +317,23 @@ impl Uploads {
         Ok(response)
     }
 
-    fn slot(&self, peer: SocketAddr) -> Result<Slot, Refusal> {
-        let Limits {
-            slots,
-            slots_per_address,
-            retry_after,
-            rate_each,
-            ..
-        } = self.limits;
-        let slot = self.slots.take(peer.ip(), slots, slots_per_address);
-        let slot = slot.ok_or(Refusal::Busy { retry_after })?;
-        Ok(slot.limited(rate_each))
+    fn slot(
+        &self,
+        peer: SocketAddr,
+        headers: &HeaderMap,
+        offered: &Offered,
+    ) -> Result<Slot, Refusal> {
+        let agent = headers.get(header::USER_AGENT);
+        let agent = agent.map(|agent| String::from_utf8_lossy(agent.as_bytes()));
+        let label = Label {
+            agent: agent.map_or_else(String::new, |agent| {
+                agent.chars().take(AGENT_CHARS).collect()
+            }),
+            name: offered.name.clone(),
+            sha1: offered.sha1,
+            size: offered.size,
+        };
+        Ok(self.slots.take(peer, manner(headers), label)?)
     }
 
     /// Opens a file at `first`. One that is not what it was is not served, and who offered it is
@@ -287,58 +353,40 @@ impl Uploads {
                 }
                 // Too many open files, or a disk in trouble: it may pass.
                 _ => Refusal::Busy {
-                    retry_after: self.limits.retry_after,
+                    retry_after: self.limits.queue.retry,
                 },
             }
         })
     }
 }
 
-impl Refusal {
-    fn response(self) -> Response<Body> {
-        let (status, words) = match self {
-            Self::Malformed(what) => (StatusCode::BAD_REQUEST, what),
-            Self::NotFound => (StatusCode::NOT_FOUND, "not shared here"),
-            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD only"),
-            Self::Range { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "no such bytes"),
-            Self::Busy { .. } => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "all upload slots are taken",
-            ),
-        };
-        let mut response = Response::new(Body::from(format!("{words}\n")));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-        match self {
-            Self::Method => insert(headers, header::ALLOW, "GET, HEAD"),
-            Self::Range { size } => {
-                insert(headers, header::CONTENT_RANGE, &format!("bytes */{size}"));
-            }
-            Self::Busy { retry_after } => {
-                insert(
-                    headers,
-                    header::RETRY_AFTER,
-                    &retry_after.as_secs().to_string(),
-                );
-            }
-            Self::Malformed(_) | Self::NotFound => {}
-        }
-        response
-    }
+/// How a request understands queues (protocol §10.7), and the ticket that it shows.
+fn manner(headers: &HeaderMap) -> (Manner, Option<Id>) {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let items = text("x-queued")
+        .into_iter()
+        .flat_map(|text| text.split(';'));
+    let ticket = items.filter_map(|item| {
+        let (name, value) = item.split_once('=')?;
+        let known = name.trim().eq_ignore_ascii_case("id");
+        known.then(|| value.trim().parse().ok()).flatten()
+    });
+    let manner = match text("x-queue").map(str::trim) {
+        Some(version) if version.starts_with('1') => Manner::Ticket,
+        Some(_) => Manner::Active,
+        None => Manner::Unaware,
+    };
+    (manner, ticket.into_iter().next())
 }
 
 /// A body of the next `length` bytes of `file`, which holds `slot` while it lasts.
 fn upload(file: File, length: u64, slot: Slot) -> Body {
-    let most = match slot.is_limited() {
-        true => SMALL_CHUNK,
-        false => CHUNK,
-    };
     let start = (file, length, slot);
-    let chunks = stream::try_unfold(start, move |(mut file, left, mut slot)| async move {
+    let chunks = stream::try_unfold(start, move |(mut file, left, slot)| async move {
         if left == 0 {
             return Ok(None);
         }
+        let most = slot.share().unwrap_or(CHUNK);
         let (file, chunk) = runtime::spawn_blocking(move || {
             let chunk = read(&mut file, left.min(most));
             (file, chunk)

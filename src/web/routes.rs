@@ -12,7 +12,7 @@ use super::guard::{HEALTH, Token, guard};
 use super::problem::Refusal;
 use crate::api::{
     Api, Code, ConnectRequest, Counter, Download, DownloadChange, GetRequest, Peer, Search,
-    SearchRequest, Share, Status, Watch,
+    SearchRequest, Share, Status, Upload, Watch,
 };
 
 /// The longest body of a request.
@@ -30,6 +30,7 @@ pub(super) fn router(api: Api, token: &str) -> Router {
         .route("/peers", get(peers))
         .route("/counters", get(counters))
         .route("/connections", post(connect))
+        .route("/browse", post(browse))
         .route("/searches", get(searches).post(search))
         .route("/searches/{id}", get(search_state).delete(cancel_search))
         .route("/downloads", get(downloads).post(fetch))
@@ -37,6 +38,7 @@ pub(super) fn router(api: Api, token: &str) -> Router {
             "/downloads/{id}",
             get(download).patch(change_download).delete(remove_download),
         )
+        .route("/uploads", get(uploads))
         .route("/shares", get(shares))
         .route("/stop", post(stop));
     Router::new()
@@ -85,6 +87,11 @@ async fn search(
     Ok((StatusCode::CREATED, Json(api.search(request)?)))
 }
 
+async fn browse(State(api): State<Api>, asked: Asked<ConnectRequest>) -> Answer<Json<Search>> {
+    let Json(request) = asked?;
+    Ok(Json(api.browse(&request).await?))
+}
+
 async fn search_state(
     State(api): State<Api>,
     id: Numbered,
@@ -128,6 +135,10 @@ async fn change_download(
 async fn remove_download(State(api): State<Api>, id: Numbered) -> Answer<Json<Download>> {
     let Path(id) = id?;
     Ok(Json(api.remove_download(id)?))
+}
+
+async fn uploads(State(api): State<Api>) -> Json<Vec<Upload>> {
+    Json(api.uploads())
 }
 
 async fn shares(State(api): State<Api>) -> Json<Vec<Share>> {

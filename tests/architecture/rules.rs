@@ -67,6 +67,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("async_std", &["src/runtime.rs"]),
     ("async_io", &["src/runtime.rs"]),
     ("async_signal", &["src/runtime.rs"]),
+    ("jiff", &["src/node/rates"]),
     ("rusqlite", &["src/store/"]),
     ("hyper", &["src/net/http"]),
     ("futures_rustls", &["src/net/tls"]),

@@ -1,7 +1,7 @@
 //! Our streams and our clock as the HTTP library wants them.
 
 use std::future::Future;
-use std::io::{self, IoSlice};
+use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -24,6 +24,38 @@ pub(super) struct Io<S> {
     stream: S,
     scratch: Box<[u8]>,
     stall: Stall,
+    taking: Taking,
+}
+
+/// How fast the peer takes what is ready for it.
+struct Taking {
+    limits: Limits,
+    /// How long it kept us waiting, and how many bytes it took, since this was last looked at.
+    waited: Duration,
+    bytes: u64,
+    waits: Option<Instant>,
+}
+
+impl Taking {
+    /// Passes on what writing gave; an error when it goes too slowly.
+    fn watch(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        let Poll::Ready(outcome) = written else {
+            self.waits.get_or_insert_with(Instant::now);
+            return Poll::Pending;
+        };
+        if let (Some(since), Ok(count)) = (self.waits.take(), &outcome) {
+            self.waited += since.elapsed();
+            self.bytes += *count as u64;
+        }
+        if self.waited >= self.limits.stall {
+            let wanted = u128::from(self.limits.least_rate) * self.waited.as_millis() / 1_000;
+            if u128::from(self.bytes) < wanted {
+                return Poll::Ready(Err(ErrorKind::TimedOut.into()));
+            }
+            (self.waited, self.bytes) = (Duration::ZERO, 0);
+        }
+        Poll::Ready(outcome)
+    }
 }
 
 impl<S> Io<S> {
@@ -32,6 +64,12 @@ impl<S> Io<S> {
             stream,
             scratch: vec![0; SCRATCH].into(),
             stall: Stall::new(limits.stall),
+            taking: Taking {
+                limits,
+                waited: Duration::ZERO,
+                bytes: 0,
+                waits: None,
+            },
         }
     }
 }
@@ -59,6 +97,7 @@ impl<S: AsyncWrite + Unpin> Write for Io<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        let written = self.taking.watch(written);
         Poll::Ready(ready!(self.stall.watch(cx, written))?)
     }
 
@@ -68,6 +107,7 @@ impl<S: AsyncWrite + Unpin> Write for Io<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        let written = self.taking.watch(written);
         Poll::Ready(ready!(self.stall.watch(cx, written))?)
     }
 

@@ -54,6 +54,9 @@ pub struct Limits {
     pub head_bytes: usize,
     /// How long the peer may take nothing of what is written to it.
     pub stall: Duration,
+    /// Bytes a second that the peer must take, at least, counting only the time for which it keeps
+    /// us waiting: when that has lasted as long as a stall may, the connection breaks.
+    pub least_rate: u64,
 }
 
 impl Default for Limits {
@@ -62,6 +65,7 @@ impl Default for Limits {
             head: Duration::from_secs(30),
             head_bytes: 16 * 1024,
             stall: Duration::from_secs(30),
+            least_rate: 0,
         }
     }
 }

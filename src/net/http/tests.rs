@@ -79,6 +79,35 @@ fn ranges_and_heads_one_after_the_other_on_one_connection() {
 }
 
 #[test]
+fn who_takes_too_little_is_dropped_and_who_takes_enough_is_not() {
+    block_on(async {
+        const PIECES: usize = 128;
+        let long = |_| {
+            let piece = Bytes::from(vec![7; 128 * 1024]);
+            let pieces = stream::iter((0..PIECES).map(move |_| Ok(piece.clone())));
+            ready(Response::new(Body::stream(pieces, None)))
+        };
+        for (least_rate, all) in [(u64::MAX / 1_000, false), (1, true)] {
+            let (mut here, there) = pair().await;
+            let limits = Limits {
+                least_rate,
+                ..patient(200)
+            };
+            let server = spawn(serve_with(there, limits, long));
+            let request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+            here.write_all(request).await.unwrap();
+            let (mut taken, mut buffer) = (0, vec![0; 64 * 1024]);
+            while let Ok(read @ 1..) = here.read(&mut buffer).await {
+                taken += read;
+                runtime::sleep(Duration::from_millis(4)).await;
+            }
+            assert_eq!(taken > PIECES * 128 * 1024, all, "{taken}");
+            assert_eq!(server.await.is_ok(), all);
+        }
+    });
+}
+
+#[test]
 fn a_stream_is_sent_as_it_comes() {
     block_on(async {
         for (length, announced) in [(Some(6), Some("6")), (None, None)] {

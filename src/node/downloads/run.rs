@@ -93,7 +93,10 @@ impl Node {
                 entry.state.phase = DownloadPhase::Active;
             }
         });
-        let mut settings = Settings::default();
+        let mut settings = Settings {
+            throttles: self.0.limits.download(),
+            ..Settings::default()
+        };
         if job.private {
             settings.swarm.forgive = FORGIVE;
         }
@@ -202,6 +205,10 @@ impl Node {
             }
             Progress::Failed { source, reason } => {
                 log::info!("{source} failed for download {}: {reason}", key.0);
+                false
+            }
+            Progress::Gave { source, bytes } => {
+                self.0.uploads.gave(source.ip(), bytes);
                 false
             }
             Progress::Blamed { source, tile } => {

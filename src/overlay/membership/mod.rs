@@ -52,10 +52,19 @@ pub struct Standing {
     pub average_uptime: Option<Duration>,
     /// Upload bandwidth in KiB/s, where it was measured.
     pub bandwidth: Option<u32>,
-    /// Upload slots that are free, where that is known.
-    pub upload_slots: Option<usize>,
+    /// How it is with its uploads, where that is known.
+    pub upload_slots: Option<UploadSlots>,
     /// File descriptors that are free.
     pub descriptors: usize,
+}
+
+/// How it is with the uploads of a servent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UploadSlots {
+    /// Slots that are free.
+    pub free: usize,
+    /// How many wait for one; nothing where nobody more may.
+    pub waiting: Option<usize>,
 }
 
 /// The membership of one servent.
@@ -172,8 +181,8 @@ impl Membership {
         Some(u32::try_from(seconds).unwrap_or(u32::MAX))
     }
 
-    /// How many upload slots are free, where that is known.
-    pub(in crate::overlay) const fn upload_slots(&self) -> Option<usize> {
+    /// How it is with its uploads, where that is known.
+    pub(in crate::overlay) const fn upload_slots(&self) -> Option<UploadSlots> {
         self.standing.upload_slots
     }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::datagram::Sent;
 use super::generations::{Bounds, Generations};
 use super::{descriptor, tell};
+use crate::overlay::membership::UploadSlots;
 use crate::overlay::output::{Output, Recipients};
 use crate::overlay::settings::VENDOR;
 use crate::overlay::stats::Drop;
@@ -108,8 +109,8 @@ impl Servent {
         Ok(())
     }
 
-    /// How many upload slots are free, where that is known.
-    pub(in crate::overlay) fn upload_slots(&self) -> Option<usize> {
+    /// How it is with its uploads, where that is known.
+    pub(in crate::overlay) fn upload_slots(&self) -> Option<UploadSlots> {
         self.membership()?.upload_slots()
     }
 
@@ -130,13 +131,13 @@ impl Servent {
     }
 }
 
-/// How a HEAD pong tells so many free slots: below zero. Nobody waits here, so that without one we
-/// are busy.
-fn queue(free: usize) -> i8 {
-    match i8::try_from(free) {
-        Ok(0) => BUSY,
-        Ok(free) => -free,
-        Err(_) => i8::MIN,
+/// How a HEAD pong tells it: below zero that so many slots are free, else how many wait; where
+/// nobody more may, we are busy.
+fn queue(slots: UploadSlots) -> i8 {
+    let few = |count: usize| i8::try_from(count).ok();
+    match (slots.free, slots.waiting) {
+        (0, waiting) => waiting.map_or(BUSY, |waiting| few(waiting).unwrap_or(BUSY - 1)),
+        (free, _) => few(free).map_or(i8::MIN, |free| -free),
     }
 }
 

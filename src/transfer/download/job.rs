@@ -11,6 +11,7 @@ use crate::net::handshake::Tls;
 use crate::net::network::Network;
 use crate::swarm;
 use crate::transfer::exchange::Exchange;
+use crate::transfer::throttle::Throttle;
 use crate::transfer::{disk, slots, source};
 use crate::wire::Guid;
 use crate::wire::urn::{Sha1, TigerRoot};
@@ -81,6 +82,8 @@ pub struct Settings {
     pub stall: Duration,
     /// How long the connection to a source that is asked for nothing stays open.
     pub idle: Duration,
+    /// Limits on bytes a second that the download keeps to.
+    pub throttles: Vec<Arc<Throttle>>,
     /// How sources are chosen, and how often they are tried.
     pub swarm: swarm::download::Settings,
 }
@@ -92,6 +95,7 @@ impl Default for Settings {
             headers: Duration::from_secs(30),
             stall: Duration::from_secs(30),
             idle: Duration::from_secs(30),
+            throttles: Vec::new(),
             swarm: swarm::download::Settings::default(),
         }
     }
@@ -128,6 +132,13 @@ pub enum Progress {
         lied: bool,
         /// What each source did, for people.
         reason: String,
+    },
+    /// A source sent a tile that is right.
+    Gave {
+        /// Which.
+        source: SocketAddr,
+        /// How many bytes it has.
+        bytes: u64,
     },
     /// All bytes are there and are being verified.
     Verifying,

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::{Refusal, insert};
+use super::insert;
+use super::refusal::Refusal;
 use crate::library::Version;
 use crate::library::index::SharedFile;
 use crate::net::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -24,6 +25,7 @@ const RANGES: usize = 200;
 #[derive(Clone, Debug)]
 pub(super) struct Offered {
     path: PathBuf,
+    pub(super) name: String,
     pub(super) size: u64,
     pub(super) sha1: Sha1,
     root: Option<TigerRoot>,
@@ -55,6 +57,7 @@ impl From<SharedFile> for Offered {
     fn from(shared: SharedFile) -> Self {
         Self {
             path: shared.path,
+            name: shared.name,
             size: shared.size,
             sha1: shared.sha1,
             root: Some(shared.tiger_root),
@@ -72,8 +75,12 @@ impl From<Arc<Partial>> for Offered {
     fn from(partial: Arc<Partial>) -> Self {
         let there = partial.ranges();
         let whole = partial.is_complete();
+        let path = partial.path();
+        let name = path.file_name().filter(|_| whole);
+        let name = name.map(|name| name.to_string_lossy().into_owned());
         Self {
-            path: partial.path(),
+            path,
+            name: name.unwrap_or_else(|| partial.sha1.to_string()),
             size: partial.size(),
             sha1: partial.sha1,
             root: partial.tree().map(|tree| tree.root()),

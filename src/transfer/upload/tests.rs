@@ -88,6 +88,7 @@ impl Sharer {
                 runtime::spawn_detached(async move {
                     let respond = |request| uploads.respond(peer, request);
                     let _ = http::serve(stream, respond).await;
+                    uploads.hung_up(peer);
                 });
             }
         });
@@ -149,6 +150,18 @@ impl Answer {
     fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.lines();
         lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+}
+
+fn one_slot() -> Limits {
+    let queue = QueueSettings {
+        slots: 1,
+        poll: Duration::from_secs(1),
+        ..QueueSettings::default()
+    };
+    Limits {
+        queue,
+        ..Limits::default()
     }
 }
 
@@ -363,11 +376,7 @@ fn broken_requests_are_refused() {
 
 #[test]
 fn when_the_slots_are_full_one_is_told_when_to_come_back() {
-    let limits = Limits {
-        slots: 1,
-        ..Limits::default()
-    };
-    let sharer = Sharer::large(limits);
+    let sharer = Sharer::large(one_slot());
     let mut holder = Connection::new(sharer.address);
     holder.ask("GET", &sharer.by_hash(), "");
     assert!(holder.head().starts_with("HTTP/1.1 200 OK"));
@@ -387,6 +396,91 @@ fn when_the_slots_are_full_one_is_told_when_to_come_back() {
     // The connection of a refusal stays good.
     second.ask("GET", &sharer.by_hash(), "Range: bytes=0-0\r\n");
     assert_eq!(second.answer(false).status, 206);
+}
+
+#[test]
+fn a_place_is_kept_on_the_connection_and_told_in_the_older_way() {
+    let sharer = Sharer::large(one_slot());
+    let mut holder = Connection::new(sharer.address);
+    holder.ask("GET", &sharer.by_hash(), "");
+    holder.head();
+    let ask = |connection: &mut Connection| {
+        let headers = "X-Queue: 0.1\r\nRange: bytes=0-9\r\n";
+        connection.ask("GET", &sharer.by_hash(), headers);
+        connection.answer(false)
+    };
+    let mut second = Connection::new(sharer.address);
+    let place = ask(&mut second);
+    assert_eq!(place.status, 503);
+    let told = "position=1,length=1,limit=1,pollMin=1,pollMax=16";
+    assert_eq!(place.header("X-Queue"), Some(told));
+    let mut third = Connection::new(sharer.address);
+    let told = "position=2,length=2,limit=1,pollMin=2,pollMax=17";
+    assert_eq!(ask(&mut third).header("X-Queue"), Some(told));
+    let listed = sharer.uploads.list();
+    let places: Vec<_> = listed.iter().map(|listed| listed.position).collect();
+    assert_eq!(places, [None, Some(1), Some(2)]);
+    drop(holder);
+    sharer.wait_for_active(0);
+    // Too early, and out of turn: nothing is gained.
+    assert_eq!(ask(&mut third).status, 503);
+    let begun = Instant::now();
+    while ask(&mut second).status != 206 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "never its turn");
+        std::thread::sleep(Duration::from_millis(450));
+    }
+    let counts = sharer.uploads.counts();
+    assert!(counts.early > 0 && counts.banned == 0, "{counts:?}");
+}
+
+#[test]
+fn a_ticket_is_told_in_the_newer_way_and_good_on_another_connection() {
+    let sharer = Sharer::large(one_slot());
+    let mut holder = Connection::new(sharer.address);
+    holder.ask("GET", &sharer.by_hash(), "");
+    holder.head();
+    let place = sharer.get(&sharer.by_hash(), "X-Queue: 1.0\r\n");
+    assert_eq!(place.status, 503);
+    assert_eq!(place.header("Retry-After"), Some("1"));
+    let told = place.header("X-Queued").unwrap().to_owned();
+    let id = told.split_once("ID=").unwrap().1.to_owned();
+    assert_eq!(
+        told,
+        format!("position=1; length=1; ETA=10; lifetime=16; ID={id}")
+    );
+    drop(holder);
+    sharer.wait_for_active(0);
+    let headers = format!("X-Queue: 1.0\r\nX-Queued: position=1; id={id}\r\nRange: bytes=0-9\r\n");
+    let begun = Instant::now();
+    loop {
+        let answer = sharer.get(&sharer.by_hash(), &headers);
+        if answer.status == 206 {
+            assert_eq!(answer.header("X-Queued"), Some(&*format!("ID={id}")));
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "{answer:?}");
+        std::thread::sleep(Duration::from_millis(450));
+    }
+}
+
+#[test]
+fn who_hammers_is_banned() {
+    let sharer = Sharer::large(one_slot());
+    let mut holder = Connection::new(sharer.address);
+    holder.ask("GET", &sharer.by_hash(), "");
+    holder.head();
+    let mut hasty = Connection::new(sharer.address);
+    let mut statuses = Vec::new();
+    for _ in 0..6 {
+        hasty.ask("GET", &sharer.by_hash(), "X-Queue: 0.1\r\n");
+        let answer = hasty.answer(false);
+        statuses.push(answer.status);
+        if answer.status == 403 {
+            break;
+        }
+    }
+    assert_eq!(statuses, [503, 503, 503, 503, 503, 403]);
+    assert_eq!(hasty.0.read(&mut [0]).unwrap(), 0, "and hung up on");
 }
 
 #[test]

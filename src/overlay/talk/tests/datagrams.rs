@@ -1,7 +1,7 @@
 //! What comes without a link.
 
 use super::*;
-use crate::overlay::membership::Wish;
+use crate::overlay::membership::{UploadSlots, Wish};
 
 #[test]
 fn our_ping_from_elsewhere_shows_that_datagrams_reach_us() {
@@ -228,9 +228,11 @@ fn a_head_pong_and_a_hit_tell_how_it_is_with_upload_slots() {
     let settings = bench.settings.clone();
     bench.servent.join(Instant::default(), wish, &settings);
     bench.join(1, Role::Ultrapeer, &[]);
-    let mut tell = |free: Option<usize>, version| {
+    let mut number = 0;
+    let mut tell = |slots: Option<(usize, Option<usize>)>, version| {
         let member = bench.servent.membership_mut().unwrap();
-        member.standing_mut().upload_slots = free;
+        member.standing_mut().upload_slots =
+            slots.map(|(free, waiting)| UploadSlots { free, waiting });
         let ping = Vendor::HeadPing(HeadPing {
             version,
             ranges: false,
@@ -244,8 +246,8 @@ fn a_head_pong_and_a_hit_tell_how_it_is_with_upload_slots() {
         let [(1, Vendor::HeadPong(pong))] = &out[..] else {
             panic!("{out:?}");
         };
-        let n = u8::try_from(free.unwrap_or(99)).unwrap_or(98) + u8::try_from(version).unwrap();
-        let out = bench.receive(1, header(Kind::Query, n, 1, 0), &query());
+        number += 1;
+        let out = bench.receive(1, header(Kind::Query, number, 1, 0), &query());
         let [Output::Send { descriptor, .. }] = &out[..] else {
             panic!("{out:?}");
         };
@@ -253,9 +255,16 @@ fn a_head_pong_and_a_hit_tell_how_it_is_with_upload_slots() {
         (pong.queue, hit.trailer.unwrap().busy)
     };
     for version in [1, 2] {
-        assert_eq!(tell(Some(3), version), (Some(-3), Some(false)));
-        assert_eq!(tell(Some(0), version), (Some(0x7f), Some(true)));
-        assert_eq!(tell(Some(1_000), version), (Some(-128), Some(false)));
+        for (slots, told, busy) in [
+            ((3, Some(0)), -3, false),
+            ((1_000, Some(0)), -128, false),
+            ((0, Some(0)), 0, true),
+            ((0, Some(7)), 7, true),
+            ((0, Some(200)), 0x7e, true),
+            ((0, None), 0x7f, true),
+        ] {
+            assert_eq!(tell(Some(slots), version), (Some(told), Some(busy)));
+        }
     }
     assert_eq!(tell(None, 2), (None, None));
 }
