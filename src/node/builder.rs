@@ -1,7 +1,7 @@
 //! How a node comes to life.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
@@ -13,11 +13,12 @@ use super::core::Core;
 use super::downloads::{Allowance, DownloadLimits, Downloads};
 use super::error::Error;
 use super::ground::{Advertised, is_private};
+use super::prepare::{Prepared, prepare};
 use super::searches::{SearchLimits, Searches};
 use super::state::Role;
 use super::stop::Stop;
 use super::{Inner, Node, errands, lan, links, memory};
-use crate::library::{self, Library};
+use crate::library::Library;
 use crate::net::deflate;
 use crate::net::handshake::{self, Policy};
 use crate::net::listener::Listener;
@@ -29,12 +30,8 @@ use crate::net::udp::Udp;
 use crate::overlay::membership::Wish;
 use crate::overlay::{self, Ground, Mode, Profile, Servent, Settings, dynamic_query};
 use crate::runtime;
-use crate::store::Store;
-use crate::store::hosts::Host;
-use crate::store::marks::Uptime;
 use crate::transfer::exchange::Exchange;
 use crate::transfer::upload::{self, Uploads};
-use crate::wire::Guid;
 
 /// The port of Gnutella (protocol §18).
 pub const PORT: u16 = 6346;
@@ -62,6 +59,7 @@ pub struct Builder {
     compress: Option<bool>,
     network: Option<Network>,
     lan: bool,
+    firewalled: bool,
     #[cfg(feature = "tls")]
     encryption: Option<Encryption>,
     search_limits: SearchLimits,
@@ -87,6 +85,7 @@ impl Builder {
             compress: None,
             network: None,
             lan: false,
+            firewalled: false,
             #[cfg(feature = "tls")]
             encryption: None,
             search_limits: SearchLimits::default(),
@@ -195,6 +194,14 @@ impl Builder {
         self
     }
 
+    /// That nobody can connect to this servent: its hits say so, it looks for push proxies, and
+    /// others fetch from it by push. Connections that come anyway are closed, so it cannot have
+    /// others connect to it either.
+    pub const fn firewalled(mut self, firewalled: bool) -> Self {
+        self.firewalled = firewalled;
+        self
+    }
+
     /// Whether links are encrypted; without it they are where the other side can, except on
     /// private ground.
     #[cfg(feature = "tls")]
@@ -283,6 +290,7 @@ impl Builder {
                     ..dynamic_query::Settings::default()
                 }),
             secret: rand::rng().random(),
+            firewalled: self.firewalled,
             tls: cfg!(feature = "tls"),
             limits: self.limits,
             ..Settings::new(self.profile)
@@ -367,6 +375,8 @@ impl Builder {
             policy,
             network: self.network,
             lan: self.lan,
+            callees: Mutex::default(),
+            inbound: !self.firewalled,
             opening: AtomicU64::new(0),
             serving: AtomicU64::new(0),
             outside: AtomicU64::new(0),
@@ -433,123 +443,6 @@ fn secure(identity: &Identity, encryption: Encryption) -> Result<(Sniffer, hands
         Encryption::Require => handshake::Tls::Require(Ends::new(identity)?),
     };
     Ok((sniffer, tls))
-}
-
-/// A home that is open.
-struct Prepared {
-    home: PathBuf,
-    downloads: PathBuf,
-    shares: Vec<PathBuf>,
-    incomplete: PathBuf,
-    store: Store,
-    guid: Guid,
-    port: Option<u16>,
-    #[cfg(feature = "tls")]
-    identity: Identity,
-    hosts: Vec<Host>,
-    uptime: Option<Uptime>,
-    last_download: u64,
-    temporary: Option<Temporary>,
-}
-
-/// A home that goes with the node.
-#[derive(Debug)]
-pub(super) struct Temporary(PathBuf);
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            log::warn!(
-                "cannot remove the temporary home {}: {error}",
-                self.0.display()
-            );
-        }
-    }
-}
-
-fn prepare(
-    home: Option<PathBuf>,
-    downloads: Option<PathBuf>,
-    shares: &[(PathBuf, bool)],
-) -> Result<Prepared, Error> {
-    let admitted = shares
-        .iter()
-        .map(|(path, forced)| library::admit(path, *forced));
-    let shares: Vec<PathBuf> = admitted.collect::<Result<_, _>>()?;
-    let at = |path: &Path| {
-        let path = path.to_owned();
-        move |cause| Error::Home { path, cause }
-    };
-    let (home, temporary) = match home {
-        Some(home) => (home, None),
-        None => {
-            let name = format!("filbert-{}", Guid::random(&mut rand::rng()));
-            let home = std::env::temp_dir().join(name);
-            create_private(&home).map_err(at(&home))?;
-            (home.clone(), Some(Temporary(home)))
-        }
-    };
-    create_private(&home).map_err(at(&home))?;
-    keep_apart(&home, &shares)?;
-    let opened = Store::open(&home)?;
-    if let Some(notice) = opened.notice {
-        log::warn!("{notice}");
-    }
-    let store = opened.store;
-    let guid = store.servent_guid()?;
-    let port = store.port()?;
-    let (hosts, uptime) = (store.hosts()?, store.uptime()?);
-    let last_download = store.last_download()?;
-    #[cfg(feature = "tls")]
-    let identity = super::identity::load(&home)?;
-    let downloads = downloads.unwrap_or_else(|| home.join("downloads"));
-    let incomplete = home.join("incomplete");
-    Ok(Prepared {
-        home,
-        downloads,
-        shares,
-        incomplete,
-        store,
-        guid,
-        port,
-        #[cfg(feature = "tls")]
-        identity,
-        hosts,
-        uptime,
-        last_download,
-        temporary,
-    })
-}
-
-/// Refuses to share the home with all that is private in it. What is hidden is not shared anyway.
-fn keep_apart(home: &Path, shares: &[PathBuf]) -> Result<(), Error> {
-    let at = |cause| Error::Home {
-        path: home.to_owned(),
-        cause,
-    };
-    let home = home.canonicalize().map_err(at)?;
-    let open = |inside: &Path| {
-        let hidden =
-            |part: std::path::Component<'_>| part.as_os_str().as_encoded_bytes().starts_with(b".");
-        !inside.components().any(hidden)
-    };
-    let holds = |share: &&PathBuf| home.strip_prefix(share).is_ok_and(open);
-    match shares.iter().find(holds) {
-        Some(share) => Err(Error::HomeShared {
-            share: share.clone(),
-            home,
-        }),
-        None => Ok(()),
-    }
-}
-
-/// Makes a directory that only its owner may look into.
-fn create_private(path: &Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
 }
 
 /// The time since 1970 now, which is the origin of the servent's time.

@@ -5,9 +5,10 @@
 //! core once a batch, and leave; a slow neighbour costs its own outbox only. Devnet, tests and
 //! the control plane start nodes through the builder only.
 //!
-//! - `builder`: settings to a running node; `links`: the one port, handshakes, neighbours;
+//! - `builder`: settings to a running node; `prepare`: its home; `links`: the one port, handshakes, neighbours;
 //! - `errands`: datagrams, and connections that others ask for;
 //! - `gate`: who belongs to the overlay at all; `push_proxy`: who asks us to hand on a push;
+//! - `callees`, `call_back`: who connects to us because we push it;
 //! - `lan`: servents of the local network; `caches`: host caches that the user named;
 //! - `memory`: what is remembered from run to run;
 //! - `core`: the servent and its links under one lock; `outbox`: what waits for a neighbour;
@@ -17,6 +18,8 @@
 
 mod builder;
 mod caches;
+mod call_back;
+mod callees;
 mod changes;
 mod core;
 mod downloads;
@@ -32,6 +35,7 @@ mod ledger;
 mod links;
 mod memory;
 mod outbox;
+mod prepare;
 mod push_proxy;
 mod search;
 mod searches;
@@ -64,10 +68,11 @@ pub use crate::overlay::stats::{Sample, SampleKind};
 pub use crate::overlay::{Mode, Profile, Reachability};
 pub use crate::transfer::upload::Limits as UploadLimits;
 
-use self::builder::Temporary;
+use self::callees::Callees;
 use self::changes::Changes;
 use self::core::Core;
 use self::downloads::{Allowance, Downloads};
+use self::prepare::Temporary;
 use self::state::{DownloadPhase, Peer, Role, Status};
 use self::stop::Stop;
 use crate::library::Library;
@@ -76,6 +81,7 @@ use crate::net::sniff::Sniffer;
 use crate::overlay::Stats;
 use crate::runtime;
 use crate::store::Store;
+use crate::transfer::call_back::Called;
 use crate::transfer::exchange::Exchange;
 use crate::transfer::upload::Uploads;
 use crate::wire::Guid;
@@ -137,6 +143,10 @@ struct Inner {
     found: Changes,
     downloads_changed: Changes,
     shared_changed: Changes,
+    /// Who can be had to connect to us, and who is waited for.
+    callees: Mutex<Callees<Called>>,
+    /// Whether connections are taken that others open.
+    inbound: bool,
     /// The home, when it is to go with the node.
     temporary: Mutex<Option<Temporary>>,
 }
@@ -353,6 +363,7 @@ impl Node {
             {
                 return;
             }
+            self.0.callees().expire(Instant::now());
             let due = self.0.core().tick(self.0.uploads.free());
             if due.ended {
                 self.0.found.notify();
@@ -404,6 +415,10 @@ impl Inner {
     fn core(&self) -> MutexGuard<'_, Core> {
         // A panic under the lock is a fault of ours; the tables behind it are still whole.
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn callees(&self) -> MutexGuard<'_, Callees<Called>> {
+        self.callees.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn downloads(&self) -> MutexGuard<'_, Downloads> {

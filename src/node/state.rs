@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::overlay;
 use crate::wire::Guid;
+use crate::wire::address::Reach;
 use crate::wire::urn::{Sha1, TigerRoot};
 
 /// The state of a node.
@@ -151,6 +152,10 @@ pub struct Source {
     pub hops: u8,
     /// Its vendor code.
     pub vendor: String,
+    /// Whether it says that nobody can connect to it.
+    pub firewalled: bool,
+    /// Who hands on pushes to it.
+    pub proxies: Vec<Reach>,
 }
 
 /// A download.
