@@ -188,6 +188,8 @@ mod tests {
                     index: 5,
                     hops: 2,
                     vendor: "TEST".into(),
+                    firewalled: false,
+                    proxies: Vec::new(),
                 }],
             }],
         });

@@ -45,6 +45,10 @@ pub(super) struct Arguments {
     /// The place in the overlay
     #[arg(long, value_enum, default_value_t = Place::Auto)]
     mode: Place,
+    /// That nobody can connect to this servent: others fetch from it by push, and connections that
+    /// come anyway are closed
+    #[arg(long)]
+    firewalled: bool,
     /// Whether links are compressed where the other side can; on private ground not, else they are
     #[arg(long, value_name = "YES", value_parser = clap::builder::BoolishValueParser::new())]
     compress: Option<bool>,
@@ -131,6 +135,7 @@ async fn start(context: &Context, arguments: Arguments) -> Result<Node, Failure>
         give_back,
         profile,
         mode,
+        firewalled,
         compress,
         #[cfg(feature = "tls")]
         tls,
@@ -158,6 +163,7 @@ async fn start(context: &Context, arguments: Arguments) -> Result<Node, Failure>
     let mut builder = Node::builder()
         .home(&context.home)
         .limits(limits)
+        .firewalled(firewalled)
         .profile(match profile {
             Rules::Public => Profile::PUBLIC,
             Rules::Classic => Profile::CLASSIC,

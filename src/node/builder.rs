@@ -60,6 +60,7 @@ pub struct Builder {
     compress: Option<bool>,
     network: Option<Network>,
     lan: bool,
+    firewalled: bool,
     #[cfg(feature = "tls")]
     encryption: Option<Encryption>,
     search_limits: SearchLimits,
@@ -88,6 +89,7 @@ impl Builder {
             compress: None,
             network: None,
             lan: false,
+            firewalled: false,
             #[cfg(feature = "tls")]
             encryption: None,
             search_limits: SearchLimits::default(),
@@ -199,6 +201,14 @@ impl Builder {
         self
     }
 
+    /// That nobody can connect to this servent: its hits say so, it looks for push proxies, and
+    /// others fetch from it by push. Connections that come anyway are closed, so it cannot have
+    /// others connect to it either.
+    pub const fn firewalled(mut self, firewalled: bool) -> Self {
+        self.firewalled = firewalled;
+        self
+    }
+
     /// Whether links are encrypted; without it they are where the other side can, except on
     /// private ground.
     #[cfg(feature = "tls")]
@@ -306,6 +316,7 @@ impl Builder {
                     ..dynamic_query::Settings::default()
                 }),
             secret: rand::rng().random(),
+            firewalled: self.firewalled,
             tls: cfg!(feature = "tls"),
             limits: self.limits,
             ..Settings::new(self.profile)
@@ -402,6 +413,8 @@ impl Builder {
             policy,
             network: self.network,
             lan: self.lan,
+            callees: Mutex::default(),
+            inbound: !self.firewalled,
             opening: AtomicU64::new(0),
             serving: AtomicU64::new(0),
             outside: AtomicU64::new(0),

@@ -53,12 +53,14 @@ pub(super) async fn accept(node: Node, listener: Listener) {
             Either::Left((accepted, _)) => accepted,
             Either::Right(_) => return,
         };
-        node.0.core().reached(from);
-        if node.0.opening.fetch_add(1, Ordering::Relaxed) < OPENING {
-            let node = node.clone();
-            runtime::spawn_detached(async move { open(node, stream, from).await });
-        } else {
-            node.0.opening.fetch_sub(1, Ordering::Relaxed);
+        if node.0.inbound {
+            node.0.core().reached(from);
+            if node.0.opening.fetch_add(1, Ordering::Relaxed) < OPENING {
+                let node = node.clone();
+                runtime::spawn_detached(async move { open(node, stream, from).await });
+            } else {
+                node.0.opening.fetch_sub(1, Ordering::Relaxed);
+            }
         }
         // Somebody may open more of them without end.
         runtime::yield_now().await;
@@ -77,8 +79,14 @@ async fn open(node: Node, stream: Stream, from: SocketAddr) {
         Ok(Opening::Http(stream)) => {
             serve(node, stream, from, End::Answering).await;
         }
-        // Nothing of ours asked for it: no PUSH was sent.
-        Ok(_) => {}
+        Ok(Opening::Giv {
+            servent, stream, ..
+        }) => {
+            if !node.0.callees().came(Instant::now(), servent, stream) {
+                log::debug!("{from} was pushed by nobody here: {servent}");
+            }
+        }
+        Ok(Opening::Gnutella(_) | Opening::Other) => {}
         Err(error) => log::debug!("{from} said nothing sensible: {error}"),
     }
 }

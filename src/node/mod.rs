@@ -9,6 +9,7 @@
 //! - `errands`: datagrams, and connections that others ask for;
 //! - `gate`: who belongs to the overlay at all; `push_proxy`: who asks us to hand on a push;
 //! - `browse`: the list of what is shared, ours and that of others;
+//! - `callees`, `call_back`: who connects to us because we push it;
 //! - `lan`: servents of the local network; `caches`: host caches that the user named;
 //! - `memory`: what is remembered from run to run;
 //! - `core`: the servent and its links under one lock; `outbox`: what waits for a neighbour;
@@ -20,6 +21,8 @@
 mod browse;
 mod builder;
 mod caches;
+mod call_back;
+mod callees;
 mod changes;
 mod core;
 mod downloads;
@@ -74,6 +77,7 @@ pub use crate::transfer::upload::{
     Equal, GiveAndTake, Listed as UploadState, Meter, Policy as CreditPolicy, QueueSettings,
 };
 
+use self::callees::Callees;
 use self::changes::Changes;
 use self::core::Core;
 use self::downloads::{Allowance, Downloads};
@@ -87,6 +91,7 @@ use crate::overlay::Stats;
 use crate::overlay::membership::UploadSlots;
 use crate::runtime;
 use crate::store::Store;
+use crate::transfer::call_back::Called;
 use crate::transfer::exchange::Exchange;
 use crate::transfer::upload::Uploads;
 use crate::wire::Guid;
@@ -153,6 +158,10 @@ struct Inner {
     found: Changes,
     downloads_changed: Changes,
     shared_changed: Changes,
+    /// Who can be had to connect to us, and who is waited for.
+    callees: Mutex<Callees<Called>>,
+    /// Whether connections are taken that others open.
+    inbound: bool,
     /// The home, when it is to go with the node.
     temporary: Mutex<Option<Temporary>>,
 }
@@ -369,6 +378,7 @@ impl Node {
             {
                 return;
             }
+            self.0.callees().expire(Instant::now());
             let (free, waiting) = self.0.uploads.room();
             let due = self.0.core().tick(UploadSlots { free, waiting });
             if due.ended {
@@ -421,6 +431,10 @@ impl Inner {
     fn core(&self) -> MutexGuard<'_, Core> {
         // A panic under the lock is a fault of ours; the tables behind it are still whole.
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn callees(&self) -> MutexGuard<'_, Callees<Called>> {
+        self.callees.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn downloads(&self) -> MutexGuard<'_, Downloads> {

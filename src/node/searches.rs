@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use futures::channel::mpsc;
 
+use super::callees::stand_in;
 use super::ground::is_private;
 use super::state::{Found, SearchPhase, SearchState, Source};
 use super::wish::Wish;
 use crate::overlay::SearchId;
+use crate::wire::address::Reach;
 use crate::wire::query_hit::{QueryHit, Record};
 use crate::wire::urn::Sha1;
 
@@ -51,6 +53,9 @@ pub struct Hit {
     /// Who has it.
     pub source: Source,
 }
+
+/// Of the push proxies that a hit names, as many as are remembered.
+const PROXIES: usize = 4;
 
 /// All searches of a node.
 #[derive(Debug)]
@@ -148,9 +153,22 @@ impl Searches {
         if hops == 1 && (hit.ip.is_unspecified() || differs(address, from)) {
             address.set_ip(from.ip());
         }
+        let trailer = hit.trailer.as_ref();
+        let firewalled = trailer.is_some_and(|trailer| trailer.push == Some(true));
         if !usable(address) {
-            return false;
+            // Who is pushed need not be where it says.
+            if !firewalled || hit.servent.is_zero() {
+                return false;
+            }
+            address = stand_in(hit.servent, hit.port);
         }
+        // Only who cannot be connected to has any.
+        let proxies: Vec<Reach> = trailer
+            .filter(|_| firewalled)
+            .into_iter()
+            .flat_map(|trailer| trailer.push_proxies(PROXIES))
+            .filter(|proxy| usable(SocketAddr::V4(proxy.address)))
+            .collect();
         let vendor = hit.trailer.as_ref().map_or_else(String::new, |trailer| {
             trailer
                 .vendor
@@ -173,6 +191,8 @@ impl Searches {
                 index: record.index,
                 hops,
                 vendor: vendor.clone(),
+                firewalled,
+                proxies: proxies.clone(),
             };
             changed |= entry.add(record, source, &self.limits, &mut self.last_number);
         }

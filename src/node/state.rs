@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::overlay;
 use crate::transfer::upload::Meter;
 use crate::wire::Guid;
+use crate::wire::address::Reach;
 use crate::wire::urn::{Sha1, TigerRoot};
 
 /// The state of a node.
@@ -156,6 +157,10 @@ pub struct Source {
     pub hops: u8,
     /// Its vendor code.
     pub vendor: String,
+    /// Whether it says that nobody can connect to it.
+    pub firewalled: bool,
+    /// Who hands on pushes to it.
+    pub proxies: Vec<Reach>,
 }
 
 /// A download.

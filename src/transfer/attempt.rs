@@ -114,6 +114,7 @@ impl Try {
             from: None,
             tls: Tls::Off,
             network: None,
+            call_back: None,
             own: None,
             private: true,
             exchange: None,

@@ -196,6 +196,7 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
             from: job.from,
             tls: job.tls.clone(),
             network: job.network.clone(),
+            call_back: job.call_back.clone(),
             settings: settings.clone(),
         };
         let (sender, news) = mpsc::channel(0);

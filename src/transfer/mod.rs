@@ -7,6 +7,7 @@
 mod announce;
 #[cfg(test)]
 mod attempt;
+pub mod call_back;
 pub mod disk;
 pub mod download;
 pub mod exchange;

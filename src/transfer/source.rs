@@ -22,6 +22,7 @@ use futures::{SinkExt, StreamExt};
 
 use super::AGENT;
 use super::announce::{Announce, Told};
+use super::call_back::CallBack;
 use super::download::Settings;
 use super::mesh;
 use super::range::ContentRange;
@@ -56,6 +57,8 @@ pub(super) struct Wanted {
     pub(super) from: Option<IpAddr>,
     pub(super) tls: Tls,
     pub(super) network: Option<Network>,
+    /// Who has sources connect to us that cannot be dialled.
+    pub(super) call_back: Option<Arc<dyn CallBack>>,
     pub(super) settings: Settings,
 }
 

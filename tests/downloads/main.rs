@@ -5,6 +5,7 @@ mod common;
 mod giving;
 #[cfg(feature = "cli")]
 mod kill;
+mod pushed;
 mod scale;
 mod source;
 

@@ -22,7 +22,7 @@ pub(super) use self::table::Downloads;
 use self::table::Entry;
 use super::Node;
 use super::error::Error;
-use super::state::{DownloadPhase, DownloadState, Priority};
+use super::state::{DownloadPhase, DownloadState, Found, Priority};
 use crate::runtime;
 use crate::store::downloads::Unfinished;
 use crate::transfer::download;
@@ -272,6 +272,13 @@ impl Node {
 }
 
 impl super::Inner {
+    /// Takes note of how the sources of what was found are called.
+    fn heed(&self, found: &[Found]) {
+        let mut callees = self.callees();
+        let sources = found.iter().flat_map(|found| &found.sources);
+        sources.for_each(|source| callees.note(source));
+    }
+
     /// Changes a download, if this run of it is still the one, and tells who waits.
     fn change_in<T>(&self, key: (u64, u64), change: impl FnOnce(&mut Entry) -> T) -> Option<T> {
         let outcome = self.downloads().change_in(key, change);

@@ -9,6 +9,7 @@ use futures::channel::mpsc;
 use futures::future::{self, Either, FutureExt};
 
 use crate::node::Node;
+use crate::node::call_back::Caller;
 use crate::node::ground::is_private;
 use crate::node::ledger::Notes;
 use crate::node::state::{DownloadPhase, Failure, FailureKind};
@@ -144,6 +145,7 @@ impl Node {
             from: self.0.dial_from,
             tls: self.0.first_tls(),
             network: self.0.network.clone(),
+            call_back: Some(Arc::new(Caller(self.clone()))),
             own: Some(self.0.address),
             private: self.is_sheltered(),
             exchange: self.0.gives_back.then(|| Arc::clone(&self.0.exchange)),

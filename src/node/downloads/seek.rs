@@ -97,6 +97,7 @@ impl Node {
         found: &[Found],
         offer: &UnboundedSender<SocketAddr>,
     ) -> bool {
+        self.0.heed(found);
         let learnt = self.0.change_in(key, |entry| {
             let mut new = Vec::new();
             for found in found {

@@ -72,9 +72,9 @@ impl Node {
     pub(super) fn wanted(&self, target: &Target) -> Result<Wanted, Error> {
         match target {
             Target::Number(number) => {
-                let core = self.0.core();
-                let found = core.searches.numbered(*number);
+                let found = self.0.core().searches.numbered(*number).cloned();
                 let found = found.ok_or(Error::NoSuchResult(*number))?;
+                self.0.heed(std::slice::from_ref(&found));
                 let sha1 = found
                     .sha1
                     .ok_or_else(|| Error::Unverifiable(found.name.clone()))?;

@@ -4,7 +4,8 @@
 //! - `vendor`: a vendor message over a link, and who takes it; `support`: what each side reads;
 //! - `hops_flow`: who wants how many queries; `guidance`: how many results a leaf kept;
 //! - `connect_back`, `reachability`: whether strangers reach us, and whether they reach others;
-//! - `push`: pushes and the ways back to those who are pushed; `push_proxy`: who hands them on;
+//! - `push`: pushes and the ways back to those who are pushed; `push_out`: our own ones;
+//!   `push_proxy`: who hands them on;
 //! - `datagram`: what comes without a link; `head`: who has a file; `account`: what we tell of
 //!   ourselves and our neighbours;
 //! - `quota`, `generations`: how often, and how much of it is remembered.
@@ -19,6 +20,7 @@ pub(super) mod guidance;
 mod head;
 mod hops_flow;
 mod push;
+mod push_out;
 mod push_proxy;
 mod quota;
 mod reachability;

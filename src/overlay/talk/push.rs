@@ -65,9 +65,6 @@ impl Servent {
         link: Link,
         around: &Surroundings<'_>,
     ) {
-        if self.is_leaf() {
-            return;
-        }
         let bounds = bounds(&around.settings.limits);
         let ways = self.talk().pushes.ways.renew(now, servent, bounds);
         let place = ways.iter().position(|way| *way == Some(link));
@@ -171,33 +168,53 @@ impl Servent {
         if self.is_leaf() {
             return Err(Drop::RouteLost);
         }
-        let peers = self.talk.iter().flat_map(|talk| &talk.peers);
-        let mut direct = peers.filter(|(_, peer)| peer.is(push.servent));
-        if let Some((&link, _)) = direct.find(|(link, _)| self.is_there(**link, from)) {
+        if let Some(link) = self.beside(push.servent, from) {
             // It is there already: the last hop is free.
             let ttl = onward.ttl.max(1);
             let onward = Onward { ttl, ..onward };
+            around.stats.pushed += 1;
             self.pass_on(from, vec![link], (header, onward), payload, around);
             return Ok(Pushed::Directly);
         }
-        let ways = self.talk.as_ref().and_then(|talk| {
-            let ways = talk.pushes.ways.get(now, push.servent, bounds)?;
-            let open = ways.iter().flatten().copied();
-            Some(open.filter(|link| self.is_there(*link, from)).collect())
-        });
-        let ways: Vec<Link> = ways.unwrap_or_default();
+        let ways = self.ways_to(now, push.servent, from, limits);
         if ways.is_empty() {
             return Err(Drop::RouteLost);
         }
         if onward.ttl == 0 {
             return Err(Drop::TtlExhausted);
         }
+        around.stats.pushed += 1;
         self.pass_on(from, ways, (header, onward), payload, around);
         Ok(Pushed::Along)
     }
 
+    /// The link to `servent`, where that is a neighbour and not who sent what came `from`.
+    pub(super) fn beside(&self, servent: Guid, from: From) -> Option<Link> {
+        let peers = self.talk.iter().flat_map(|talk| &talk.peers);
+        let mut direct = peers.filter(|(_, peer)| peer.is(servent));
+        let there = direct.find(|(link, _)| self.is_there(**link, from));
+        there.map(|(link, _)| *link)
+    }
+
+    /// The links over which hits of `servent` came, the last first, without the one that
+    /// something came `from`.
+    pub(super) fn ways_to(
+        &self,
+        now: Instant,
+        servent: Guid,
+        from: From,
+        limits: &Limits,
+    ) -> Vec<Link> {
+        let ways = self
+            .talk
+            .as_ref()
+            .and_then(|talk| talk.pushes.ways.get(now, servent, bounds(limits)));
+        let ways = ways.into_iter().flatten().flatten().copied();
+        ways.filter(|link| self.is_there(*link, from)).collect()
+    }
+
     /// Passes on a push over these links; to who reads no GGEP without it.
-    fn pass_on(
+    pub(super) fn pass_on(
         &self,
         from: From,
         links: Vec<Link>,
@@ -205,7 +222,6 @@ impl Servent {
         payload: &Bytes,
         around: &mut Surroundings<'_>,
     ) {
-        around.stats.pushed += 1;
         let reads = |link: &Link| {
             let place = self
                 .neighbours

@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::net::handshake::Tls;
 use crate::net::network::Network;
 use crate::swarm;
+use crate::transfer::call_back::{CallBack, Way};
 use crate::transfer::exchange::Exchange;
 use crate::transfer::throttle::Throttle;
 use crate::transfer::{disk, slots, source};
@@ -41,6 +42,8 @@ pub struct Job {
     pub tls: Tls,
     /// The overlay that sources must belong to; without one, the public network.
     pub network: Option<Network>,
+    /// Who has sources connect to us that cannot be dialled.
+    pub call_back: Option<Arc<dyn CallBack>>,
     /// Where this servent takes requests itself.
     pub own: Option<SocketAddr>,
     /// Whether sources may be at private addresses.
@@ -52,6 +55,12 @@ pub struct Job {
 }
 
 impl Job {
+    /// Whether others could be sent to a source.
+    pub(super) fn is_open(&self, address: SocketAddr) -> bool {
+        let back = self.call_back.as_ref();
+        back.map_or(Way::Dial, |back| back.way(address)).is_open()
+    }
+
     /// Whether a source that others told of may be asked.
     pub(super) fn may_ask(&self, address: SocketAddr) -> bool {
         Some(address) != self.own && (self.private || !slots::is_private(address.ip()))

@@ -44,13 +44,18 @@ impl<E: Fn(Progress) + Send + Sync> Transfer<'_, E> {
 
     /// Lets others hear who is good and who failed.
     fn tell_others(&self) {
-        let good: Vec<_> = self.swarm.givers().take(2 * ALTERNATES).collect();
+        let good: Vec<_> = {
+            let givers = self.swarm.givers();
+            let open = givers.filter(|address| self.job.is_open(*address));
+            open.take(2 * ALTERNATES).collect()
+        };
         if let Some(exchange) = &self.job.exchange {
             for giver in &good {
                 exchange.note(self.job.sha1, *giver);
             }
         }
         let bad = self.swarm.given_up().map(|(address, _)| address);
+        let bad = bad.filter(|address| self.job.is_open(*address));
         let bad = bad.take(2 * ALTERNATES).collect();
         self.wanted.announce.set_others(good, bad);
     }

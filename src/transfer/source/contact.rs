@@ -1,21 +1,45 @@
-//! The connection to a source, from which every request and answer goes.
+//! The connection to a source, whichever side opens it, and what is said on it: requests go out
+//! and answers come back in the same way (protocol §6.3, §6.5).
 
-use super::{Session, Wanted};
+use std::io;
+
 use super::error::Error;
+use super::{Session, Wanted};
 use crate::net::dial::dial;
-use crate::net::http::{self, Body, Incoming, Request, Response};
+use crate::net::http::{self, Body, Client, Incoming, Request, Response};
 use crate::net::network::{End, Side, Stranger};
+use crate::transfer::call_back::Way;
 
 impl Session {
+    /// Has a connection.
     pub(super) async fn connect(&mut self) -> Result<(), Error> {
-        if self
-            .client
-            .as_ref()
-            .is_some_and(|(client, _)| !client.is_closed())
-        {
+        let open = |(client, _): &(Client, Side)| !client.is_closed();
+        if self.client.as_ref().is_some_and(open) {
             return Ok(());
         }
         self.proven = false;
+        let back = self.wanted.call_back.as_ref();
+        let way = back.map_or(Way::Dial, |back| back.way(self.address));
+        let client = match way {
+            Way::Dial => self.dial().await,
+            Way::Call => self.call().await,
+            Way::DialFirst => match self.dial().await {
+                // What the overlay asks of both ends is no question of reaching it.
+                Err(Error::Connect(_)) => self.call().await,
+                dialled => dialled,
+            },
+            Way::CallFirst => match self.call().await {
+                // The reason of the call tells more.
+                Err(uncalled) => self.dial().await.map_err(|_| uncalled),
+                called => called,
+            },
+        };
+        self.client = Some(client?);
+        Ok(())
+    }
+
+    /// Connects to it.
+    async fn dial(&self) -> Result<(Client, Side), Error> {
         let Wanted {
             settings,
             tls,
@@ -26,13 +50,27 @@ impl Session {
             .await
             .map_err(|error| Error::Connect(error.into()))?;
         let side = Side::of(&stream, End::Asking);
-        let limits = http::Limits {
-            head: settings.headers,
-            stall: settings.stall,
-            ..http::Limits::default()
+        let client = http::connect_with(stream, self.limits()).await?;
+        Ok((client, side))
+    }
+
+    /// Has it connect to us.
+    async fn call(&self) -> Result<(Client, Side), Error> {
+        let Some(back) = &self.wanted.call_back else {
+            return Err(Error::Connect(io::ErrorKind::NotConnected.into()));
         };
-        self.client = Some((http::connect_with(stream, limits).await?, side));
-        Ok(())
+        let stream = back.call(self.address).await.map_err(Error::Uncalled)?;
+        let side = Side::of(stream.get_ref(), End::Answering);
+        let client = http::connect_with(stream, self.limits()).await?;
+        Ok((client, side))
+    }
+
+    fn limits(&self) -> http::Limits {
+        http::Limits {
+            head: self.wanted.settings.headers,
+            stall: self.wanted.settings.stall,
+            ..http::Limits::default()
+        }
     }
 
     pub(super) fn hang_up(&mut self) {

@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::net::http;
 use crate::net::network::Stranger;
 use crate::swarm::download::Trouble;
+use crate::transfer::call_back::Uncalled;
 
 /// Characters of a source's own words that an error repeats.
 const QUOTE: usize = 80;
@@ -18,6 +19,9 @@ pub enum Error {
     /// No connection came about.
     #[error("no connection: {0}")]
     Connect(io::Error),
+    /// It did not connect to us either.
+    #[error("{0}")]
+    Uncalled(Uncalled),
     /// It did not answer, or stopped in the middle of the file.
     #[error("no byte for {0:?}")]
     Silent(Duration),
@@ -83,7 +87,7 @@ impl Error {
     /// What the download makes of it.
     pub(in crate::transfer) const fn trouble(&self) -> Trouble {
         match self {
-            Self::Connect(_) => Trouble::Unreachable,
+            Self::Connect(_) | Self::Uncalled(_) => Trouble::Unreachable,
             Self::Silent(_) => Trouble::Silent,
             Self::Broken(_) => Trouble::Broken,
             Self::Busy { retry_after, .. } => Trouble::Busy {

@@ -549,6 +549,7 @@ fn our_own_download_fetches_it() {
         from: Some([127, 0, 0, 1].into()),
         tls: Tls::Off,
         network: None,
+        call_back: None,
         own: None,
         private: true,
         exchange: None,
