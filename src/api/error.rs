@@ -136,7 +136,9 @@ impl From<node::Error> for Error {
         let code = match &error {
             node::Error::Unreachable { .. } | node::Error::Handshake { .. } => Code::ConnectFailed,
             node::Error::Query { .. } | node::Error::Unverifiable(_) => Code::BadRequest,
-            node::Error::NoSuchResult(_) | node::Error::NoSuchDownload(_) => Code::NotFound,
+            node::Error::NoSuchResult(_)
+            | node::Error::NoSuchDownload(_)
+            | node::Error::NoSuchWish(_) => Code::NotFound,
             _ => Code::Internal,
         };
         Self::new(code, error.to_string())

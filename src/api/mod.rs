@@ -14,6 +14,7 @@ mod search;
 mod share;
 mod status;
 mod target;
+mod wish;
 
 pub use crate::node::{Builder, Node};
 pub use access::Access;
@@ -31,3 +32,4 @@ pub use status::{
     Uploads,
 };
 pub use target::parse_target;
+pub use wish::{Wish, WishPhase, WishRequest};

@@ -29,6 +29,7 @@ mod share;
 mod size;
 mod status;
 mod stop;
+mod wish;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -94,6 +95,9 @@ enum Command {
     Get(get::Arguments),
     /// Show the downloads, and say what becomes of them
     Downloads(downloads::Arguments),
+    /// Keep searches that are asked again and again, and may fetch what they find
+    #[command(subcommand)]
+    Wish(wish::Command),
     /// Show the neighbours
     Peers,
     /// Show how the daemon is
@@ -178,6 +182,7 @@ fn dispatch(Cli { globals, command }: Cli) -> Result<Exit, Failure> {
         Command::Results(arguments) => until_interrupted(results::run(context, arguments)),
         Command::Get(arguments) => until_interrupted(get::run(context, arguments)),
         Command::Downloads(arguments) => until_interrupted(downloads::run(context, arguments)),
+        Command::Wish(command) => until_interrupted(wish::run(context, command)),
         Command::Peers => until_interrupted(peers::run(context)),
         Command::Status => until_interrupted(status::run(context)),
         Command::Counters => until_interrupted(counters::run(context)),

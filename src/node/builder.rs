@@ -16,7 +16,7 @@ use super::ground::{Advertised, is_private};
 use super::searches::{SearchLimits, Searches};
 use super::state::Role;
 use super::stop::Stop;
-use super::{Inner, Node, errands, lan, links, memory};
+use super::{Inner, Node, errands, lan, links, memory, wishes};
 use crate::library::{self, Library};
 use crate::net::deflate;
 use crate::net::handshake::{self, Policy};
@@ -351,6 +351,7 @@ impl Builder {
             )),
             downloads_busy: AtomicU64::new(0),
             keeping: Mutex::default(),
+            wishes: wishes::Wishes::default(),
             allowance: Mutex::new(Allowance::new(Instant::now())),
             uploads: Arc::new(Uploads::new(
                 Arc::clone(&library),

@@ -12,7 +12,7 @@
 //! - `memory`: what is remembered from run to run;
 //! - `core`: the servent and its links under one lock; `outbox`: what waits for a neighbour;
 //! - `searches`, `downloads`: what the user asked for, and how far it is; `ledger`: what is kept of
-//!   a download;
+//!   a download; `wishes`: what is searched for again and again;
 //! - `state`: what a node says of itself.
 
 mod builder;
@@ -38,6 +38,7 @@ mod searches;
 pub mod state;
 mod stop;
 mod wish;
+mod wishes;
 
 use std::cell::Cell;
 use std::fmt;
@@ -57,6 +58,7 @@ pub use error::Error;
 pub use search::Search;
 pub use searches::{Hit, SearchLimits};
 pub use wish::Wish;
+pub use wishes::{MOST_FETCHED, MOST_WISHES, WishPhase, WishState};
 
 pub use crate::library::{ShareState, Stage};
 pub use crate::net::network::{Network, Unfit};
@@ -70,6 +72,7 @@ use self::core::Core;
 use self::downloads::{Allowance, Downloads};
 use self::state::{DownloadPhase, Peer, Role, Status};
 use self::stop::Stop;
+use self::wishes::Wishes;
 use crate::library::Library;
 use crate::net::handshake::Policy;
 use crate::net::sniff::Sniffer;
@@ -108,6 +111,7 @@ struct Inner {
     keeping: Mutex<()>,
     /// Searches that downloads may begin by themselves.
     allowance: Mutex<Allowance>,
+    wishes: Wishes,
     uploads: Arc<Uploads>,
     exchange: Arc<Exchange>,
     /// Whether others get what is fetched.
