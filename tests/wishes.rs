@@ -3,8 +3,9 @@
 mod common;
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use common::{builder, until, write};
+use common::{PATIENCE, builder, until, write};
 use filbert::node::state::DownloadPhase;
 use filbert::node::{Node, Wish, WishPhase};
 use filbert::runtime::block_on;
@@ -16,6 +17,18 @@ fn holder(folder: &Path, files: &[(&str, &[u8])]) -> Node {
     let node = block_on(builder().share(folder).start()).unwrap();
     block_on(node.shared());
     node
+}
+
+/// A node in the home of one that was stopped, once the last of its links is gone.
+fn restart(home: &Path) -> Node {
+    let begun = Instant::now();
+    loop {
+        match block_on(builder().home(home).start()) {
+            Ok(node) => return node,
+            Err(error) => assert!(begun.elapsed() < PATIENCE, "{error}"),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 fn is_fetched(node: &Node, name: &str) -> bool {
@@ -55,7 +68,7 @@ fn a_wish_fetches_what_it_wants_when_somebody_has_it_and_then_rests() {
     block_on(node.stop());
     drop(node);
 
-    let node = block_on(builder().home(home.path()).start()).unwrap();
+    let node = restart(home.path());
     until("the wish is there", || node.wish(id).is_some());
     let known = node.wish(id).unwrap();
     assert_eq!((known.phase, known.asked), (WishPhase::Done, 1));
