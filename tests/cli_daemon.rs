@@ -371,6 +371,35 @@ fn downloads_are_stopped_preferred_and_removed_by_number() {
 }
 
 #[test]
+fn wishes_are_kept_shown_and_removed() {
+    let directory = common::directory();
+    let home = directory.path().join("home");
+    let daemon = Daemon::start(&home, &[]);
+    let wish = daemon.json(&[
+        "wish", "add", "hazel", "song", "--type", "audio", "--fetch", "2",
+    ]);
+    let known = &wish[0];
+    assert_eq!(known["query"], "hazel song");
+    assert_eq!(
+        (&known["fetch"], &known["types"][0]),
+        (&2.into(), &"audio".into())
+    );
+    assert_eq!(daemon.json(&["wish", "ls"])[0]["id"], known["id"]);
+    let refused = daemon.command(&["wish", "add", "a"]);
+    assert_eq!(refused.status.code(), Some(1), "nothing to search for");
+    let table = text(&daemon.command(&["wish", "ls"]).stdout);
+    assert!(
+        table.contains("0/2") && table.contains("hazel song"),
+        "{table}"
+    );
+    let id = known["id"].to_string();
+    assert_eq!(daemon.json(&["wish", "rm", &id])[0]["id"], known["id"]);
+    let again = daemon.command(&["wish", "rm", &id]);
+    assert_eq!(again.status.code(), Some(1), "{}", text(&again.stderr));
+    assert_eq!(daemon.json(&["wish", "ls"]), Value::Array(Vec::new()));
+}
+
+#[test]
 fn an_interrupted_daemon_says_so_and_leaves_its_home_in_order() {
     let directory = common::directory();
     let home = directory.path().join("home");

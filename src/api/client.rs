@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Access, Code, ConnectRequest, Counter, Download, DownloadChange, Error, GetRequest, Peer,
-    Problem, Search, SearchRequest, Share, Status, Upload, Watch,
+    Problem, Search, SearchRequest, Share, Status, Upload, Watch, Wish, WishRequest,
 };
 use crate::net::http::{self, Body, Limits, Method, Request, header};
 use crate::runtime;
@@ -186,6 +186,32 @@ impl Client {
     /// [`Code::NotFound`], or as [`status`](Self::status).
     pub async fn remove_download(&self, id: u64) -> Result<Download, Error> {
         let path = format!("downloads/{id}");
+        self.call(Method::DELETE, &path, Body::empty(), ANSWER)
+            .await
+    }
+
+    /// Keeps a search, to be asked again and again.
+    ///
+    /// # Errors
+    /// [`Code::BadRequest`], or as [`status`](Self::status).
+    pub async fn add_wish(&self, request: &WishRequest) -> Result<Wish, Error> {
+        self.post("wishes", request).await
+    }
+
+    /// All wishes, oldest first.
+    ///
+    /// # Errors
+    /// As [`status`](Self::status).
+    pub async fn wishes(&self) -> Result<Vec<Wish>, Error> {
+        self.read("wishes").await
+    }
+
+    /// Forgets a wish; what it found and fetches stays.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`], or as [`status`](Self::status).
+    pub async fn remove_wish(&self, id: u64) -> Result<Wish, Error> {
+        let path = format!("wishes/{id}");
         self.call(Method::DELETE, &path, Body::empty(), ANSWER)
             .await
     }

@@ -138,7 +138,9 @@ impl From<node::Error> for Error {
             | node::Error::Handshake { .. }
             | node::Error::NoList { .. } => Code::ConnectFailed,
             node::Error::Query { .. } | node::Error::Unverifiable(_) => Code::BadRequest,
-            node::Error::NoSuchResult(_) | node::Error::NoSuchDownload(_) => Code::NotFound,
+            node::Error::NoSuchResult(_)
+            | node::Error::NoSuchDownload(_)
+            | node::Error::NoSuchWish(_) => Code::NotFound,
             _ => Code::Internal,
         };
         Self::new(code, error.to_string())

@@ -1,12 +1,13 @@
 //! The facade: what a user can ask, as calls on a node.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     Code, ConnectRequest, Counter, Download, DownloadChange, Error, GetRequest, Peer, Search,
-    SearchRequest, Share, Status, Upload, parse_target,
+    SearchRequest, Share, Status, Upload, Wish, WishRequest, parse_target,
 };
 use crate::node::Node;
 use crate::runtime;
@@ -125,10 +126,7 @@ impl Api {
     /// When the target names nothing that can be fetched, or the folder is no absolute path.
     pub fn get(&self, request: &GetRequest) -> Result<Download, Error> {
         let target = parse_target(&request.target)?;
-        if let Some(dir) = request.dir.as_deref().filter(|dir| !dir.is_absolute()) {
-            let message = format!("the folder {} is no absolute path", dir.display());
-            return Err(Error::new(Code::BadRequest, message));
-        }
+        absolute(request.dir.as_deref())?;
         let id = self.node.fetch(&target, request.dir.clone())?;
         known(self.node.download(id), "download", id)
     }
@@ -178,10 +176,45 @@ impl Api {
         self.node.uploads().into_iter().map(Into::into).collect()
     }
 
+    /// Keeps a search, to be asked again and again.
+    ///
+    /// # Errors
+    /// When there is nothing to search for, the folder is no absolute path, or too many are kept.
+    pub async fn add_wish(&self, request: WishRequest) -> Result<Wish, Error> {
+        let WishRequest { search, fetch, dir } = request;
+        absolute(dir.as_deref())?;
+        Ok(self.node.add_wish(search.into(), fetch, dir).await?.into())
+    }
+
+    /// All wishes, oldest first.
+    #[must_use]
+    pub fn wishes(&self) -> Vec<Wish> {
+        self.node.wishes().into_iter().map(Into::into).collect()
+    }
+
+    /// Forgets a wish; what it found and fetches stays.
+    ///
+    /// # Errors
+    /// When there is no such wish.
+    pub async fn remove_wish(&self, id: u64) -> Result<Wish, Error> {
+        Ok(self.node.remove_wish(id).await?.into())
+    }
+
     /// Tells the node to stop, without waiting for it.
     pub fn stop(&self) {
         let node = self.node.clone();
         runtime::spawn_detached(async move { node.stop().await });
+    }
+}
+
+/// Refuses a folder that depends on where the node was started.
+fn absolute(dir: Option<&Path>) -> Result<(), Error> {
+    match dir.filter(|dir| !dir.is_absolute()) {
+        Some(dir) => {
+            let message = format!("the folder {} is no absolute path", dir.display());
+            Err(Error::new(Code::BadRequest, message))
+        }
+        None => Ok(()),
     }
 }
 

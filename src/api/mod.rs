@@ -15,6 +15,7 @@ mod share;
 mod status;
 mod target;
 mod upload;
+mod wish;
 
 pub use crate::node::{Builder, Node};
 pub use access::Access;
@@ -33,3 +34,4 @@ pub use status::{
 };
 pub use target::parse_target;
 pub use upload::{Upload, UploadPhase};
+pub use wish::{Wish, WishPhase, WishRequest};

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::node::{Wish, state};
+use crate::node::{self, state};
 use crate::wire::query::Media;
 
 /// A search and what it found so far.
@@ -98,6 +98,18 @@ pub enum FileType {
     Torrent,
 }
 
+impl FileType {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
+        Self::Audio,
+        Self::Video,
+        Self::Document,
+        Self::Image,
+        Self::Program,
+        Self::Torrent,
+    ];
+}
+
 impl From<FileType> for Media {
     fn from(kind: FileType) -> Self {
         match kind {
@@ -111,7 +123,7 @@ impl From<FileType> for Media {
     }
 }
 
-impl From<SearchRequest> for Wish {
+impl From<SearchRequest> for node::Wish {
     fn from(request: SearchRequest) -> Self {
         let kinds = request.types.into_iter().map(Media::from);
         Self {

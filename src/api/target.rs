@@ -15,10 +15,7 @@ pub fn parse_target(text: &str) -> Result<Target, Error> {
     let target = if let Ok(number) = text.parse() {
         Target::Number(number)
     } else if begins(text, "magnet:") {
-        let magnet = text
-            .parse()
-            .map_err(|error| refused(text, format!("is no magnet link: {error}")))?;
-        Target::Magnet(magnet)
+        Target::Magnet(magnet(text)?)
     } else if begins(text, "urn:") {
         Target::Urn(urn(text, text)?)
     } else if begins(text, "http://") {
@@ -36,6 +33,22 @@ pub fn parse_target(text: &str) -> Result<Target, Error> {
         Ok(target)
     } else {
         Err(refused(text, "names no SHA-1 by which to verify the file"))
+    }
+}
+
+fn magnet(text: &str) -> Result<Magnet, Error> {
+    let torrent = || {
+        let lower = text.to_ascii_lowercase();
+        lower.contains("urn:btih:") || lower.contains("urn%3abtih%3a")
+    };
+    match text.parse::<Magnet>() {
+        Ok(magnet) if magnet.sha1().is_some() || !torrent() => Ok(magnet),
+        Err(error) if !torrent() => Err(refused(text, format!("is no magnet link: {error}"))),
+        _ => {
+            let why =
+                "is a link for BitTorrent only: it names no SHA-1, by which Gnutella finds files";
+            Err(refused(text, why))
+        }
     }
 }
 
@@ -100,6 +113,20 @@ mod tests {
             panic!("{url} is a target");
         };
         assert_eq!(magnet.exact_sources, [url]);
+    }
+
+    #[test]
+    fn a_link_of_bittorrent_alone_is_told_so_and_one_of_both_is_taken() {
+        let hash = "c12fe1c06bba254a9dc9f519b335aa7c1367a88a";
+        for text in [
+            format!("magnet:?xt=urn:btih:{hash}"),
+            format!("magnet:?xt=urn%3Abtih%3A{hash}&dn=hello"),
+        ] {
+            let error = parse_target(&text).map(|_| ()).unwrap_err();
+            assert!(error.message.contains("BitTorrent only"), "{error}");
+        }
+        let both = format!("magnet:?xt.1=urn:btih:{hash}&xt.2=urn:sha1:{SHA1}");
+        assert!(matches!(parse_target(&both), Ok(Target::Magnet(_))));
     }
 
     #[test]

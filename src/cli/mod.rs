@@ -32,6 +32,7 @@ mod status;
 mod stop;
 mod transfers;
 mod uploads;
+mod wish;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -101,6 +102,9 @@ enum Command {
     Downloads(downloads::Arguments),
     /// Show what others are given, and who waits for it
     Uploads,
+    /// Keep searches that are asked again and again, and may fetch what they find
+    #[command(subcommand)]
+    Wish(wish::Command),
     /// Show the neighbours
     Peers,
     /// Show how the daemon is
@@ -187,6 +191,7 @@ fn dispatch(Cli { globals, command }: Cli) -> Result<Exit, Failure> {
         Command::Get(arguments) => until_interrupted(get::run(context, arguments)),
         Command::Downloads(arguments) => until_interrupted(downloads::run(context, arguments)),
         Command::Uploads => until_interrupted(uploads::run(context)),
+        Command::Wish(command) => until_interrupted(wish::run(context, command)),
         Command::Peers => until_interrupted(peers::run(context)),
         Command::Status => until_interrupted(status::run(context)),
         Command::Counters => until_interrupted(counters::run(context)),

@@ -16,8 +16,9 @@ use crate::api::{FileType, Found, Search, SearchPhase, SearchRequest, Watch};
 /// How long a daemon without a neighbour is given to find one.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What to ask, and what is wanted of the answers.
 #[derive(Args, Debug)]
-pub(super) struct Arguments {
+pub(super) struct Asked {
     /// Words of a file's name, or a urn:… or magnet link
     #[arg(required = true)]
     words: Vec<String>,
@@ -30,6 +31,12 @@ pub(super) struct Arguments {
     /// Only files of this kind; may be given again
     #[arg(long = "type", value_name = "KIND", value_enum)]
     types: Vec<Type>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    asked: Asked,
     /// End after so many files
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
@@ -76,8 +83,8 @@ impl From<Type> for FileType {
     }
 }
 
-impl Arguments {
-    fn request(&self) -> SearchRequest {
+impl Asked {
+    pub(super) fn request(&self) -> SearchRequest {
         SearchRequest {
             query: self.words.join(" "),
             types: self.types.iter().copied().map(Into::into).collect(),
@@ -106,7 +113,7 @@ async fn search(
         timeout.min(PATIENCE)
     };
     session.connected(patience).await?;
-    let request = arguments.request();
+    let request = arguments.asked.request();
     let explanation = match arguments.explain {
         true => Some(Explanation::begin(context, &request, &session.client).await?),
         false => None,

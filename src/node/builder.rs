@@ -17,7 +17,7 @@ use super::prepare::{Prepared, prepare};
 use super::searches::{SearchLimits, Searches};
 use super::state::Role;
 use super::stop::Stop;
-use super::{Inner, Node, browse, errands, lan, links, memory, rates};
+use super::{Inner, Node, browse, errands, lan, links, memory, rates, wishes};
 use crate::library::Library;
 use crate::net::deflate;
 use crate::net::handshake::{self, Policy};
@@ -398,6 +398,7 @@ impl Builder {
             )),
             downloads_busy: AtomicU64::new(0),
             keeping: Mutex::default(),
+            wishes: wishes::Wishes::default(),
             allowance: Mutex::new(Allowance::new(Instant::now())),
             uploads: Arc::new(uploads),
             exchange,

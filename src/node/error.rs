@@ -108,4 +108,10 @@ pub enum Error {
     /// No download has this number.
     #[error("there is no download {0}: `filbert downloads` lists them")]
     NoSuchDownload(u64),
+    /// Too many wishes.
+    #[error("there are {0} wishes already: remove one with `filbert wish rm`")]
+    TooManyWishes(usize),
+    /// No wish has this number.
+    #[error("there is no wish {0}: `filbert wish ls` lists them")]
+    NoSuchWish(u64),
 }

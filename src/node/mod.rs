@@ -15,7 +15,7 @@
 //! - `core`: the servent and its links under one lock; `outbox`: what waits for a neighbour;
 //! - `searches`, `downloads`: what the user asked for, and how far it is; `ledger`: what is kept of
 //!   a download; `uploads`: what others get, and what that is to whose credit;
-//!   `rates`: what both may take now;
+//!   `rates`: what both may take now; `wishes`: what is searched for again and again;
 //! - `state`: what a node says of itself.
 
 mod browse;
@@ -47,6 +47,7 @@ pub mod state;
 mod stop;
 mod uploads;
 mod wish;
+mod wishes;
 
 use std::cell::Cell;
 use std::fmt;
@@ -66,6 +67,7 @@ pub use error::Error;
 pub use search::Search;
 pub use searches::{Hit, SearchLimits};
 pub use wish::Wish;
+pub use wishes::{MOST_FETCHED, MOST_WISHES, WishPhase, WishState};
 
 pub use crate::library::{ShareState, Stage};
 pub use crate::net::network::{Network, Unfit};
@@ -84,6 +86,7 @@ use self::downloads::{Allowance, Downloads};
 use self::prepare::Temporary;
 use self::state::{DownloadPhase, Peer, Role, Status};
 use self::stop::Stop;
+use self::wishes::Wishes;
 use crate::library::Library;
 use crate::net::handshake::Policy;
 use crate::net::sniff::Sniffer;
@@ -124,6 +127,7 @@ struct Inner {
     keeping: Mutex<()>,
     /// Searches that downloads may begin by themselves.
     allowance: Mutex<Allowance>,
+    wishes: Wishes,
     uploads: Arc<Uploads>,
     exchange: Arc<Exchange>,
     /// Whether others may see the list of what is shared, and who did.

@@ -216,6 +216,17 @@ impl Searches {
         over
     }
 
+    /// Takes hits again of a search that is over; its results stay. Says whether there is one.
+    pub(super) fn renew(&mut self, now: Instant, id: SearchId) -> bool {
+        let Some(entry) = self.table.get_mut(&id.0) else {
+            return false;
+        };
+        entry.ends = now + self.limits.life;
+        entry.state.state = SearchPhase::Searching;
+        entry.state.version += 1;
+        true
+    }
+
     /// Ends a search; its results stay.
     pub(super) fn finish(&mut self, id: SearchId) -> bool {
         let Some(entry) = self.table.get_mut(&id.0) else {
@@ -440,5 +451,7 @@ mod tests {
         assert_eq!(searches.expire(now), []);
         assert_eq!(searches.expire(now + Duration::from_secs(3600)), [id]);
         assert!(!take(&mut searches, id, hit(1, 1, &[("x", 1, 0)]), 1));
+        assert!(searches.renew(now, id) && !searches.renew(now, SearchId(9)));
+        assert!(take(&mut searches, id, hit(1, 1, &[("x", 1, 0)]), 1));
     }
 }

@@ -5,7 +5,7 @@
 //! - [`credit`]: what others gave and took;
 //! - [`hashes`]: what files hashed to, so that they are hashed once;
 //! - [`trees`]: tiger trees by their root;
-//! - [`downloads`]: downloads that are not complete;
+//! - [`downloads`]: downloads that are not complete; [`wishes`]: searches that are kept;
 //! - `schema`: from any older database to today's tables;
 //! - `home`: the directory, its lock, and what to do when the database is damaged.
 //!
@@ -22,6 +22,7 @@ pub mod marks;
 mod paths;
 mod schema;
 pub mod trees;
+pub mod wishes;
 
 use std::fs::File;
 use std::io;

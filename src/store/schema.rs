@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{Error, credit, downloads, hashes, hosts, marks, trees};
+use super::{Error, credit, downloads, hashes, hosts, marks, trees, wishes};
 
 /// What makes each version of the database from the one before; `user_version` counts those
 /// done. What has been released is never changed: a new version is a new entry.
@@ -16,6 +16,7 @@ const MIGRATIONS: &[&[&str]] = &[
     &[downloads::TABLE],
     &[downloads::NUMBERED],
     &[credit::TABLE],
+    &[wishes::TABLE],
 ];
 
 /// Brings the database to the last version, each step wholly or not at all.
@@ -66,7 +67,7 @@ mod tests {
                 |row| row.get(0),
             )
             .unwrap();
-        assert_eq!(tables, 6);
+        assert_eq!(tables, 7);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::IntoResponse;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router, middleware};
 
 use super::exposition;
@@ -12,7 +12,7 @@ use super::guard::{HEALTH, Token, guard};
 use super::problem::Refusal;
 use crate::api::{
     Api, Code, ConnectRequest, Counter, Download, DownloadChange, GetRequest, Peer, Search,
-    SearchRequest, Share, Status, Upload, Watch,
+    SearchRequest, Share, Status, Upload, Watch, Wish, WishRequest,
 };
 
 /// The longest body of a request.
@@ -39,6 +39,8 @@ pub(super) fn router(api: Api, token: &str) -> Router {
             get(download).patch(change_download).delete(remove_download),
         )
         .route("/uploads", get(uploads))
+        .route("/wishes", get(wishes).post(add_wish))
+        .route("/wishes/{id}", delete(remove_wish))
         .route("/shares", get(shares))
         .route("/stop", post(stop));
     Router::new()
@@ -139,6 +141,23 @@ async fn remove_download(State(api): State<Api>, id: Numbered) -> Answer<Json<Do
 
 async fn uploads(State(api): State<Api>) -> Json<Vec<Upload>> {
     Json(api.uploads())
+}
+
+async fn wishes(State(api): State<Api>) -> Json<Vec<Wish>> {
+    Json(api.wishes())
+}
+
+async fn add_wish(
+    State(api): State<Api>,
+    asked: Asked<WishRequest>,
+) -> Answer<(StatusCode, Json<Wish>)> {
+    let Json(request) = asked?;
+    Ok((StatusCode::CREATED, Json(api.add_wish(request).await?)))
+}
+
+async fn remove_wish(State(api): State<Api>, id: Numbered) -> Answer<Json<Wish>> {
+    let Path(id) = id?;
+    Ok(Json(api.remove_wish(id).await?))
 }
 
 async fn shares(State(api): State<Api>) -> Json<Vec<Share>> {

@@ -71,7 +71,7 @@ impl Node {
         Ok(id)
     }
 
-    /// Goes on with what an earlier run did not complete.
+    /// Goes on with what an earlier run did not complete, and with its wishes.
     pub(super) fn resume(&self, unfinished: Vec<Unfinished>) {
         for download in unfinished {
             if let Err(error) = self.0.downloads().restore(download) {
@@ -79,6 +79,7 @@ impl Node {
             }
         }
         self.schedule();
+        runtime::spawn_detached(self.clone().keep_wishes());
     }
 
     /// Stops a download, which keeps what is there of it.

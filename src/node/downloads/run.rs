@@ -163,7 +163,7 @@ impl Node {
     }
 
     /// Whether the servents around are those of a private network.
-    pub(super) fn is_sheltered(&self) -> bool {
+    pub(in crate::node) fn is_sheltered(&self) -> bool {
         is_private(self.0.address.ip())
     }
 

@@ -47,7 +47,7 @@ impl Allowance {
     }
 
     /// Takes one, or says how long until there is one.
-    fn take(&mut self, now: Instant) -> Result<(), Duration> {
+    pub(in crate::node) fn take(&mut self, now: Instant) -> Result<(), Duration> {
         let passed = now.saturating_duration_since(self.since);
         let earned = passed.as_secs() / Self::EVERY.as_secs();
         self.since += Self::EVERY * u32::try_from(earned).unwrap_or(0);
