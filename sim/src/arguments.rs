@@ -148,6 +148,9 @@ pub struct Verify {
     /// A folder with results
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
+    /// Where graphs and tables are that the experiments name
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub files: PathBuf,
     /// Threads to share out the replicas among, each with its own network
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: u16,

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::Error;
 use crate::arguments::Plan;
-use crate::experiment::{File, Variant};
+use crate::experiment::{File, Land, Strategy, Variant};
 use crate::run::read;
 
 /// Runs the command.
@@ -25,7 +25,7 @@ pub fn run(arguments: &Plan, out: &mut impl Write) -> Result<(), Error> {
     )?;
     let mut whole = 0;
     for point in &points {
-        let cost = Cost::of(&point.file);
+        let cost = Cost::of(&point.file)?;
         whole += cost.copies;
         let settings = point.settings.iter();
         let settings: Vec<String> = settings
@@ -55,23 +55,26 @@ struct Cost {
 }
 
 impl Cost {
-    fn of(file: &File) -> Self {
-        let (servents, edges) = file.network.topology.size();
+    fn of(file: &File) -> Result<Self, Error> {
+        let (servents, edges) = Land::of(&file.network)?.size();
         let each = u64::from(file.replicas)
             * file.file_names().len() as u64
             * u64::from(file.queries.each);
         let of = |variant: &Variant| copies(variant, servents, edges);
-        Self {
+        Ok(Self {
             servents,
             searches: each * file.variants.len() as u64,
             copies: each * file.variants.iter().map(of).sum::<u64>(),
-        }
+        })
     }
 }
 
 /// About so many copies of one query: one over each end of each link, and as many as a tree of the mean
-/// degree has where the TTL ends before that.
+/// degree has where the TTL ends before that; of walkers, were none to find anything.
 fn copies(variant: &Variant, servents: u64, edges: u64) -> u64 {
+    if matches!(variant.strategy, Strategy::Walk | Strategy::DegreeWalk) {
+        return u64::from(variant.walkers) * u64::from(variant.steps);
+    }
     let degree = (2 * edges).div_ceil(servents.max(1));
     let mut level = degree;
     let mut tree = 0_u64;

@@ -36,6 +36,7 @@ pub mod reach;
 pub mod report;
 pub mod results;
 pub mod run;
+pub mod search;
 pub mod sources;
 pub mod sweep;
 pub mod table;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
 
 use crate::Error;
-use crate::experiment::{Findings, Point, Row};
+use crate::experiment::{Findings, Point, Row, Table};
 
 /// A point of an experiment, and what came of it.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -67,7 +67,7 @@ impl Results {
     /// What a point came to.
     ///
     /// # Errors
-    /// When rows cannot be written as CSV.
+    /// When rows cannot be written as CSV, or a table that they are compared with cannot be read.
     pub fn of(
         source: &Source,
         points: usize,
@@ -82,7 +82,7 @@ impl Results {
             settings: point.settings.iter().cloned().collect(),
             version: VERSION.to_owned(),
             hash: hash(&csv(rows)?),
-            findings: Findings::of(&point.file, seed, rows),
+            findings: Findings::of(&point.file, &Table::of(&point.file)?, seed, rows),
             text: source.text.clone(),
         })
     }

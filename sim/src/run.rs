@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::Error;
 use crate::arguments::{Format, Run};
-use crate::experiment::{File, Point, Row, Verdict, plan, points, trial};
+use crate::experiment::{File, Land, Point, Row, Verdict, plan, points, trial};
 use crate::memory;
 use crate::parallel::in_parallel;
 use crate::progress::Progress;
@@ -24,6 +24,7 @@ use crate::table;
 /// When a file is no experiment or the results cannot be written.
 pub fn run(arguments: &Run, out: &mut impl Write, log: &mut impl Write) -> Result<bool, Error> {
     let mut verdicts = Vec::new();
+    let mut not_run = 0;
     let paths = experiments(&arguments.files)?;
     for path in &paths {
         let (source, mut points) = read(path)?;
@@ -32,6 +33,16 @@ pub fn run(arguments: &Run, out: &mut impl Write, log: &mut impl Write) -> Resul
             points = vec![choose(&source, points, wanted)?];
         }
         for mut point in points {
+            // One of many may want a graph that is not here; who asks for it alone is told.
+            let absent = point.file.network.absent();
+            if let Some(path) = absent.filter(|_| paths.len() > 1) {
+                not_run += 1;
+                if arguments.format == Format::Table {
+                    let (name, path) = (&source.name, path.display());
+                    writeln!(out, "{name} is not run: there is no {path}\n")?;
+                }
+                continue;
+            }
             let start = Instant::now();
             let file = &mut point.file;
             file.replicas = arguments.replicas.unwrap_or(file.replicas);
@@ -52,7 +63,7 @@ pub fn run(arguments: &Run, out: &mut impl Write, log: &mut impl Write) -> Resul
         let count = |of| verdicts.iter().filter(|&&verdict| verdict == of).count();
         writeln!(
             out,
-            "{} reproduced, {} unverified, {} missed",
+            "{} reproduced, {} unverified, {} missed; {not_run} not run",
             count(Verdict::Reproduced),
             count(Verdict::Unverified),
             count(Verdict::Missed)
@@ -65,7 +76,7 @@ pub fn run(arguments: &Run, out: &mut impl Write, log: &mut impl Write) -> Resul
 /// nobody took; what a task does depends on the file and the seed alone.
 ///
 /// # Errors
-/// Those of [`trial`].
+/// Those of [`Land::of`] and [`trial`].
 pub fn conduct(
     file: &File,
     seed: u64,
@@ -73,6 +84,7 @@ pub fn conduct(
     progress: &Progress,
 ) -> Result<Vec<Row>, Error> {
     let tasks = plan(file);
+    let land = Land::of(&file.network)?;
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
@@ -81,7 +93,7 @@ pub fn conduct(
             let Some(task) = tasks.get(place) else {
                 return done;
             };
-            done.push((place, trial(file, seed, task)));
+            done.push((place, trial(file, &land, seed, task)));
             progress.advance();
         }
     };
@@ -104,11 +116,24 @@ pub fn conduct(
 /// When the file cannot be read or is no experiment.
 pub fn read(path: &Path) -> Result<(Source, Vec<Point>), Error> {
     let source = Source::read(path)?;
-    let points = points(&source.text).map_err(|problem| Error::Experiment {
+    let folder = path.parent().unwrap_or_else(|| Path::new(""));
+    let points = of_source(&source, path, folder)?;
+    Ok((source, points))
+}
+
+/// The points of an experiment, whose other files are in `folder`.
+///
+/// # Errors
+/// When it is none.
+pub fn of_source(source: &Source, path: &Path, folder: &Path) -> Result<Vec<Point>, Error> {
+    let mut points = points(&source.text).map_err(|problem| Error::Experiment {
         path: path.to_owned(),
         problem,
     })?;
-    Ok((source, points))
+    for point in &mut points {
+        folder.clone_into(&mut point.file.network.folder);
+    }
+    Ok(points)
 }
 
 /// One of the points.

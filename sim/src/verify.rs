@@ -6,10 +6,10 @@ use std::path::Path;
 
 use crate::Error;
 use crate::arguments::Verify;
-use crate::experiment::{plan, points};
+use crate::experiment::plan;
 use crate::progress::Progress;
 use crate::results::{Results, Source, csv};
-use crate::run::{choose, conduct};
+use crate::run::{choose, conduct, of_source};
 
 /// Runs the command; `out` is told of each point. Says whether all are the same, byte for byte.
 ///
@@ -18,7 +18,7 @@ use crate::run::{choose, conduct};
 pub fn run(arguments: &Verify, out: &mut impl Write) -> Result<bool, Error> {
     let mut same = true;
     for (path, before) in Results::read_all(&arguments.folder)? {
-        let difference = compare(&path, &before, arguments.threads.into())?;
+        let difference = compare(&path, &before, arguments)?;
         let name = before.stem();
         match difference {
             None => writeln!(out, "same    {name}")?,
@@ -31,21 +31,22 @@ pub fn run(arguments: &Verify, out: &mut impl Write) -> Result<bool, Error> {
 }
 
 /// In what the files of a point differ from what comes of it now.
-fn compare(path: &Path, before: &Results, threads: usize) -> Result<Option<&'static str>, Error> {
+fn compare(
+    path: &Path,
+    before: &Results,
+    arguments: &Verify,
+) -> Result<Option<&'static str>, Error> {
     let source = Source {
         name: before.experiment.clone(),
         text: before.text.clone(),
     };
-    let all = points(&source.text).map_err(|problem| Error::Experiment {
-        path: path.to_owned(),
-        problem,
-    })?;
+    let all = of_source(&source, path, &arguments.files)?;
     let count = all.len();
     let mut point = choose(&source, all, before.point)?;
     point.file.replicas = before.findings.replicas;
     let seed = before.findings.seed;
     let progress = Progress::new(&before.stem(), plan(&point.file).len());
-    let rows = conduct(&point.file, seed, threads, &progress)?;
+    let rows = conduct(&point.file, seed, arguments.threads.into(), &progress)?;
     let after = Results::of(&source, count, &point, seed, &rows)?;
     let unlike = |ending, bytes: &[u8]| {
         fs::read(path.with_extension(ending)).is_ok_and(|found| found != bytes)

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use filbert::topology::Spec;
 use serde::{Deserialize, Deserializer};
 
-use super::Measure;
-use crate::arguments::Profile;
-use crate::latency::Latency;
+use super::agreement::Reference;
+use super::measure::Measure;
+use super::network::Network;
+use super::strategy::Variant;
 
 /// An experiment as its file tells it. Keys that nobody knows are errors.
 #[derive(Clone, Debug, Deserialize)]
@@ -38,23 +38,10 @@ pub struct File {
     /// What is to come of it.
     #[serde(default, rename = "claim")]
     pub claims: Vec<Claim>,
+    /// A table of somebody else's that the figures are to agree with.
+    pub reference: Option<Reference>,
     /// Settings with a list of values each: see [`points`](super::points).
     pub sweep: Option<toml::Table>,
-}
-
-/// A network of servents.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Network {
-    /// Its graph, by the specifications of `filbert-sim topology`.
-    #[serde(deserialize_with = "text")]
-    pub topology: Spec,
-    /// How long descriptors travel.
-    #[serde(default, deserialize_with = "text")]
-    pub latency: Latency,
-    /// The rules of flooding.
-    #[serde(default)]
-    pub profile: Profile,
 }
 
 /// A file that is searched for.
@@ -102,34 +89,6 @@ pub enum From {
     Ultrapeers,
     /// The servent on this node, every time.
     Node(u32),
-}
-
-/// A variant of the rules.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Variant {
-    /// What it is called in rows and claims.
-    pub name: String,
-    /// How a search spends its budget.
-    pub strategy: Strategy,
-    /// How far a query goes at most.
-    pub ttl: u8,
-    /// Whether servents tell each other routing tables and go by them.
-    #[serde(default)]
-    pub routing: bool,
-    /// Results that a dynamic query wants, and of which the time is told.
-    #[serde(default = "fifty")]
-    pub wanted: u32,
-}
-
-/// How a search spends its budget.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Strategy {
-    /// To everybody at once (protocol §1.6).
-    Flood,
-    /// From neighbour to neighbour until there is enough (protocol §8.4).
-    Dynamic,
 }
 
 /// What is to come of an experiment: a bound for a mean, or for the ratio of two.
@@ -210,11 +169,9 @@ impl File {
             files.len() == self.files.len().max(1),
             "two files have the same name",
         )?;
+        self.network.check()?;
         for variant in &self.variants {
-            demand(
-                (1..=MAX_TTL).contains(&variant.ttl),
-                "the ttl of a variant is between 1 and 14",
-            )?;
+            variant.check(self.network.engine)?;
         }
         for Content {
             name,
@@ -292,8 +249,17 @@ impl<'de> Deserialize<'de> for From {
     }
 }
 
+/// Reads what is written in a text of its own form, where there is one.
+pub(super) fn optional_text<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: FromStr<Err: Display>,
+    D: Deserializer<'de>,
+{
+    text(deserializer).map(Some)
+}
+
 /// Reads what is written in a text of its own form.
-fn text<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+pub(super) fn text<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: FromStr<Err: Display>,
     D: Deserializer<'de>,
@@ -305,13 +271,6 @@ where
 const fn one() -> u32 {
     1
 }
-
-const fn fifty() -> u32 {
-    50
-}
-
-/// The largest TTL with which a query still gets home.
-const MAX_TTL: u8 = 14;
 
 #[cfg(test)]
 mod tests {

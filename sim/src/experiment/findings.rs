@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::agreement::{Agreement, Reference, Table};
 use super::file::{Claim, File, Side};
 use super::measure::{Measure, Row};
 
@@ -20,6 +21,9 @@ pub struct Findings {
     pub figures: Vec<Figures>,
     /// What became of the claims.
     pub claims: Vec<Judged>,
+    /// Cells of the reference table that do not agree, with what differs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missed_cells: Vec<String>,
 }
 
 /// The figures of one variant and file.
@@ -72,9 +76,9 @@ pub enum Verdict {
 }
 
 impl Findings {
-    /// What the rows of an experiment say.
+    /// What the rows of an experiment say, and its table, if it has one, of them.
     #[must_use]
-    pub fn of(file: &File, seed: u64, rows: &[Row]) -> Self {
+    pub fn of(file: &File, table: &Table, seed: u64, rows: &[Row]) -> Self {
         let names = file.file_names();
         let sides = file.variants.iter().flat_map(|variant| {
             names.iter().map(|name| Side {
@@ -93,12 +97,20 @@ impl Findings {
                 file: side.file,
             }
         });
+        let mut claims: Vec<Judged> = file.claims.iter().map(|claim| judge(claim, rows)).collect();
+        let mut missed_cells = Vec::new();
+        if let Some(reference) = &file.reference {
+            let agreement = table.compare(rows);
+            claims.push(agree(reference, &agreement));
+            missed_cells = agreement.missed;
+        }
         Self {
             title: file.title.clone(),
             seed,
             replicas: file.replicas,
             figures: figures.collect(),
-            claims: file.claims.iter().map(|claim| judge(claim, rows)).collect(),
+            claims,
+            missed_cells,
         }
     }
 
@@ -141,7 +153,7 @@ impl Verdict {
 }
 
 /// The mean of each replica over its searches.
-fn means(rows: &[Row], side: &Side, measure: Measure) -> BTreeMap<u32, f64> {
+pub(super) fn means(rows: &[Row], side: &Side, measure: Measure) -> BTreeMap<u32, f64> {
     let mut sums: BTreeMap<u32, (f64, f64)> = BTreeMap::new();
     let of_side = |row: &&Row| row.variant == side.variant && row.file == side.file;
     for row in rows.iter().filter(of_side) {
@@ -182,6 +194,28 @@ fn judge(claim: &Claim, rows: &[Row]) -> Judged {
             false => Verdict::Missed,
             true if claim.unverified => Verdict::Unverified,
             true => Verdict::Reproduced,
+        },
+    }
+}
+
+/// What a table says of the figures.
+fn agree(reference: &Reference, agreement: &Agreement) -> Judged {
+    let (cells, missed) = (agreement.cells, agreement.missed.len());
+    let found = (cells > 0).then(|| Finding {
+        mean: (cells - missed) as f64 / cells as f64,
+        interval: None,
+    });
+    let holds = found.is_some_and(|found| found.mean >= reference.at_least);
+    Judged {
+        says: format!("{} of {cells} cells of the table agree", cells - missed),
+        found,
+        at_least: Some(reference.at_least),
+        at_most: None,
+        source: reference.source.clone(),
+        verdict: if holds {
+            Verdict::Reproduced
+        } else {
+            Verdict::Missed
         },
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Outcome;
+use crate::search::Trace;
 
 /// What one search of an experiment came to: a row of its table.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -29,8 +30,12 @@ pub struct Row {
     pub top_reached: u64,
     /// Leaves that got it.
     pub leaves_reached: u64,
-    /// Bytes of all that was sent, the query and its hits, headers included.
-    pub bytes: u64,
+    /// Bytes of all that was sent, the query and its hits, headers included; none on the bare graph.
+    pub bytes: Option<u64>,
+    /// Hops to the first holder that was found, on the bare graph.
+    pub first_hops: Option<u64>,
+    /// How often walkers asked whether to go on.
+    pub checks: u64,
     /// Milliseconds to the first result.
     pub first_ms: Option<u64>,
     /// Milliseconds until there were as many as were wanted.
@@ -61,6 +66,10 @@ pub enum Measure {
     Success,
     /// Bytes of the query and its hits.
     Bytes,
+    /// Hops to the first holder, where one was found.
+    Hops,
+    /// How often walkers asked whether to go on.
+    Checks,
     /// Milliseconds to the first result, where one came.
     FirstMs,
     /// The share of those reached that were reached by the farthest hop.
@@ -73,9 +82,6 @@ impl Row {
         let [top_messages, leaf_messages] = outcome.copies;
         let [top_reached, leaves_reached] = outcome.reached;
         let milliseconds = |micros: u64| micros / 1_000;
-        let hops = outcome.by_hops;
-        let all: u64 = hops.iter().sum();
-        let last = hops.into_iter().rev().find(|&count| count > 0);
         Self {
             variant: String::new(),
             replica: 0,
@@ -88,17 +94,41 @@ impl Row {
             leaf_messages,
             top_reached,
             leaves_reached,
-            bytes: outcome.bytes,
+            bytes: Some(outcome.bytes),
+            first_hops: None,
+            checks: 0,
             first_ms: outcome.first.map(milliseconds),
             satisfied_ms: outcome.satisfied.map(milliseconds),
-            last_hop_ppm: last.unwrap_or(0) * 1_000_000 / all.max(1),
+            last_hop_ppm: last_hop(outcome.by_hops),
+        }
+    }
+
+    /// A row of a search on the bare graph but for the names. The asker is a holder where it has
+    /// the file.
+    pub(super) fn traced(trace: &Trace, source: u64, holders: u64) -> Self {
+        Self {
+            bytes: None,
+            answered: trace.found,
+            results: trace.found,
+            first_hops: trace.first_hops,
+            checks: trace.checks,
+            ..Self::of(
+                &Outcome {
+                    copies: [trace.copies, 0],
+                    reached: [trace.reached, 0],
+                    by_hops: trace.by_hops,
+                    ..Outcome::default()
+                },
+                source,
+                holders,
+            )
         }
     }
 }
 
 impl Measure {
     /// Every figure that a table of findings shows.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Messages,
         Self::TopMessages,
         Self::LeafMessages,
@@ -108,6 +138,8 @@ impl Measure {
         Self::Recall,
         Self::Success,
         Self::Bytes,
+        Self::Hops,
+        Self::Checks,
         Self::FirstMs,
         Self::LastHop,
     ];
@@ -125,6 +157,8 @@ impl Measure {
             Self::Recall => "recall",
             Self::Success => "success",
             Self::Bytes => "bytes",
+            Self::Hops => "hops",
+            Self::Checks => "checks",
             Self::FirstMs => "first_ms",
             Self::LastHop => "last_hop",
         }
@@ -151,9 +185,18 @@ impl Measure {
             Self::Results => row.results as f64,
             Self::Recall => share(row.answered, row.holders),
             Self::Success => f64::from(row.answered > 0 || row.holders == 0),
-            Self::Bytes => row.bytes as f64,
+            Self::Bytes => row.bytes? as f64,
+            Self::Hops => row.first_hops? as f64,
+            Self::Checks => row.checks as f64,
             Self::FirstMs => row.first_ms? as f64,
             Self::LastHop => row.last_hop_ppm as f64 / 1e6,
         })
     }
+}
+
+/// The share of the farthest hop, in millionths.
+fn last_hop(by_hops: [u64; 16]) -> u64 {
+    let all: u64 = by_hops.iter().sum();
+    let last = by_hops.into_iter().rev().find(|&count| count > 0);
+    last.unwrap_or(0) * 1_000_000 / all.max(1)
 }

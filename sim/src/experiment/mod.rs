@@ -6,14 +6,20 @@
 //! compared under the same luck. [`Findings`] are means over replicas with their intervals, and a
 //! [`Verdict`] on each claim.
 
+mod agreement;
 mod file;
 mod findings;
 mod measure;
+mod network;
 mod points;
+mod strategy;
 mod trial;
 
-pub use file::{Background, Claim, Content, File, From, Network, Queries, Side, Strategy, Variant};
+pub use agreement::{Agreement, Reference, Table};
+pub use file::{Background, Claim, Content, File, From, Queries, Side};
 pub use findings::{Figures, Finding, Findings, Judged, Verdict};
 pub use measure::{Measure, Row};
+pub use network::{Engine, Land, Network};
 pub use points::{Point, points};
+pub use strategy::{Strategy, Variant};
 pub use trial::{Task, plan, trial};

@@ -6,12 +6,15 @@ use filbert::wire::query::Query;
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
-use super::file::{Content, File, From, Strategy, Variant};
+use super::file::{Content, File, From};
 use super::measure::Row;
+use super::network::{Engine, Land};
+use super::strategy::{Strategy, Variant};
 use crate::Error;
 use crate::contents::{Contents, Placement, harmonic_sums, word, zipf};
 use crate::network::{Behaviour, Network, Search};
 use crate::random::{Purpose, generator};
+use crate::search::Ground;
 
 /// A piece of work that depends on no other: a replica, and the variants for which one network
 /// will do, since they differ in nothing but how searches go.
@@ -38,15 +41,53 @@ pub fn plan(file: &File) -> Vec<Task> {
     (0..file.replicas).flat_map(of).collect()
 }
 
-/// Does one task.
+/// Does one task in the land of the experiment.
 ///
 /// # Errors
 /// When there is no such graph, or nobody who could ask.
-pub fn trial(file: &File, seed: u64, task: &Task) -> Result<Vec<Row>, Error> {
+pub fn trial(file: &File, land: &Land, seed: u64, task: &Task) -> Result<Vec<Row>, Error> {
     let seed = replica_seed(seed, task.replica);
-    let spec = &file.network.topology;
-    let graph = spec.build(&mut generator(seed, Purpose::Graph))?;
-    let scene = Scene::set(file, &graph, seed)?;
+    let made = land.made(seed)?;
+    let Some(graph) = made.as_ref().or_else(|| land.read()) else {
+        return Ok(Vec::new());
+    };
+    let scene = Scene::set(file, graph, seed)?;
+    match file.network.engine {
+        Engine::Graph => Ok(on_the_graph(file, graph, &scene, seed, task)),
+        Engine::Servents => among_servents(file, graph, &scene, seed, task),
+    }
+}
+
+/// What strategies do on the bare graph.
+fn on_the_graph(file: &File, graph: &Graph, scene: &Scene, seed: u64, task: &Task) -> Vec<Row> {
+    let mut ground = Ground::new(graph);
+    let mut rows = Vec::new();
+    for variant in &file.variants {
+        let policy = variant.policy();
+        for (number, question) in (0..).zip(&scene.questions) {
+            let holders = &scene.holders[question.place];
+            ground.hold(holders);
+            let rng = &mut generator(seed, Purpose::Search { number });
+            let trace = policy.search(&mut ground, question.source, rng);
+            rows.push(Row {
+                variant: variant.name.clone(),
+                replica: task.replica,
+                file: question.file.clone(),
+                ..Row::traced(&trace, graph.id(question.source), holders.len() as u64)
+            });
+        }
+    }
+    rows
+}
+
+/// What servents do.
+fn among_servents(
+    file: &File,
+    graph: &Graph,
+    scene: &Scene,
+    seed: u64,
+    task: &Task,
+) -> Result<Vec<Row>, Error> {
     let most = file.variants.iter().map(|variant| variant.ttl).max();
     let behaviour = Behaviour {
         profile: file.network.profile.rules(most.unwrap_or(1)),
@@ -55,7 +96,7 @@ pub fn trial(file: &File, seed: u64, task: &Task) -> Result<Vec<Row>, Error> {
         query_routing: task.routing,
     };
     let mut network = Network::new(
-        &graph,
+        graph,
         Some(&scene.contents),
         behaviour,
         &mut generator(seed, Purpose::Servents),
@@ -101,6 +142,8 @@ pub fn trial(file: &File, seed: u64, task: &Task) -> Result<Vec<Row>, Error> {
 struct Scene {
     contents: Contents,
     questions: Vec<Question>,
+    /// Who holds each of the files that are searched for; of none where there are no files.
+    holders: Vec<Vec<u32>>,
 }
 
 /// One search to be made.
@@ -109,6 +152,8 @@ struct Question {
     source: u32,
     query: Query,
     file: String,
+    /// The place of the file among all.
+    place: usize,
     /// Servents that hold the file, without the one that asks.
     holders: u64,
 }
@@ -138,30 +183,29 @@ impl Scene {
         let askers = askers(file, graph)?;
         let rng = &mut generator(seed, Purpose::Askers);
         let mut questions = Vec::new();
-        for place in 0..file.file_names().len() {
+        let mut holders = Vec::new();
+        for (place, name) in file.file_names().into_iter().enumerate() {
+            let file_wanted = wanted.get(place);
+            let held: Vec<u32> = file_wanted
+                .map_or_else(Vec::new, |(number, _)| contents.holders(*number).collect());
+            let text = file_wanted.map_or(NOWHERE, |(_, name)| name.as_str());
             for _ in 0..file.queries.each {
                 let source = askers[rng.random_range(0..askers.len())];
-                let (text, holders) = match wanted.get(place) {
-                    Some((number, name)) => (
-                        name.as_str(),
-                        contents
-                            .holders(*number)
-                            .filter(|&node| node != source)
-                            .count(),
-                    ),
-                    None => (NOWHERE, 0),
-                };
+                let others = held.iter().filter(|&&node| node != source);
                 questions.push(Question {
                     source,
                     query: Query::keywords(text).expect("plain words are a query"),
-                    file: file.file_names()[place].to_owned(),
-                    holders: holders as u64,
+                    file: name.to_owned(),
+                    place,
+                    holders: others.count() as u64,
                 });
             }
+            holders.push(held);
         }
         Ok(Self {
             contents,
             questions,
+            holders,
         })
     }
 }
@@ -224,7 +268,7 @@ fn askers(file: &File, graph: &Graph) -> Result<Vec<u32>, Error> {
     };
     if askers.is_empty() {
         return Err(Error::NoAsker {
-            graph: file.network.topology.to_string(),
+            graph: file.network.name(),
             from: format!("{:?}", file.queries.from),
         });
     }

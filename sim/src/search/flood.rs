@@ -1,0 +1,51 @@
+//! Flooding: to all neighbours at once, who pass the first copy on (protocol §1.6).
+
+use std::mem;
+
+use rand_pcg::Pcg64Mcg;
+
+use super::{Ground, Policy, Trace};
+
+/// A flood.
+#[derive(Clone, Copy, Debug)]
+pub struct Flood {
+    /// How many hops it goes.
+    pub ttl: u8,
+}
+
+impl Policy for Flood {
+    fn search(&self, ground: &mut Ground<'_>, source: u32, _: &mut Pcg64Mcg) -> Trace {
+        let mut trace = Trace::default();
+        ground.begin();
+        ground.visit(source);
+        if ground.holds(source) {
+            trace.find(0);
+        }
+        let graph = ground.graph();
+        let (mut front, mut next) = (mem::take(&mut ground.front), mem::take(&mut ground.next));
+        front.clear();
+        // A node comes with the one that it heard from; the source heard from nobody.
+        front.push((source, source));
+        for hops in 1..=u64::from(self.ttl) {
+            for &(node, from) in &front {
+                for &to in graph.neighbours(node) {
+                    if to == from {
+                        continue;
+                    }
+                    trace.copies += 1;
+                    if ground.visit(to) {
+                        trace.reach(hops, ground.holds(to));
+                        next.push((to, node));
+                    }
+                }
+            }
+            mem::swap(&mut front, &mut next);
+            next.clear();
+            if front.is_empty() {
+                break;
+            }
+        }
+        (ground.front, ground.next) = (front, next);
+        trace
+    }
+}

@@ -1,0 +1,73 @@
+//! What a search goes over: a graph, who holds the file, and who has heard of it.
+
+use filbert::topology::Graph;
+
+/// A graph on which one file is searched for at a time. Nothing is cleared between searches: marks
+/// carry the number of the search that made them.
+#[derive(Debug)]
+pub struct Ground<'a> {
+    graph: &'a Graph,
+    holds: Vec<bool>,
+    visits: Vec<u32>,
+    search: u32,
+    /// Nodes of the present hop and of the next, kept for their memory.
+    pub(super) front: Vec<(u32, u32)>,
+    pub(super) next: Vec<(u32, u32)>,
+}
+
+impl<'a> Ground<'a> {
+    /// A graph on which nobody holds anything.
+    #[must_use]
+    pub fn new(graph: &'a Graph) -> Self {
+        Self {
+            graph,
+            holds: vec![false; graph.nodes()],
+            visits: vec![0; graph.nodes()],
+            search: 0,
+            front: Vec::new(),
+            next: Vec::new(),
+        }
+    }
+
+    /// From now on these hold what is searched for.
+    pub fn hold(&mut self, holders: &[u32]) {
+        self.holds.fill(false);
+        for &holder in holders {
+            self.holds[holder as usize] = true;
+        }
+    }
+
+    /// The graph.
+    #[must_use]
+    pub const fn graph(&self) -> &'a Graph {
+        self.graph
+    }
+
+    /// Whether this node holds what is searched for.
+    #[must_use]
+    pub fn holds(&self, node: u32) -> bool {
+        self.holds[node as usize]
+    }
+
+    /// Nobody has heard of the search that begins.
+    pub(super) fn begin(&mut self) {
+        if self.search == u32::MAX {
+            self.visits.fill(0);
+            self.search = 0;
+        }
+        self.search += 1;
+    }
+
+    /// Whether a node has heard of it.
+    pub(super) fn visited(&self, node: u32) -> bool {
+        self.visits[node as usize] == self.search
+    }
+
+    /// A node hears of it. Says whether for the first time.
+    pub(super) fn visit(&mut self, node: u32) -> bool {
+        let mark = &mut self.visits[node as usize];
+        let first = *mark != self.search;
+        *mark = self.search;
+        first
+    }
+}
