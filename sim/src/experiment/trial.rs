@@ -50,7 +50,7 @@ pub fn trial(file: &File, seed: u64, task: &Task) -> Result<Vec<Row>, Error> {
     let most = file.variants.iter().map(|variant| variant.ttl).max();
     let behaviour = Behaviour {
         profile: file.network.profile.rules(most.unwrap_or(1)),
-        latency: file.network.latency,
+        latency: file.network.latency.clone(),
         wire: false,
         query_routing: task.routing,
     };
