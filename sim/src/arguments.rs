@@ -54,7 +54,8 @@ pub struct Reach {
     /// Nodes that search: ids such as 5,17,3, or random:N for N distinct nodes with an edge
     #[arg(long, value_name = "LIST|random:N", default_value = "random:10")]
     pub sources: Sources,
-    /// How long a descriptor travels over a link: unit, or uniform:A-B in milliseconds
+    /// How long a descriptor travels over a link: unit, uniform:A-B or lognormal:MEDIAN,SIGMA in
+    /// milliseconds, or matrix:FILE of measured round trips
     #[arg(long, value_name = "MODEL", default_value = "unit")]
     pub latency: Latency,
     /// Seed of all random numbers

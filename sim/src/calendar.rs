@@ -23,9 +23,20 @@ pub struct Calendar<E> {
     waiting: usize,
     /// Memory of buckets that are done, warm for those to come.
     spare: Vec<Vec<(u64, E)>>,
+    /// How many events of one time come out region by region.
+    regions: Option<Regions<E>>,
 }
 
-impl<E> Calendar<E> {
+/// Places in memory that events lead to, in a few hundred regions.
+#[derive(Clone, Copy, Debug)]
+struct Regions<E> {
+    /// The place that an event leads to.
+    place: fn(&E) -> u32,
+    /// Its region is the place without this many low bits.
+    shift: u32,
+}
+
+impl<E: Copy> Calendar<E> {
     /// An empty calendar for events that lie mostly at most `horizon` microseconds ahead.
     #[must_use]
     pub fn new(horizon: u64) -> Self {
@@ -37,6 +48,21 @@ impl<E> Calendar<E> {
             bucket: 0,
             waiting: 0,
             spare: Vec::new(),
+            regions: None,
+        }
+    }
+
+    /// Lets many events of one and the same time come out region by region of memory, of which an
+    /// event leads to one of so many places. Those of one place stay in the order they were put
+    /// in. A processor that meets neighbouring places one after the other finds them in its
+    /// caches.
+    #[must_use]
+    pub fn by_region(self, places: usize, place: fn(&E) -> u32) -> Self {
+        let bits = usize::BITS - places.saturating_sub(1).leading_zeros();
+        let shift = bits.saturating_sub(REGION_BITS);
+        Self {
+            regions: Some(Regions { place, shift }),
+            ..self
         }
     }
 
@@ -99,9 +125,42 @@ impl<E> Calendar<E> {
                 .extend(bucket.extract_if(.., |&mut (at, _)| at < end));
         }
         self.waiting -= self.present.len();
+        if let (Some(regions), Some(&(first, _))) = (&self.regions, self.present.first())
+            && self.present.len() >= MANY
+            && self.present.iter().all(|&(at, _)| at == first)
+        {
+            let mut sorted = self.spare.pop().unwrap_or_default();
+            regions.sort(&self.present, &mut sorted);
+            self.present.clear();
+            self.spare.push(mem::replace(&mut self.present, sorted));
+            return;
+        }
         // Stable, so that equal times stay in the order they were put in.
         self.present.sort_by_key(|&(at, _)| at);
         self.present.reverse();
+    }
+}
+
+impl<E: Copy> Regions<E> {
+    /// Puts events in order by region, the first one at the end, and those of one region in the
+    /// order given.
+    fn sort(&self, events: &[(u64, E)], sorted: &mut Vec<(u64, E)>) {
+        let region = |event: &E| ((self.place)(event) >> self.shift) as usize % REGIONS;
+        let mut ends = [0; REGIONS];
+        for (_, event) in events {
+            ends[region(event)] += 1;
+        }
+        let mut left = events.len();
+        for end in &mut ends {
+            (*end, left) = (left, left - *end);
+        }
+        sorted.clear();
+        sorted.extend_from_slice(events);
+        for event in events {
+            let end = &mut ends[region(&event.1)];
+            *end -= 1;
+            sorted[*end] = *event;
+        }
     }
 }
 
@@ -117,6 +176,15 @@ const fn place(bucket: u64) -> usize {
 
 /// Buckets in the ring.
 const BUCKETS: usize = 128;
+
+/// Events of one time that are many.
+const MANY: usize = 256;
+
+/// Bits of the number of a region.
+const REGION_BITS: u32 = 10;
+
+/// Regions of memory.
+const REGIONS: usize = 1 << REGION_BITS;
 
 #[cfg(test)]
 mod tests {
@@ -153,6 +221,26 @@ mod tests {
                     .all(|event| calendar.pop() == Some(event))
             );
             assert_eq!(calendar.pop(), None);
+        }
+    }
+
+    #[test]
+    fn many_of_one_time_come_out_by_region() {
+        let mut rng = Pcg64Mcg::seed_from_u64(1);
+        for places in [1, 700, 5_000] {
+            let mut calendar = Calendar::new(10).by_region(places, |&(place, _)| place);
+            let mut events = Vec::new();
+            for number in 0..2_000 {
+                let place = rng.random_range(0..u32::try_from(places).unwrap());
+                calendar.push(1_000, (place, number));
+                events.push((place, number));
+            }
+            let found: Vec<(u32, i32)> = std::iter::from_fn(|| calendar.pop())
+                .map(|(_, event)| event)
+                .collect();
+            let shift = if places > 1_024 { 3 } else { 0 };
+            events.sort_by_key(|&(place, _)| place >> shift);
+            assert!(found == events, "{places} places");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::{hint, mem};
 
 use filbert::overlay::{
-    Input, Instant, Link, Output, Profile, Recipients, SearchId, dynamic_query,
+    Input, Instant, Link, Output, Profile, Recipients, Role, SearchId, dynamic_query,
 };
 use filbert::topology::Graph;
 use filbert::wire::frame::FrameDecoder;
@@ -44,7 +44,7 @@ pub struct Network<'a> {
 }
 
 /// How a network behaves.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Behaviour {
     /// Rules of flooding.
     pub profile: Profile,
@@ -99,6 +99,7 @@ impl<'a> Network<'a> {
         behaviour: Behaviour,
         rng: &mut Pcg64Mcg,
     ) -> Self {
+        let horizon = behaviour.latency.longest();
         let rules = (behaviour.profile, behaviour.query_routing);
         let mut population = Population::new(graph, contents, rules, rng);
         let now = Instant::default();
@@ -112,7 +113,7 @@ impl<'a> Network<'a> {
             latency: behaviour.latency,
             wire: behaviour.wire.then(FrameDecoder::new),
             query: Query::keywords("filbert").expect("one plain word is a query"),
-            calendar: Calendar::new(behaviour.latency.longest()),
+            calendar: Calendar::new(horizon).by_region(graph.nodes(), |event| event.to),
             now,
             travelling: Vec::new(),
             arrivals: contents.map_or_else(Vec::new, |_| vec![0; 2 * graph.edges()]),
@@ -229,14 +230,19 @@ impl<'a> Network<'a> {
     /// them at once instead of event by event: where the servents do not fit its caches, waiting
     /// is most of the time. Gives the number of those events.
     fn fetch(&self) -> usize {
-        let events = self.calendar.upcoming(AHEAD);
-        let count = events.len();
-        for &Event { to, link, .. } in events {
+        let events = || self.calendar.upcoming(AHEAD).copied();
+        // Where to look first, and then there: one step for all, so that each step waits once.
+        let places = events().map(|Event { to, .. }| {
+            let (role, degree) = self.population.glance(to);
+            usize::from(role == Role::Leaf) ^ degree ^ self.graph.slots_before(to)
+        });
+        hint::black_box(places.fold(0, |all, one| all ^ one));
+        for Event { to, link, .. } in events() {
             let servent = self.population.read_ahead(to, link);
             let (ends, mirrors) = (self.graph.neighbours(to), self.graph.mirrors(to));
             hint::black_box((servent, ends.first().copied(), mirrors.first().copied()));
         }
-        count
+        events().len()
     }
 
     fn deliver(&mut self, Event { to, link, copy }: Event, rng: &mut Pcg64Mcg) {
@@ -334,7 +340,7 @@ impl<'a> Network<'a> {
         let (mut copies, mut leaves) = (0, 0);
         let first = self.graph.slots_before(from);
         for (slot, (&to, &link)) in (0..).zip(ends).filter(|&(link, _)| wanted(link)) {
-            let mut at = self.now.as_micros() + self.latency.draw(rng);
+            let mut at = self.now.as_micros() + self.latency.draw(from, to, rng);
             if let Some(last) = self.arrivals.get_mut(first + slot as usize) {
                 at = at.max(*last);
                 *last = at;
@@ -364,4 +370,4 @@ fn cross(decoder: &mut FrameDecoder, header: Header, original: &Descriptor) -> D
 }
 
 /// Events whose memory is read ahead.
-const AHEAD: usize = 16;
+const AHEAD: usize = 32;

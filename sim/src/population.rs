@@ -142,6 +142,13 @@ impl<'a> Population<'a> {
         self.alarms.pop()
     }
 
+    /// The place of a servent and how many neighbours it has.
+    #[inline]
+    pub(crate) fn glance(&self, node: u32) -> (Role, usize) {
+        let servent = &self.servents[node as usize];
+        (servent.role(), servent.neighbours().len())
+    }
+
     /// Reads what the next descriptor for a servent will need.
     #[inline]
     pub(crate) fn read_ahead(&self, node: u32, link: u32) -> u32 {

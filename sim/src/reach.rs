@@ -37,11 +37,11 @@ pub fn run(arguments: &Reach, out: &mut impl Write, log: &mut impl Write) -> Res
         Engine::Servents => {
             let behaviour = Behaviour {
                 profile: arguments.profile.rules(arguments.ttl.last()),
-                latency: arguments.latency,
+                latency: arguments.latency.clone(),
                 wire: arguments.wire,
                 query_routing: false,
             };
-            let new = |graph| Servents::new(graph, behaviour, arguments.seed);
+            let new = |graph| Servents::new(graph, behaviour.clone(), arguments.seed);
             subject.flood(build(&graph, threads, new))
         }
         Engine::Graph => {

@@ -178,7 +178,7 @@ fn floods_of_random_graphs_go_by_distance() {
 
 #[test]
 fn threads_and_the_wire_change_nothing() {
-    for latency in ["unit", "uniform:10-100", "uniform:0-1"] {
+    for latency in ["unit", "uniform:10-100", "uniform:0-1", "lognormal:50,1"] {
         let base = format!(
             "--topology gnm:n=2000,m=5000 --ttl 3-7 --sources random:9 --seed 3 --latency {latency}"
         );

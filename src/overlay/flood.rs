@@ -20,6 +20,7 @@ pub struct Onward {
 ///
 /// # Errors
 /// The reason to drop it.
+#[inline]
 pub fn query(header: &Header, profile: Profile) -> Result<Onward, Drop> {
     let onward = any(header)?;
     let usable = profile.max_ttl.saturating_sub(header.hops).max(1);
@@ -42,6 +43,7 @@ pub fn hit(header: &Header) -> Result<Onward, Drop> {
 }
 
 /// The rules that hold for every routable descriptor.
+#[inline]
 fn any(header: &Header) -> Result<Onward, Drop> {
     let Some(hops) = header.hops.checked_add(1) else {
         return Err(Drop::HopsExhausted);

@@ -124,6 +124,7 @@ impl Neighbour {
 }
 
 /// The neighbour behind a link. Where links are numbered without gaps it is in its own place.
+#[inline]
 pub(super) fn find(neighbours: &mut [Neighbour], link: Link) -> Option<&mut Neighbour> {
     let guess = link.0 as usize;
     let place = match neighbours.get(guess) {
@@ -136,6 +137,7 @@ pub(super) fn find(neighbours: &mut [Neighbour], link: Link) -> Option<&mut Neig
 }
 
 /// The second of the driver's time: enough for 136 years.
+#[inline]
 pub(super) fn second(now: Instant) -> u32 {
     u32::try_from(now.as_micros() / 1_000_000).unwrap_or(u32::MAX)
 }

@@ -19,6 +19,7 @@ use crate::wire::{Descriptor, Guid, Header, Kind};
 
 impl Servent {
     /// Takes a query from a neighbour in this place.
+    #[inline]
     pub(super) fn query(
         &mut self,
         now: Instant,
@@ -100,6 +101,7 @@ impl Servent {
     /// Notes where a query came from, and says whether it came before. A query with a return
     /// address in its GUID is also known without it, since another ultrapeer may have put its own
     /// there (protocol §1.5).
+    #[inline]
     fn note_query(
         &mut self,
         now: Instant,
@@ -124,6 +126,7 @@ impl Servent {
     }
 
     /// Passes on a query to all others while its TTL lasts.
+    #[inline]
     fn flood_blindly(&self, link: Link, onward: Onward, around: &mut Surroundings<'_>) {
         let Onward { ttl, hops } = onward;
         if ttl > 0 && self.neighbours.len() > 1 {

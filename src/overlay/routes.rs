@@ -35,6 +35,7 @@ pub struct Routes {
 impl Routes {
     /// Notes that `guid` came over `link` with `ttl` left, and says whether it came before. The
     /// first link stays the way back.
+    #[inline]
     pub fn note(
         &mut self,
         now: Instant,
@@ -85,6 +86,7 @@ impl Routes {
 
     /// Reads where the next GUID is likely to be looked for; see
     /// [`Servent::read_ahead`](super::Servent::read_ahead).
+    #[inline]
     pub(super) fn read_ahead(&self) -> u32 {
         let slots = &self.young.slots;
         let first = slots.first().map_or(0, |slot| slot.link);
@@ -104,6 +106,7 @@ impl Routes {
     }
 
     /// Begins a new generation when the young one is old or full.
+    #[inline]
     fn turn(&mut self, now: Instant, limits: &Limits) {
         let age = now.since(self.turned);
         if age < limits.route_life && self.young.len < limits.routes {
@@ -143,6 +146,7 @@ impl Slot {
         used: false,
     };
 
+    #[inline]
     fn raise(&mut self, link: Link, ttl: u8) -> Seen {
         if self.link == Link::OWN.0 {
             Seen::Own
@@ -161,6 +165,7 @@ impl Table {
     /// Slots of a table that holds its first GUID.
     const SMALLEST: usize = 4;
 
+    #[inline]
     fn find_mut(&mut self, guid: Guid, hash: usize) -> Option<&mut Slot> {
         if self.len == 0 {
             return None;
@@ -180,6 +185,7 @@ impl Table {
     }
 
     /// Where `guid` is, or where it would go. The table always has a free slot.
+    #[inline]
     fn probe(&self, guid: Guid, hash: usize) -> usize {
         let mask = self.slots.len() - 1;
         let mut place = hash & mask;
@@ -212,6 +218,7 @@ impl Table {
 
 /// A keyed hash by folded multiplication: a stranger who does not know `secret` cannot choose
 /// GUIDs that meet.
+#[inline]
 fn hash(guid: Guid, secret: [u64; 2]) -> usize {
     let whole = u128::from_le_bytes(*guid.as_bytes());
     #[expect(

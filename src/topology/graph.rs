@@ -121,30 +121,35 @@ impl Graph {
 
     /// The neighbours of a node, in ascending order: slot by slot.
     #[must_use]
+    #[inline]
     pub fn neighbours(&self, node: u32) -> &[u32] {
         &self.neighbours[self.row(node)]
     }
 
     /// For each slot of a node, the slot of the same edge at the neighbour.
     #[must_use]
+    #[inline]
     pub fn mirrors(&self, node: u32) -> &[u32] {
         &self.mirrors[self.row(node)]
     }
 
     /// How many slots the nodes before this one have: its own follow in a list of all.
     #[must_use]
+    #[inline]
     pub fn slots_before(&self, node: u32) -> usize {
         self.row(node).start
     }
 
     /// How many neighbours a node has.
     #[must_use]
+    #[inline]
     pub fn degree(&self, node: u32) -> usize {
         self.row(node).len()
     }
 
     /// Whether a node is a leaf in a graph of two tiers; in other graphs none is.
     #[must_use]
+    #[inline]
     pub const fn is_leaf(&self, node: u32) -> bool {
         node >= self.first_leaf
     }
@@ -170,6 +175,7 @@ impl Graph {
         0..u32::try_from(self.nodes()).expect("MAX_NODES fits")
     }
 
+    #[inline]
     fn row(&self, node: u32) -> std::ops::Range<usize> {
         self.starts[node as usize] as usize..self.starts[node as usize + 1] as usize
     }

@@ -91,7 +91,7 @@ fn among_servents(
     let most = file.variants.iter().map(|variant| variant.ttl).max();
     let behaviour = Behaviour {
         profile: file.network.profile.rules(most.unwrap_or(1)),
-        latency: file.network.latency,
+        latency: file.network.latency.clone(),
         wire: false,
         query_routing: task.routing,
     };

@@ -240,6 +240,7 @@ impl Stats {
         *self.spam.entry(flaw.name()).or_default() += 1;
     }
 
+    #[inline]
     pub(super) fn receive(&mut self, header: &Header, payload: usize) {
         self.received[slot(header.kind)] += 1;
         if let Some(traffic) = &mut self.traffic {
@@ -247,11 +248,13 @@ impl Stats {
         }
     }
 
+    #[inline]
     pub(super) const fn drop(&mut self, why: Drop) {
         self.drops[why as usize] += 1;
     }
 }
 
+#[inline]
 const fn slot(kind: Kind) -> usize {
     match kind {
         Kind::Ping => 0,

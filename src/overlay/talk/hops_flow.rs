@@ -82,6 +82,7 @@ impl Servent {
     }
 
     /// Whether any neighbour wants only some queries.
+    #[inline]
     pub(in crate::overlay) fn holds_back(&self) -> bool {
         self.talk
             .as_ref()
