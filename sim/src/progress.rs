@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// Tells on stderr how much is done and how long the rest will take, once a run takes longer than
-/// [`PATIENCE`].
+/// two seconds.
 #[derive(Debug)]
 pub struct Progress {
     what: String,

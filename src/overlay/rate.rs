@@ -1,6 +1,6 @@
 //! How often something may happen: of one who asks, and of all that one neighbour sends.
 //!
-//! Both are pure values. [`Rate`] says yes or no. [`Pace`] says how long to wait, so that whoever
+//! Both are pure values. `Rate` says yes or no. [`Pace`] says how long to wait, so that whoever
 //! sends too fast is held back by its own connection and costs the others nothing.
 
 use super::time::{Duration, Instant};
