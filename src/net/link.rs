@@ -1,8 +1,8 @@
 //! The read and the write loop of a link to a neighbour.
 //!
-//! Reading hands on every descriptor that has come complete, some dozens a turn, and rests as long
-//! as the owner of the link says. Writing takes batches from an outbox that the owner bounds, and
-//! never copies a payload; it flushes when the outbox has nothing more, so that a stream that
+//! Reading hands on every descriptor that has come complete, a bounded turn at a time, and rests as
+//! long as the owner of the link says. Writing takes batches from an outbox that the owner bounds,
+//! and never copies a payload; it flushes when the outbox has nothing more, so that a stream that
 //! compresses does so over many batches. After each turn of either the other links have theirs,
 //! however much lies ready.
 
@@ -34,7 +34,7 @@ const SLICES: usize = 2 * BATCH;
 
 /// Batches of a writer in one turn: as much as an outbox holds, since what many links bring in their
 /// turns may go out over one.
-const BATCHES: u32 = 32;
+const BATCHES: u32 = 8;
 
 /// How long what was written may wait for a flush while more is written (protocol §14.1).
 const UNFLUSHED: Duration = Duration::from_millis(200);
@@ -60,8 +60,8 @@ pub enum LinkError {
 }
 
 /// Reads descriptors until the neighbour closes the link or `on_batch` breaks. Each call of
-/// `on_batch` gets a few dozen of those that are complete, in order, may take them, and says how
-/// long to rest before more is read: meanwhile the connection holds the neighbour back. A link on
+/// `on_batch` gets some of those that are complete, in order, may take them, and says how long to
+/// rest before more is read: meanwhile the connection holds the neighbour back. A link on
 /// which no descriptor completes within `patience` ends.
 ///
 /// # Errors
@@ -127,9 +127,9 @@ fn decode(decoder: &mut FrameDecoder, batch: &mut Vec<Descriptor>) -> Result<boo
 
 /// Where a link's writer finds what to send.
 pub trait Outbox {
-    /// Appends descriptors to `batch`, in the order to send them; a few dozen at a time keep the
-    /// choice of what is urgent with the outbox. Pending as long as there is nothing to send, and
-    /// woken when there is.
+    /// Appends descriptors to `batch`, in the order to send them; no more than [`BATCH`] at a time
+    /// keep the choice of what is urgent with the outbox. Pending as long as there is nothing to
+    /// send, and woken when there is.
     fn poll_take(&self, cx: &mut Context<'_>, batch: &mut Vec<Descriptor>) -> Poll<Taken>;
 }
 

@@ -11,9 +11,6 @@ use crate::overlay::flow::{Pressure, Queue};
 use crate::wire::bye::Bye;
 use crate::wire::{Descriptor, Guid, HEADER_LEN, Header, Kind};
 
-/// Descriptors handed to the link at once: one vectored write.
-const BATCH: usize = link::BATCH;
-
 /// How long a queue stays full before that is its neighbour's doing.
 const SLOW: Duration = Duration::from_millis(500);
 
@@ -123,7 +120,7 @@ impl link::Outbox for &Outbox {
         self.waker.register(cx.waker());
         let mut inner = self.lock();
         inner.roused = false;
-        while batch.len() < BATCH {
+        while batch.len() < link::BATCH {
             let Some(descriptor) = inner.queue.pop() else {
                 break;
             };

@@ -1,4 +1,5 @@
-//! Flooding: to all neighbours at once, who pass the first copy on (protocol §1.6).
+//! Flooding: to all neighbours at once, who pass the first copy on (protocol §1.6). Unlike
+//! [`crate::flood::Bare`], which only counts, it says who holds what it looks for.
 
 use std::mem;
 
