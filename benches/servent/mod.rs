@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use filbert::api::Access;
+use filbert::api::client::Client;
 use tempfile::TempDir;
 
 /// A running `filbert run`; ends when dropped.
@@ -52,6 +53,11 @@ impl Servent {
                 .expect("an address"),
             home,
         }
+    }
+
+    /// Its control plane.
+    pub(crate) fn client(&self) -> Client {
+        Client::find(self.home.path(), None).expect("it said so")
     }
 
     /// User and system time it took so far, in seconds.
