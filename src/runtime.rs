@@ -17,7 +17,7 @@ use async_io::Async;
 use async_signal::{Signal, Signals};
 use async_std::net::{self, ToSocketAddrs};
 use futures::{AsyncRead, AsyncWrite, StreamExt};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use thiserror::Error;
 
 pub use async_std::task::JoinHandle;
@@ -89,6 +89,10 @@ pub async fn timeout<F: Future>(limit: Duration, future: F) -> Result<F::Output,
         .map_err(|_| TimedOut(limit))
 }
 
+/// Connections that may wait to be accepted, as far as the system lets them: a burst of those that
+/// open many at once must not hide the others'.
+const BACKLOG: i32 = 1_024;
+
 /// A listening TCP socket.
 #[derive(Debug)]
 pub struct TcpListener(net::TcpListener);
@@ -99,7 +103,12 @@ impl TcpListener {
     /// # Errors
     /// When the address is taken or not ours.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
-        net::TcpListener::bind(address).await.map(Self)
+        let addresses: Vec<_> = address.to_socket_addrs().await?.collect();
+        let listener = std::net::TcpListener::bind(&addresses[..])?;
+        // The standard library lets 128 wait. Who finds no room tries again after a second.
+        SockRef::from(&listener).listen(BACKLOG)?;
+        listener.set_nonblocking(true)?;
+        Ok(Self(listener.into()))
     }
 
     /// The next connection and where it comes from.

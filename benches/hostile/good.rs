@@ -77,9 +77,9 @@ struct Pending {
 }
 
 impl Good {
-    /// Both become neighbours.
+    /// Both become neighbours, and know that the servent counts them as such.
     pub(crate) fn open(address: SocketAddr) -> io::Result<Self> {
-        let (asker, holder) = (shake(address, "")?, shake(address, "")?);
+        let (asker, holder) = (neighbour(address)?, neighbour(address)?);
         let pending = Arc::new(Mutex::new(Pending {
             sent: HashMap::new(),
             waits: [Waits::new(), Waits::new()],
@@ -163,6 +163,28 @@ fn reader(
             }
         }
     }))
+}
+
+/// Becomes a neighbour and hears that from a pong: what is sent to one whose last block is still on
+/// its way goes to nobody.
+fn neighbour(address: SocketAddr) -> io::Result<TcpStream> {
+    let mut link = shake(address, "")?;
+    let mut ping = descriptor(Guid::random(&mut rand::rng()), Kind::Ping, Bytes::new());
+    ping.header.ttl = 1;
+    link.write_all(&encoded(&ping))?;
+    let mut decoder = FrameDecoder::new();
+    let mut read = [0; 4096];
+    loop {
+        while let Ok(Some(descriptor)) = decoder.next() {
+            if descriptor.header.guid == ping.header.guid {
+                return Ok(link);
+            }
+        }
+        match link.read(&mut read)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            length => decoder.buffer().extend_from_slice(&read[..length]),
+        }
+    }
 }
 
 /// Becomes a neighbour, with these headers in the last block.
