@@ -45,6 +45,7 @@ fn quick() -> Settings {
             shortest_wait: instant,
             longest_wait: Duration::from_secs(2),
             recheck: instant,
+            longest_recheck: Duration::from_millis(60),
             ..swarm::download::Settings::default()
         },
         ..Settings::default()

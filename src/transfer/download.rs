@@ -282,7 +282,12 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
                 Err(_) if due <= pause => self.tell(Input::Tick, None).await?,
                 Err(_) => None,
             };
-            self.report(false);
+            let mut ending = ending;
+            if self.report(false) {
+                for caller in self.callers() {
+                    ending = ending.or(self.tell(Input::Offered(caller), None).await?);
+                }
+            }
             match ending {
                 Some(Ending::Exhausted) => self.starve(),
                 Some(ending) => return Ok(ending),
@@ -524,9 +529,11 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
         }
     }
 
-    fn report(&mut self, now: bool) {
+    /// Tells how far it is, if it is time for that; whether it was.
+    fn report(&mut self, now: bool) -> bool {
         self.tell_sources(false);
-        if now || self.reported.is_none_or(|at| at.elapsed() >= REPORT) {
+        let due = now || self.reported.is_none_or(|at| at.elapsed() >= REPORT);
+        if due {
             self.reported = Some(Instant::now());
             let (verified, received) = self.swarm.bytes();
             let (known, active) = self.swarm.sources();
@@ -538,6 +545,7 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
                 active,
             }));
         }
+        due
     }
 }
 

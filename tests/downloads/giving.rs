@@ -124,6 +124,36 @@ fn holders_that_speak_for_themselves_are_told_to_others() {
 }
 
 #[test]
+fn who_fetches_from_us_is_a_source_of_ours() {
+    let file = File::new(3 << 20);
+    let seed = Source::new(&file, slow());
+    let other = Source::new(&file, Manners::default());
+    let node = block_on(builder().start()).unwrap();
+    let link = file.magnet(&[seed.address], true);
+    let id = node
+        .fetch(&Target::Magnet(link.parse().unwrap()), None)
+        .unwrap();
+    until("something to give", || {
+        ask(node.address(), "HEAD", &file, "").status != 404
+    });
+    // It says of itself that it has some of it.
+    ask(
+        node.address(),
+        "HEAD",
+        &file,
+        &format!("X-Alt: {}\r\n", other.address),
+    );
+    completes(&node, id, &file);
+    assert!(
+        other.sent() > seed.sent(),
+        "{} {}",
+        other.sent(),
+        seed.sent()
+    );
+    stop(node);
+}
+
+#[test]
 fn those_who_fetch_the_same_help_each_other() {
     // `FILBERT_SCALE` takes more of them and a larger file, to measure the time that is printed.
     let full = std::env::var_os("FILBERT_SCALE").is_some();

@@ -134,6 +134,32 @@ fn a_queue_is_waited_for_as_long_as_it_takes() {
 }
 
 #[test]
+fn who_has_nothing_of_use_yet_is_asked_again_soon_and_then_ever_more_rarely() {
+    let mut sources = honest(2, 16 << 10);
+    // It fetches the file itself.
+    sources[0].has = Some(0);
+    let mut world = World::new(128, sources, Tree::Proven, 12);
+    world.succeed();
+    let asked = &world.sources[0].requests;
+    let pauses: Vec<_> = asked.windows(2).map(|two| two[1] - two[0]).collect();
+    assert!(pauses[0] < Duration::from_secs(1), "{pauses:?}");
+    assert!(
+        *pauses.last().unwrap() >= Duration::from_secs(30),
+        "{pauses:?}"
+    );
+    assert!(asked.len() < 60, "{pauses:?}");
+}
+
+#[test]
+fn the_first_requests_are_short_so_that_others_are_soon_heard_of() {
+    let mut world = World::new(512, honest(1, 1 << 20), Tree::Proven, 13);
+    world.succeed();
+    let asked = &world.sources[0].requests;
+    let early = asked.iter().filter(|at| at.as_secs() < 4).count();
+    assert!((4..8).contains(&early), "{asked:?}");
+}
+
+#[test]
 fn what_an_earlier_run_left_is_used_or_found_wrong() {
     for (tree, wrong) in [
         (Tree::Proven, false),

@@ -84,7 +84,10 @@ impl Download {
         if run.is_none() && has.is_some() {
             // Nothing that it is known to have; it may have more by now.
             match source.recheck {
-                None => self.sources[place].recheck = Some(self.now + settings.recheck),
+                None => {
+                    let pause = self.sources[place].until_recheck(settings);
+                    self.sources[place].recheck = Some(self.now + pause);
+                }
                 Some(due) if due <= self.now => {
                     run = self.tiles.choose(None, 1, settings.order, around.rng);
                 }

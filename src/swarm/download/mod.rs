@@ -470,7 +470,7 @@ impl Download {
             return;
         }
         if over {
-            self.sources[place].rest(self.now, self.now);
+            self.sources[place].finish(self.now);
         }
         if over && cut_short {
             around.out.push(Output::Stop(address));

@@ -15,7 +15,8 @@ pub struct Settings {
     pub order: Order,
     /// Bytes asked of a source whose speed is not known.
     pub first_range: u64,
-    /// The most bytes asked of a source at once.
+    /// The most bytes asked of a source at once. Up to there each request may be twice as long
+    /// as the one before: an answer to a short one soon tells who else has the file.
     pub longest_range: u64,
     /// How long one request should keep a source busy; a source that is slow to answer is given as
     /// many times its delay.
@@ -36,8 +37,11 @@ pub struct Settings {
     pub shortest_wait: Duration,
     /// The longest; a source that wants a longer one is given up.
     pub longest_wait: Duration,
-    /// Pause before a source that has nothing of use so far is asked what it has now.
+    /// Pause before a source that has nothing of use so far is asked what it has now; it doubles
+    /// each time that it still has nothing.
     pub recheck: Duration,
+    /// The longest such pause.
+    pub longest_recheck: Duration,
     /// How long after it was given up a source that is offered again gets another chance.
     pub forgive: Duration,
 }
@@ -71,7 +75,8 @@ impl Default for Settings {
             busy: Duration::from_secs(60),
             shortest_wait: Duration::from_secs(1),
             longest_wait: Duration::from_secs(20 * 60),
-            recheck: Duration::from_secs(10),
+            recheck: Duration::from_millis(500),
+            longest_recheck: Duration::from_secs(30),
             forgive: Duration::from_secs(5 * 60),
         }
     }

@@ -93,6 +93,10 @@ pub(super) struct Source {
     pub(super) gave: u32,
     /// When to ask what it has now, as it has nothing of use.
     pub(super) recheck: Option<Duration>,
+    /// How often in a row it had nothing of use.
+    useless: u32,
+    /// Requests that it answered wholly.
+    runs: u32,
     /// Its place in its queue.
     pub(super) position: Option<u32>,
     /// Failures in a row.
@@ -154,6 +158,8 @@ impl Source {
             tried: false,
             gave: 0,
             recheck: None,
+            useless: 0,
+            runs: 0,
             position: None,
             failures: 0,
             refusals: 0,
@@ -211,9 +217,20 @@ impl Source {
         }
         let span = settings.span.max(self.latency * 8).as_millis();
         let bytes = u128::from(self.rate()) * span / 1_000;
+        let grown = settings
+            .first_range
+            .saturating_mul(2_u64.saturating_pow(self.runs));
         u64::try_from(bytes)
             .unwrap_or(u64::MAX)
+            .min(grown)
             .min(settings.longest_range)
+    }
+
+    /// How long to wait before it is asked again what it has.
+    pub(super) fn until_recheck(&mut self, settings: &Settings) -> Duration {
+        let pause = settings.recheck * 2_u32.saturating_pow(self.useless.min(16));
+        self.useless += 1;
+        pause.min(settings.longest_recheck)
     }
 
     /// How long until it has sent `bytes` more; `None` if nobody knows.
@@ -262,7 +279,13 @@ impl Source {
     /// A whole tile came and was of use.
     pub(super) const fn praise(&mut self) {
         self.gave = self.gave.saturating_add(1);
-        (self.failures, self.refusals) = (0, 0);
+        (self.failures, self.refusals, self.useless) = (0, 0, 0);
+    }
+
+    /// All that it was asked came.
+    pub(super) fn finish(&mut self, now: Duration) {
+        self.runs = self.runs.saturating_add(1);
+        self.rest(now, now);
     }
 
     /// What it was asked is over, well or badly.
@@ -301,7 +324,11 @@ impl Source {
                 // The first time it may have told what it has instead.
                 let pause = match self.has.as_ref().is_some_and(|has| !has.is_empty()) {
                     true => settings.shortest_wait * (self.refusals - 1),
-                    false => settings.recheck * self.refusals.min(6),
+                    false => {
+                        // After that pause it is asked at once.
+                        self.recheck = Some(now);
+                        self.until_recheck(settings)
+                    }
                 };
                 // It fetches the file itself, so that it gets patience.
                 (self.refusals < settings.refusals * 3).then_some(pause)

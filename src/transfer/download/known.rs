@@ -1,6 +1,7 @@
 //! The sources of a download as others are told of them: who may be asked in a later run, who failed
 //! and how.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -40,6 +41,17 @@ impl<E: Fn(Progress) + Send + Sync> Transfer<'_, E> {
             self.told.0 = known;
         }
         self.told.1 = Some(Instant::now());
+    }
+
+    /// Those who fetch the file from us, and so have a part of it, that are not known yet.
+    pub(super) fn callers(&self) -> Vec<SocketAddr> {
+        let (Some(exchange), Some(own)) = (&self.job.exchange, self.job.announce) else {
+            return Vec::new();
+        };
+        let known: HashSet<_> = self.swarm.usable().collect();
+        let mut callers = exchange.alternates(self.job.sha1, own, &[own]);
+        callers.retain(|caller| !known.contains(caller) && self.job.may_ask(*caller));
+        callers
     }
 
     /// Lets others hear who is good and who failed.
