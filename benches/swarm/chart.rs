@@ -46,15 +46,16 @@ pub(crate) fn draw(rows: &[Row], bound: f64) -> String {
         up(bound) - 6.0,
         y = up(bound),
     ));
-    let lines: [(&str, &str, fn(&Row) -> f64); 2] = [
-        ("one server", "#c0392b", |row| row.server),
-        ("servents", "#1f6fb2", |row| row.swarm),
-    ];
-    for (name, colour, value) in lines {
-        let points: Vec<(f64, f64)> = rows
-            .iter()
-            .map(|row| (across(row.count as f64), up(value(row))))
-            .collect();
+    let place = |count: usize, times: f64| (across(count as f64), up(times));
+    let server: Vec<_> = rows
+        .iter()
+        .map(|row| place(row.count, row.server))
+        .collect();
+    let swarm: Vec<_> = rows.iter().map(|row| place(row.count, row.swarm)).collect();
+    for (name, colour, points) in [
+        ("one server", "#c0392b", server),
+        ("servents", "#1f6fb2", swarm),
+    ] {
         let line: Vec<String> = points
             .iter()
             .map(|(x, y)| format!("{x:.1},{y:.1}"))
