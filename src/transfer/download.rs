@@ -199,7 +199,7 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
             call_back: job.call_back.clone(),
             settings: settings.clone(),
         };
-        let (sender, news) = mpsc::channel(0);
+        let (sender, news) = mpsc::channel(4);
         Ok(Self {
             job,
             events,

@@ -85,9 +85,17 @@ impl Part {
         Ok(bytes)
     }
 
-    /// The SHA-1 of the whole, read from the file.
+    /// The SHA-1 of the whole, read from the file. What was written reaches the disk meanwhile:
+    /// before the file is [placed](Self::place) it has to, and that takes about as long.
     pub(super) fn sha1(&mut self) -> Result<[u8; 20], Error> {
-        self.digest().map_err(tried("read", &self.path))
+        let (file, path) = (self.file.try_clone(), self.path.clone());
+        let file = file.map_err(tried("open", &self.path))?;
+        std::thread::scope(|scope| {
+            let syncing = scope.spawn(move || file.sync_data().map_err(tried("sync", &path)));
+            let digest = self.digest().map_err(tried("read", &self.path));
+            syncing.join().expect("syncing does not panic")?;
+            digest
+        })
     }
 
     /// Moves the whole, verified file into `folder` under `name` or its first free number.

@@ -11,6 +11,7 @@ mod answer;
 mod contact;
 mod error;
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::sync::Arc;
@@ -46,6 +47,8 @@ use error::quote;
 const REPORT: Duration = Duration::from_millis(100);
 /// The most that is read of an answer that is of no use, to keep its connection.
 const DRAINED: usize = 64 * 1024;
+/// Bytes of whole tiles that are compared with the tree at once; one tile always is.
+const JUDGED: u64 = 2 << 20;
 
 /// What all sources of a download are asked for.
 #[derive(Debug)]
@@ -70,6 +73,9 @@ impl Wanted {
         at(tiles.start)..at(tiles.end)
     }
 }
+
+/// A tile that is compared with the tree.
+type Judging = runtime::JoinHandle<(u32, Bytes, Verdict)>;
 
 /// What a source tells while it is asked.
 #[derive(Debug)]
@@ -318,16 +324,17 @@ impl Session {
         let mut left = (offer.last + 1).min(end) - start;
         let last = offer.last < end;
         let mut chunks = http::chunks(body).within(wanted.settings.stall);
-        let mut judging = None;
+        let mut judging = VecDeque::new();
+        let at_once = usize::try_from(JUDGED / wanted.tile_len).map_or(1, |most| most.clamp(1, 4));
         while left > 0 {
             let mut chunk = match chunks.next().await {
                 Some(Ok(chunk)) => chunk,
                 Some(Err(error)) => {
-                    self.hand_on(judging.take()).await;
+                    self.hand_on(&mut judging, 0).await;
                     return Err(error.into());
                 }
                 None => {
-                    self.hand_on(judging.take()).await;
+                    self.hand_on(&mut judging, 0).await;
                     return Err(Error::Broken("it ended too early".to_owned()));
                 }
             };
@@ -345,10 +352,10 @@ impl Session {
                     && let Some((tile, bytes)) = self.partial.take()
                 {
                     *next += 1;
-                    // The next tile comes while this one is looked at.
-                    self.hand_on(judging.take()).await;
+                    // The next tiles come while this one is looked at.
+                    self.hand_on(&mut judging, at_once - 1).await;
                     let (trees, bytes) = (Arc::clone(&wanted.trees), bytes.freeze());
-                    judging = Some(runtime::spawn_blocking(move || {
+                    judging.push_back(runtime::spawn_blocking(move || {
                         let verdict = judge_tile(&trees, tile, &bytes);
                         (tile, bytes, verdict)
                     }));
@@ -358,11 +365,11 @@ impl Session {
                 self.report().await;
             }
             if !chunk.is_empty() && last {
-                self.hand_on(judging.take()).await;
+                self.hand_on(&mut judging, 0).await;
                 return Err(Error::TooMuch);
             }
         }
-        self.hand_on(judging.take()).await;
+        self.hand_on(&mut judging, 0).await;
         if offer.last >= end {
             // More comes than was asked for.
             self.hang_up();
@@ -372,10 +379,13 @@ impl Session {
         Ok(())
     }
 
-    /// Hands on a tile once it was compared with the tree.
-    async fn hand_on(&mut self, judging: Option<runtime::JoinHandle<(u32, Bytes, Verdict)>>) {
-        if let Some(judging) = judging {
-            let (tile, bytes, verdict) = judging.await;
+    /// Hands on tiles, in order, as they were compared with the tree, until no more than `left` are
+    /// looked at.
+    async fn hand_on(&mut self, judging: &mut VecDeque<Judging>, left: usize) {
+        while judging.len() > left
+            && let Some(first) = judging.pop_front()
+        {
+            let (tile, bytes, verdict) = first.await;
             self.report().await;
             let news = News::Tile {
                 tile,
