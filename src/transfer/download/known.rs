@@ -10,6 +10,8 @@ use crate::transfer::source;
 
 /// How often it is told which sources are known, at most.
 const TELL: Duration = Duration::from_secs(2);
+/// Queues that are told of.
+const QUEUES: usize = 10;
 
 impl<E: Fn(Progress) + Send + Sync> Transfer<'_, E> {
     /// Takes note of what a source did; of as many as may be known at once.
@@ -40,6 +42,16 @@ impl<E: Fn(Progress) + Send + Sync> Transfer<'_, E> {
             self.told.0 = known;
         }
         self.told.1 = Some(Instant::now());
+    }
+
+    /// Tells in whose queues we wait, when that has changed.
+    pub(super) fn tell_queues(&mut self) {
+        let mut queues = self.swarm.queues();
+        queues.truncate(QUEUES);
+        if queues != self.queues {
+            (self.events)(Progress::Queues(queues.clone()));
+            self.queues = queues;
+        }
     }
 
     /// Lets others hear who is good and who failed.
