@@ -1,5 +1,6 @@
 //! Downloads.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -39,6 +40,15 @@ pub struct Download {
     pub received: u64,
     /// Rises with every change.
     pub version: u64,
+}
+
+impl Download {
+    /// The nearest place in a queue, where nobody serves it meanwhile.
+    #[must_use]
+    pub fn waits(&self) -> Option<&Waiting> {
+        let first = self.sources.queues.first();
+        first.filter(|_| self.rate == 0 && !self.state.is_over())
+    }
 }
 
 /// How far a download is.
@@ -101,6 +111,33 @@ pub struct DownloadSources {
     /// Those that sent wrong bytes in this run and are asked no more, the last ones.
     #[serde(default)]
     pub liars: Vec<SocketAddr>,
+    /// Those in whose queues it waits, the nearest place first.
+    #[serde(default)]
+    pub queues: Vec<Waiting>,
+}
+
+/// A place in the queue of a source.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Waiting {
+    /// The source.
+    pub address: SocketAddr,
+    /// From 1, if it says.
+    pub position: Option<u32>,
+    /// How many wait there, if it says.
+    pub length: Option<u32>,
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("queued")?;
+        if let Some(position) = self.position {
+            write!(f, " {position}")?;
+        }
+        if let Some(length) = self.length {
+            write!(f, " of {length}")?;
+        }
+        write!(f, " at {}", self.address)
+    }
 }
 
 /// The wish for a download.
@@ -133,12 +170,23 @@ impl From<state::DownloadState> for Download {
                 known: download.sources_known,
                 active: download.sources_active,
                 liars: download.liars,
+                queues: download.queues.into_iter().map(Waiting::from).collect(),
             },
             path: download.path,
             error,
             error_code,
             received: download.received,
             version: download.version,
+        }
+    }
+}
+
+impl From<state::Waiting> for Waiting {
+    fn from(waiting: state::Waiting) -> Self {
+        Self {
+            address: waiting.address,
+            position: waiting.position,
+            length: waiting.length,
         }
     }
 }
@@ -208,6 +256,11 @@ mod tests {
             rate: 0,
             sources_known: 2,
             sources_active: 0,
+            queues: vec![state::Waiting {
+                address: "1.2.3.4:6".parse().unwrap(),
+                position: Some(3),
+                length: Some(12),
+            }],
             liars: vec!["1.2.3.4:5".parse().unwrap()],
             path: None,
             error: Some(state::Failure {
@@ -220,10 +273,12 @@ mod tests {
             concat!(
                 r#"{"id":3,"name":"hello.txt","size":11,"sha1":"FKXGYNOJJ7H3IFO35FPUBC445EPOQRXN","#,
                 r#""state":"failed","priority":"high","verified":0,"rate":0,"sources":{"known":2,"active":0,"#,
-                r#""liars":["1.2.3.4:5"]},"#,
+                r#""liars":["1.2.3.4:5"],"queues":[{"address":"1.2.3.4:6","position":3,"length":12}]},"#,
                 r#""path":null,"error":"no space left in /tmp","error_code":"no_space","#,
                 r#""received":6,"version":9}"#,
             )
         );
+        let nearest = download.sources.queues[0].to_string();
+        assert_eq!(nearest, "queued 3 of 12 at 1.2.3.4:6");
     }
 }

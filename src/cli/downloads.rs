@@ -130,9 +130,10 @@ fn row(download: &Download) -> Vec<String> {
         DownloadPhase::Done => 100,
         _ => percent.min(99),
     };
-    let name = match &download.error {
-        Some(error) => format!("{}: {error}", download.name),
-        None => download.name.clone(),
+    let name = match (&download.error, download.waits()) {
+        (Some(error), _) => format!("{}: {error}", download.name),
+        (None, Some(waiting)) => format!("{}: {waiting}", download.name),
+        (None, None) => download.name.clone(),
     };
     vec![
         download.id.to_string(),

@@ -190,12 +190,25 @@ pub struct DownloadState {
     pub sources_known: usize,
     /// Sources that serve now.
     pub sources_active: usize,
+    /// Sources in whose queues we wait, the nearest place first.
+    pub queues: Vec<Waiting>,
     /// Sources that sent wrong bytes in this run, the last ones.
     pub liars: Vec<SocketAddr>,
     /// Where the file lies, once it is complete.
     pub path: Option<PathBuf>,
     /// Why it does not go on, where something is in its way.
     pub error: Option<Failure>,
+}
+
+/// A place in the queue of a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The source.
+    pub address: SocketAddr,
+    /// From 1, if it says.
+    pub position: Option<u32>,
+    /// How many wait there, if it says.
+    pub length: Option<u32>,
 }
 
 /// How far a download is.

@@ -36,6 +36,7 @@ use crate::swarm::tile_set::TileSet;
 use crate::wire::tiger_tree::{TigerTree, kept_node_len, node_of};
 use crate::wire::urn::Sha1;
 
+pub use crate::swarm::download::QueuePlace;
 pub use job::{Error, Failure, Finished, Job, Progress, Settings, Source, Standing};
 pub use ledger::{Kept, Ledger, NoLedger};
 
@@ -162,6 +163,8 @@ struct Transfer<'a, E> {
     failures: HashMap<SocketAddr, source::Error>,
     /// The sources that were told of last, and when.
     told: (Vec<SocketAddr>, Option<Instant>),
+    /// The queues that were told of last.
+    queues: Vec<(SocketAddr, QueuePlace)>,
     last_giver: Option<SocketAddr>,
     /// Bytes that came, whatever became of them.
     came: u64,
@@ -218,6 +221,7 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
             offers: Some(offers),
             failures: HashMap::new(),
             told: (Vec::new(), None),
+            queues: Vec::new(),
             last_giver: None,
             came: 0,
             reported: None,
@@ -353,6 +357,7 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
                 tile,
                 bytes,
                 verdict,
+                own,
             } => {
                 let arrived = Input::Arrived {
                     source: address,
@@ -360,7 +365,7 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
                     verdict,
                 };
                 self.last_giver = Some(address);
-                if verdict == Verdict::Right {
+                if verdict == Verdict::Right && own {
                     let bytes = bytes.len() as u64;
                     let source = address;
                     (self.events)(Progress::Gave { source, bytes });
@@ -535,6 +540,7 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
         let due = now || self.reported.is_none_or(|at| at.elapsed() >= REPORT);
         if due {
             self.reported = Some(Instant::now());
+            self.tell_queues();
             let (verified, received) = self.swarm.bytes();
             let (known, active) = self.swarm.sources();
             (self.events)(Progress::Standing(Standing {

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::net::http::HeaderMap;
+use crate::swarm::download::QueuePlace;
 use crate::wire::urn::TigerRoot;
 
 /// Alternates taken from one answer (protocol §10.6).
@@ -16,13 +17,18 @@ const MOST_RANGES: usize = 1_024;
 /// The port of an address that names none.
 const PORT: u16 = 6346;
 
+/// Characters of the number of a place; what is longer is none.
+const LONGEST_ID: usize = 64;
+
 /// A place in a queue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place {
-    /// From 1, if it was told.
-    pub(super) position: Option<u32>,
+    /// From 1, if it was told, and how many wait.
+    pub(super) place: QueuePlace,
     /// When to ask again at the earliest, if it was told.
     pub(super) poll: Option<Duration>,
+    /// The number by which the newer scheme knows the place.
+    pub(super) id: Option<String>,
 }
 
 /// The place that a busy answer keeps for us: of the older scheme (`X-Queue`) or the newer
@@ -38,17 +44,27 @@ pub(super) fn place_in_queue(headers: &HeaderMap) -> Option<Place> {
         };
         let number = value.trim().parse::<u32>().ok();
         match name.trim().to_ascii_lowercase().as_str() {
-            "position" => (place.position, found) = (number, true),
+            "position" => (place.place.position, found) = (number, true),
+            "length" => place.place.length = number,
             "pollmin" => {
                 // A moment later than the earliest, which a clock may see too early.
                 place.poll = number.map(|seconds| Duration::from_secs(u64::from(seconds) + 1));
                 found = true;
             }
-            "id" => found = true,
+            "id" => (place.id, found) = (ticket(value), true),
             _ => {}
         }
     }
     found.then_some(place)
+}
+
+/// The number of a place, as it is sent back: nothing in it may end the header's item.
+fn ticket(value: &str) -> Option<String> {
+    let id = value.trim().trim_matches('"');
+    let plain = id
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    (plain && !id.is_empty() && id.len() <= LONGEST_ID).then(|| id.to_owned())
 }
 
 /// Which bytes a partial source of a file of `size` bytes says it has; nothing where it says
@@ -87,9 +103,14 @@ fn alternate(item: &str) -> Option<SocketAddr> {
             .map(|ip| SocketAddr::new(ip, PORT))
     };
     let address = item.parse::<SocketAddr>().ok().or_else(bare)?;
+    is_somewhere(address).then_some(address)
+}
+
+/// Whether somebody could be at an address.
+pub(super) fn is_somewhere(address: SocketAddr) -> bool {
     let ip = address.ip();
     let nowhere = ip.is_unspecified() || ip.is_multicast() || ip == Ipv4Addr::BROADCAST;
-    (!nowhere && address.port() != 0).then_some(address)
+    !nowhere && address.port() != 0
 }
 
 /// Where the tree is, and its root: `<path>;<root>`.
@@ -116,15 +137,32 @@ mod tests {
     fn places_of_both_schemes() {
         let place = |name, value: &str| {
             let place = place_in_queue(&headers(name, value))?;
-            Some((place.position, place.poll.map(|poll| poll.as_secs())))
+            let QueuePlace { position, length } = place.place;
+            Some((position, length, place.poll.map(|poll| poll.as_secs())))
         };
         let old = "position=2,length=5,limit=4,pollMin=45,pollMax=120";
-        assert_eq!(place("x-queue", old), Some((Some(2), Some(46))));
-        assert_eq!(place("x-queue", "pollMin=10"), Some((None, Some(11))));
+        assert_eq!(place("x-queue", old), Some((Some(2), Some(5), Some(46))));
+        assert_eq!(place("x-queue", "pollMin=10"), Some((None, None, Some(11))));
         let new = "position=14; length=4300; ETA=2100; lifetime=350; ID=0123456789abcdef";
-        assert_eq!(place("x-queued", new), Some((Some(14), None)));
+        assert_eq!(place("x-queued", new), Some((Some(14), Some(4_300), None)));
         assert_eq!(place("x-queue", "1.0"), None);
-        assert_eq!(place("x-queue", "position=99999999999"), Some((None, None)));
+        assert_eq!(
+            place("x-queue", "position=99999999999"),
+            Some((None, None, None))
+        );
+    }
+
+    #[test]
+    fn the_number_of_a_place_is_plain() {
+        let id = |value: &str| place_in_queue(&headers("x-queued", value)).unwrap().id;
+        assert_eq!(
+            id("position=1; ID=0123456789ABCDEF").as_deref(),
+            Some("0123456789ABCDEF")
+        );
+        assert_eq!(id("id=\"ab-1\"; position=1").as_deref(), Some("ab-1"));
+        for wrong in ["", "a b", "a:b", &"f".repeat(65)] {
+            assert_eq!(id(&format!("position=1; ID={wrong}")), None, "{wrong}");
+        }
     }
 
     #[test]

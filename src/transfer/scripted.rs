@@ -28,6 +28,13 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    /// What a header says, by its name as it is written.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().skip(1);
+        let mut headers = lines.filter_map(|line| line.split_once(": "));
+        headers.find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value))
+    }
+
     /// The bytes asked for.
     pub(super) fn range(&self) -> (usize, usize) {
         let line = self

@@ -9,6 +9,7 @@
 
 mod answer;
 mod contact;
+mod door;
 mod error;
 
 use std::collections::VecDeque;
@@ -29,7 +30,7 @@ use super::mesh;
 use super::range::ContentRange;
 use super::trees::Trees;
 use crate::net::handshake::Tls;
-use crate::net::http::{self, Body, Client, HeaderMap, Incoming, Request, StatusCode};
+use crate::net::http::{self, Body, Client, HeaderMap, Incoming, Request, Response, StatusCode};
 use crate::net::network::{Network, Side};
 use crate::runtime;
 use crate::swarm::download::Verdict;
@@ -41,6 +42,7 @@ use crate::wire::urn::{Sha1, TigerRoot};
 pub use error::Error;
 
 use answer::text;
+use door::Door;
 use error::quote;
 
 /// How often the download hears how much came, at most.
@@ -49,6 +51,8 @@ const REPORT: Duration = Duration::from_millis(100);
 const DRAINED: usize = 64 * 1024;
 /// Bytes of whole tiles that are compared with the tree at once; one tile always is.
 const JUDGED: u64 = 2 << 20;
+/// How long a connection on which a queue knows us is kept after we were to ask again.
+const LATE: Duration = Duration::from_secs(10);
 
 /// What all sources of a download are asked for.
 #[derive(Debug)]
@@ -91,6 +95,8 @@ pub(super) enum News {
         tile: u32,
         bytes: Bytes,
         verdict: Verdict,
+        /// Whether it came from the source itself, and not from where that sends us.
+        own: bool,
     },
     /// The tree came, and is the one of its root.
     Tree(TigerTree),
@@ -120,6 +126,12 @@ pub(super) struct Session {
     wanted: Arc<Wanted>,
     address: SocketAddr,
     teller: Teller,
+    /// Where it is asked.
+    door: Door,
+    /// The number of our place in its queue, and what that was last.
+    ticket: Option<(String, Option<u32>)>,
+    /// How long its queue lets us wait on the connection, by which alone it knows us.
+    patience: Duration,
     /// The connection, and which end of it this is.
     client: Option<(Client, Side)>,
     /// Whether the connection has given an answer before.
@@ -140,9 +152,12 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(wanted: Arc<Wanted>, teller: Teller) -> Self {
         Self {
+            door: Door::of(teller.address, wanted.sha1),
             wanted,
             address: teller.address,
             teller,
+            ticket: None,
+            patience: Duration::ZERO,
             client: None,
             proven: false,
             partial: None,
@@ -156,8 +171,8 @@ impl Session {
 
     /// Fetches what is ordered, until no orders come any more.
     pub(super) async fn converse(mut self, mut orders: mpsc::UnboundedReceiver<Range<u32>>) {
-        let idle = self.wanted.settings.idle;
         loop {
+            let idle = self.wanted.settings.idle.max(self.patience);
             let order = match runtime::timeout(idle, orders.next()).await {
                 Ok(order) => order,
                 Err(_) => {
@@ -172,6 +187,9 @@ impl Session {
             };
             if let Err(error) = self.fetch(tiles).await {
                 self.report().await;
+                if self.door.moved && !matches!(error, Error::Queued { .. }) {
+                    self.go_to(Door::of(self.address, self.wanted.sha1));
+                }
                 self.teller.tell(News::Failed(error)).await;
             }
         }
@@ -203,8 +221,15 @@ impl Session {
                 answer => answer?,
             };
             self.proven = true;
+            if ours.is_ok() && answer.status().is_redirection() {
+                let elsewhere = self.sent_on(&answer);
+                self.drain(answer.into_body()).await;
+                self.go_to(elsewhere?);
+                continue;
+            }
             if ours.is_ok() {
                 self.hear(answer.headers()).await;
+                self.note_place(answer.headers());
             }
             let offer = self.wanted.judge(start, &answer);
             let offer = match offer.and_then(|offer| {
@@ -231,19 +256,57 @@ impl Session {
 
     fn request(&mut self, first: u64, end: u64) -> Result<Request<Body>, Error> {
         let told = &mut self.others_told;
-        let (alternates, failed) = self.wanted.announce.headers(self.address, told);
+        let (alternates, failed) = self.wanted.announce.headers(self.door.address, told);
         let mut request = Request::builder()
-            .uri(format!("/uri-res/N2R?urn:sha1:{}", self.wanted.sha1))
-            .header("Host", self.address.to_string())
+            .uri(&self.door.path)
+            .header("Host", &self.door.host)
             .header("User-Agent", AGENT)
-            .header("X-Queue", "0.1")
+            .header("X-Queue", "1.0")
             .header("Range", format!("bytes={first}-{}", end - 1));
         for (name, addresses) in [("X-Alt", alternates), ("X-NAlt", failed)] {
             if let Some(addresses) = addresses {
                 request = request.header(name, addresses);
             }
         }
+        if let Some((id, position)) = &self.ticket {
+            let position = position.map(|position| format!("position={position}; "));
+            let place = format!("{}ID={id}", position.unwrap_or_default());
+            request = request.header("X-Queued", place);
+        }
         built(request.body(Body::empty()))
+    }
+
+    /// Takes note of the place that a queue keeps for us, and by what it knows us (protocol §10.7).
+    fn note_place(&mut self, headers: &HeaderMap) {
+        let place = mesh::place_in_queue(headers).unwrap_or_default();
+        self.patience = match (&place.id, place.poll) {
+            (None, Some(poll)) => poll + LATE,
+            _ => Duration::ZERO,
+        };
+        if let Some(id) = place.id {
+            self.ticket = Some((id, place.place.position));
+        }
+    }
+
+    /// Where an answer sends us.
+    fn sent_on(&self, answer: &Response<Incoming>) -> Result<Door, Error> {
+        let status = answer.status().as_u16();
+        match text(answer.headers(), "location") {
+            Some(location) if !self.door.moved => self
+                .door
+                .follow(location)
+                .ok_or_else(|| Error::Elsewhere(quote(location))),
+            _ => Err(Error::Refused { status }),
+        }
+    }
+
+    /// Asks through another door from now on.
+    fn go_to(&mut self, door: Door) {
+        if door.address != self.door.address {
+            self.hang_up();
+        }
+        (self.ticket, self.tree_at) = (None, None);
+        self.door = door;
     }
 
     /// Asks for the tree, if nobody else has or does and this source was not asked before. That it
@@ -267,7 +330,7 @@ impl Session {
         );
         let request = Request::builder()
             .uri(path)
-            .header("Host", self.address.to_string())
+            .header("Host", &self.door.host)
             .header("User-Agent", AGENT)
             .header("Accept", thex::MEDIA_TYPE);
         let Ok(request) = built(request.body(Body::empty())) else {
@@ -391,6 +454,7 @@ impl Session {
                 tile,
                 bytes,
                 verdict,
+                own: !self.door.moved,
             };
             self.teller.tell(news).await;
         }

@@ -4,7 +4,7 @@ mod world;
 
 use std::time::Duration;
 
-use filbert::swarm::download::{Input, Order, Output, Trouble};
+use filbert::swarm::download::{Input, Order, Output, QueuePlace, Trouble};
 use filbert::swarm::tile_set::TileSet;
 use proptest::prelude::*;
 
@@ -122,8 +122,12 @@ fn a_queue_is_waited_for_as_long_as_it_takes() {
     for position in (1..40).rev() {
         let poll = Duration::from_secs(45);
         let asked_at = world.now;
-        let position = Some(position);
-        world.fail(0, Trouble::Queued { position, poll });
+        let place = QueuePlace {
+            position: Some(position),
+            length: Some(40),
+        };
+        world.fail(0, Trouble::Queued { place, poll });
+        assert_eq!(world.download.queues(), [(address(0), place)]);
         world.events.clear();
         world.now = world.download.deadline(&world.settings).unwrap();
         assert_eq!(world.now, asked_at + poll);
@@ -131,6 +135,7 @@ fn a_queue_is_waited_for_as_long_as_it_takes() {
         assert!(!world.sources[0].asked.is_empty());
     }
     world.succeed();
+    assert_eq!(world.download.queues(), []);
 }
 
 #[test]

@@ -12,9 +12,9 @@ use crate::node::Node;
 use crate::node::call_back::Caller;
 use crate::node::ground::is_private;
 use crate::node::ledger::Notes;
-use crate::node::state::{DownloadPhase, Failure, FailureKind};
+use crate::node::state::{DownloadPhase, Failure, FailureKind, Waiting};
 use crate::runtime;
-use crate::transfer::download::{self, Job, Progress, Settings};
+use crate::transfer::download::{self, Job, Progress, QueuePlace, Settings};
 use crate::transfer::{disk, name::safe_file_name};
 use crate::wire::Guid;
 
@@ -192,6 +192,17 @@ impl Node {
                     .0
                     .change_in(key, |entry| entry.wanted.put_first(&sources));
                 change == Some(true)
+            }
+            Progress::Queues(queues) => {
+                let waiting = |(address, place): (SocketAddr, QueuePlace)| Waiting {
+                    address,
+                    position: place.position,
+                    length: place.length,
+                };
+                self.0.change_in(key, |entry| {
+                    entry.state.queues = queues.into_iter().map(waiting).collect();
+                });
+                false
             }
             Progress::Exhausted { lied, reason } => {
                 let kind = match lied {

@@ -28,7 +28,7 @@ use std::time::Duration;
 use rand::Rng;
 
 pub use self::settings::{Order, Settings};
-pub use self::source::{Reason, Trouble};
+pub use self::source::{QueuePlace, Reason, Trouble};
 
 use self::source::{Activity, Source};
 use self::tiles::{Giver, INHERITED, State, Tiles};
@@ -346,6 +346,16 @@ impl Download {
             .iter()
             .filter(|source| source.asked().is_some());
         (usable.count(), active.count())
+    }
+
+    /// Sources in whose queues we wait, the nearest place first.
+    #[must_use]
+    pub fn queues(&self) -> Vec<(SocketAddr, QueuePlace)> {
+        let waits = |source: &Source| Some((source.address, source.queued?));
+        let usable = self.sources.iter().filter(|source| source.is_usable());
+        let mut queues: Vec<_> = usable.filter_map(waits).collect();
+        queues.sort_by_key(|(_, place)| place.position.unwrap_or(u32::MAX));
+        queues
     }
 
     /// Who was given up, and why.

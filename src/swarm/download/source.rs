@@ -24,8 +24,8 @@ pub enum Trouble {
     },
     /// It keeps a place for us in its queue (protocol §10.7).
     Queued {
-        /// Our place, from 1, if it said.
-        position: Option<u32>,
+        /// Our place.
+        place: QueuePlace,
         /// When it wants to be asked again, at the earliest.
         poll: Duration,
     },
@@ -35,6 +35,15 @@ pub enum Trouble {
     Refused,
     /// Its file is another one, or of another size.
     Different,
+}
+
+/// Our place in the queue of a source, as far as it says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueuePlace {
+    /// From 1.
+    pub position: Option<u32>,
+    /// How many wait.
+    pub length: Option<u32>,
 }
 
 /// Why a source is asked no more.
@@ -97,8 +106,8 @@ pub(super) struct Source {
     useless: u32,
     /// Requests that it answered wholly.
     runs: u32,
-    /// Its place in its queue.
-    pub(super) position: Option<u32>,
+    /// Our place in its queue, as long as we wait there.
+    pub(super) queued: Option<QueuePlace>,
     /// Failures in a row.
     failures: u32,
     /// Refusals in a row.
@@ -160,7 +169,7 @@ impl Source {
             recheck: None,
             useless: 0,
             runs: 0,
-            position: None,
+            queued: None,
             failures: 0,
             refusals: 0,
             rate: Meter::default(),
@@ -255,7 +264,7 @@ impl Source {
 
     /// Bytes came of what it was asked.
     pub(super) fn receive(&mut self, bytes: u64, now: Duration) {
-        self.position = None;
+        self.queued = None;
         let Activity::Asked(asked) = &mut self.activity else {
             return;
         };
@@ -315,8 +324,8 @@ impl Source {
                 wait(pause).filter(|_| self.refusals < settings.refusals)
             }
             // It will be our turn: that may take as long as it likes, but not more often.
-            Trouble::Queued { position, poll } => {
-                self.position = position;
+            Trouble::Queued { place, poll } => {
+                self.queued = Some(place);
                 wait(poll)
             }
             Trouble::Unavailable => {
@@ -336,7 +345,7 @@ impl Source {
             Trouble::Refused | Trouble::Different => None,
         };
         if !matches!(trouble, Trouble::Queued { .. }) {
-            self.position = None;
+            self.queued = None;
         }
         match pause {
             Some(pause) => self.rest(now + pause, now),

@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::net::handshake::Tls;
 use crate::net::network::Network;
 use crate::swarm;
+use crate::swarm::download::QueuePlace;
 use crate::transfer::call_back::{CallBack, Way};
 use crate::transfer::exchange::Exchange;
 use crate::transfer::throttle::Throttle;
@@ -135,6 +136,8 @@ pub enum Progress {
     },
     /// Sources that may be asked, best first, as others are known now.
     Sources(Vec<SocketAddr>),
+    /// In whose queues we wait, the nearest place first, where that has changed.
+    Queues(Vec<(SocketAddr, QueuePlace)>),
     /// Nobody is left who could be asked: it waits for others to be offered.
     Exhausted {
         /// Whether what came was not the file.

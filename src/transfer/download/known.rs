@@ -11,6 +11,8 @@ use crate::transfer::source;
 
 /// How often it is told which sources are known, at most.
 const TELL: Duration = Duration::from_secs(2);
+/// Queues that are told of.
+const QUEUES: usize = 10;
 
 impl<E: Fn(Progress) + Send + Sync> Transfer<'_, E> {
     /// Takes note of what a source did; of as many as may be known at once.
@@ -52,6 +54,16 @@ impl<E: Fn(Progress) + Send + Sync> Transfer<'_, E> {
         let mut callers = exchange.alternates(self.job.sha1, own, &[own]);
         callers.retain(|caller| !known.contains(caller) && self.job.may_ask(*caller));
         callers
+    }
+
+    /// Tells in whose queues we wait, when that has changed.
+    pub(super) fn tell_queues(&mut self) {
+        let mut queues = self.swarm.queues();
+        queues.truncate(QUEUES);
+        if queues != self.queues {
+            (self.events)(Progress::Queues(queues.clone()));
+            self.queues = queues;
+        }
     }
 
     /// Lets others hear who is good and who failed.

@@ -12,6 +12,8 @@ use crate::wire::urn::Urn;
 
 /// When a queue that does not say is asked again.
 const QUEUE_POLL: Duration = Duration::from_secs(60);
+/// How much later than at the earliest a queue is asked again: its clock may be behind.
+const MOMENT: Duration = Duration::from_secs(1);
 
 impl Wanted {
     /// What an answer offers, if it is what was asked.
@@ -23,10 +25,10 @@ impl Wanted {
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                 if let Some(place) = mesh::place_in_queue(headers) {
                     return Err(Error::Queued {
-                        position: place.position,
+                        place: place.place,
                         poll: place
                             .poll
-                            .or_else(|| retry_after(headers))
+                            .or_else(|| retry_after(headers).map(|poll| poll + MOMENT))
                             .unwrap_or(QUEUE_POLL),
                     });
                 }
@@ -49,6 +51,7 @@ impl Wanted {
                 });
             }
         }
+        judge_packing(headers)?;
         self.judge_content(headers)?;
         let length = text(headers, "content-length").and_then(|length| length.parse::<u64>().ok());
         let range = text(headers, "content-range");
@@ -104,6 +107,17 @@ impl Wanted {
         }
         Ok(())
     }
+}
+
+/// Whether the bytes are those of the file as they are: no other coding is ever asked for.
+fn judge_packing(headers: &HeaderMap) -> Result<(), Error> {
+    for value in headers.get_all("content-encoding") {
+        let coding = String::from_utf8_lossy(value.as_bytes());
+        if !coding.trim().eq_ignore_ascii_case("identity") {
+            return Err(Error::Packed(quote(&coding)));
+        }
+    }
+    Ok(())
 }
 
 /// When a busy source wants to be asked again: seconds, or a date.

@@ -18,7 +18,8 @@ impl Session {
             return Ok(());
         }
         self.proven = false;
-        let back = self.wanted.call_back.as_ref();
+        // Where it sends us somebody else may be, who is dialled.
+        let back = self.wanted.call_back.as_ref().filter(|_| !self.door.moved);
         let way = back.map_or(Way::Dial, |back| back.way(self.address));
         let client = match way {
             Way::Dial => self.dial().await,
@@ -46,7 +47,7 @@ impl Session {
             from,
             ..
         } = &*self.wanted;
-        let stream = dial(*from, self.address, settings.connect, tls)
+        let stream = dial(*from, self.door.address, settings.connect, tls)
             .await
             .map_err(|error| Error::Connect(error.into()))?;
         let side = Side::of(&stream, End::Asking);

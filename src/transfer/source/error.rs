@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::net::http;
 use crate::net::network::Stranger;
-use crate::swarm::download::Trouble;
+use crate::swarm::download::{QueuePlace, Trouble};
 use crate::transfer::call_back::Uncalled;
 
 /// Characters of a source's own words that an error repeats.
@@ -37,10 +37,10 @@ pub enum Error {
         retry_after: Option<Duration>,
     },
     /// It keeps a place for us in its queue.
-    #[error("queued there{}", position.map_or_else(String::new, |place| format!(" at {place}")))]
+    #[error("queued there{}", told(*place))]
     Queued {
-        /// Our place, from 1.
-        position: Option<u32>,
+        /// Our place.
+        place: QueuePlace,
         /// When it wants to be asked again.
         poll: Duration,
     },
@@ -75,12 +75,27 @@ pub enum Error {
     /// It names another content than the one asked for.
     #[error("it offers other content: {0:?}")]
     WrongContent(String),
+    /// Its answer is packed in a way that was not asked for.
+    #[error("it packs its answer, which was not asked for: {0:?}")]
+    Packed(String),
+    /// It sends us elsewhere, where we do not go.
+    #[error("it sends us elsewhere, where we do not go: {0:?}")]
+    Elsewhere(String),
     /// It sent more than it had announced.
     #[error("it sent more than it announced")]
     TooMuch,
     /// Everything it sent was written, and the whole is not the file asked for.
     #[error("its bytes are not the file asked for")]
     WrongBytes,
+}
+
+/// A place in words.
+fn told(place: QueuePlace) -> String {
+    match (place.position, place.length) {
+        (Some(position), Some(length)) => format!(" at {position} of {length}"),
+        (Some(position), None) => format!(" at {position}"),
+        _ => String::new(),
+    }
 }
 
 impl Error {
@@ -93,16 +108,17 @@ impl Error {
             Self::Busy { retry_after, .. } => Trouble::Busy {
                 retry_after: *retry_after,
             },
-            Self::Queued { position, poll } => Trouble::Queued {
-                position: *position,
+            Self::Queued { place, poll } => Trouble::Queued {
+                place: *place,
                 poll: *poll,
             },
             Self::Unavailable => Trouble::Unavailable,
-            Self::Refused { .. } => Trouble::Refused,
+            Self::Refused { .. } | Self::Elsewhere(_) => Trouble::Refused,
             Self::WrongRange { .. }
             | Self::WrongSize { .. }
             | Self::Stranger(_)
             | Self::WrongContent(_)
+            | Self::Packed(_)
             | Self::TooMuch
             | Self::WrongBytes => Trouble::Different,
         }
