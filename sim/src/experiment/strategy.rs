@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 
+use super::file::optional_text;
 use super::network::Engine;
+use crate::latency::Latency;
 use crate::search::{Choice, Flood, Policy, Ring, Walk};
 
 /// A variant of the rules.
@@ -19,6 +21,9 @@ pub struct Variant {
     /// Whether servents tell each other routing tables and go by them.
     #[serde(default)]
     pub routing: bool,
+    /// How long descriptors travel, where not as the network says.
+    #[serde(default, deserialize_with = "optional_text")]
+    pub latency: Option<Latency>,
     /// Results that a dynamic query wants, and of which the time is told.
     #[serde(default = "fifty")]
     pub wanted: u32,
@@ -68,7 +73,9 @@ impl Variant {
                     "no servent searches as variant {name:?} does: use engine = \"graph\""
                 ));
             }
-            Engine::Graph if self.strategy == Strategy::Dynamic || self.routing => {
+            Engine::Graph
+                if self.strategy == Strategy::Dynamic || self.routing || self.latency.is_some() =>
+            {
                 return Err(format!(
                     "variant {name:?} needs servents, not the bare graph"
                 ));
