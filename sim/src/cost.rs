@@ -75,6 +75,9 @@ fn copies(variant: &Variant, servents: u64, edges: u64) -> u64 {
     if matches!(variant.strategy, Strategy::Walk | Strategy::DegreeWalk) {
         return u64::from(variant.walkers) * u64::from(variant.steps);
     }
+    if matches!(variant.strategy, Strategy::Probe | Strategy::Guess) {
+        return variant.steps.into();
+    }
     let degree = (2 * edges).div_ceil(servents.max(1));
     let mut level = degree;
     let mut tree = 0_u64;

@@ -165,6 +165,40 @@ fn floods(engine: &str) -> Vec<Row> {
 }
 
 #[test]
+fn a_variant_may_have_latencies_of_its_own() {
+    let rows = |network: &str, variant: &str| {
+        let text = format!(
+            r#"
+            title = "late"
+            replicas = 2
+            [network]
+            topology = "gnm:n=300,m=750"
+            {network}
+            [queries]
+            each = 5
+            from = "anyone"
+            [[variant]]
+            name = "flood"
+            strategy = "flood"
+            ttl = 7
+            {variant}
+            [[variant]]
+            name = "unit"
+            strategy = "flood"
+            ttl = 7
+            latency = "unit"
+            "#
+        );
+        let file = File::parse(&text).unwrap();
+        run::conduct(&file, 3, 1, &Progress::quiet()).unwrap()
+    };
+    let late = rows("", r#"latency = "uniform:10-100""#);
+    assert_eq!(late, rows(r#"latency = "uniform:10-100""#, ""));
+    let copies = |variant| mean(&late, variant, "", Measure::Messages);
+    assert!(copies("flood") < 0.95 * copies("unit"));
+}
+
+#[test]
 fn the_bare_graph_counts_what_servents_do() {
     let rows = floods("graph");
     assert_eq!(rows.len(), 20);

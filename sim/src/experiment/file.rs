@@ -10,6 +10,7 @@ use super::agreement::Reference;
 use super::measure::Measure;
 use super::network::Network;
 use super::strategy::Variant;
+use crate::latency::Latency;
 
 /// An experiment as its file tells it. Keys that nobody knows are errors.
 #[derive(Clone, Debug, Deserialize)]
@@ -146,6 +147,12 @@ impl File {
             return vec![""];
         }
         self.files.iter().map(|file| file.name.as_str()).collect()
+    }
+
+    /// How long descriptors travel under a variant.
+    #[must_use]
+    pub fn latency<'a>(&'a self, variant: &'a Variant) -> &'a Latency {
+        variant.latency.as_ref().unwrap_or(&self.network.latency)
     }
 
     /// Whether its parts fit each other.

@@ -2,8 +2,10 @@
 
 use serde::Deserialize;
 
+use super::file::optional_text;
 use super::network::Engine;
-use crate::search::{Choice, Flood, Policy, Ring, Walk};
+use crate::latency::Latency;
+use crate::search::{Choice, Flood, Guess, LightFlood, Policy, Probe, Ring, Walk};
 
 /// A variant of the rules.
 #[derive(Clone, Debug, Deserialize)]
@@ -19,13 +21,22 @@ pub struct Variant {
     /// Whether servents tell each other routing tables and go by them.
     #[serde(default)]
     pub routing: bool,
+    /// How long descriptors travel, where not as the network says.
+    #[serde(default, deserialize_with = "optional_text")]
+    pub latency: Option<Latency>,
     /// Results that a dynamic query wants, and of which the time is told.
     #[serde(default = "fifty")]
     pub wanted: u32,
+    /// How many hops a light flood goes to all neighbours.
+    #[serde(default = "four_hops")]
+    pub flood_hops: u8,
+    /// How many addresses come with the answer to a guess.
+    #[serde(default = "ten")]
+    pub addresses: u32,
     /// How many walkers there are.
     #[serde(default = "sixteen")]
     pub walkers: u32,
-    /// After how many steps a walker gives up.
+    /// After how many steps a walker gives up, and after how many probes an asker.
     #[serde(default = "thousand")]
     pub steps: u32,
     /// After how many steps walkers ask whether to go on.
@@ -50,6 +61,12 @@ pub enum Strategy {
     Walk,
     /// By walkers that go where most links are.
     DegreeWalk,
+    /// To everybody for a few hops, then along trees.
+    LightFlood,
+    /// By asking anybody at random.
+    Probe,
+    /// By asking whom it has heard of.
+    Guess,
 }
 
 impl Variant {
@@ -68,7 +85,9 @@ impl Variant {
                     "no servent searches as variant {name:?} does: use engine = \"graph\""
                 ));
             }
-            Engine::Graph if self.strategy == Strategy::Dynamic || self.routing => {
+            Engine::Graph
+                if self.strategy == Strategy::Dynamic || self.routing || self.latency.is_some() =>
+            {
                 return Err(format!(
                     "variant {name:?} needs servents, not the bare graph"
                 ));
@@ -107,6 +126,15 @@ impl Variant {
             }),
             Strategy::Walk => walk(Choice::Random),
             Strategy::DegreeWalk => walk(Choice::HighestDegree),
+            Strategy::LightFlood => Box::new(LightFlood {
+                flood_hops: self.flood_hops,
+                ttl: self.ttl,
+            }),
+            Strategy::Probe => Box::new(Probe { most: self.steps }),
+            Strategy::Guess => Box::new(Guess {
+                most: self.steps,
+                addresses: self.addresses,
+            }),
         }
     }
 }
@@ -125,6 +153,14 @@ const fn sixteen() -> u32 {
 
 const fn thousand() -> u32 {
     1024
+}
+
+const fn four_hops() -> u8 {
+    4
+}
+
+const fn ten() -> u32 {
+    10
 }
 
 const fn four() -> u32 {

@@ -9,34 +9,45 @@ use rand_pcg::Pcg64Mcg;
 use super::file::{Content, File, From};
 use super::measure::Row;
 use super::network::{Engine, Land};
-use super::strategy::{Strategy, Variant};
+use super::strategy::Strategy;
 use crate::Error;
 use crate::contents::{Contents, Placement, harmonic_sums, word, zipf};
+use crate::latency::Latency;
 use crate::network::{Behaviour, Network, Search};
 use crate::random::{Purpose, generator};
 use crate::search::Ground;
 
 /// A piece of work that depends on no other: a replica, and the variants for which one network
 /// will do, since they differ in nothing but how searches go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Task {
     /// The replica.
     pub replica: u32,
     /// Whether servents go by routing tables.
     pub routing: bool,
+    /// How long descriptors travel.
+    pub latency: Latency,
 }
 
 /// All that is to be done, in the order of its rows.
 #[must_use]
 pub fn plan(file: &File) -> Vec<Task> {
-    let kinds = [false, true].into_iter().filter(|&routing| {
-        let same = |variant: &Variant| variant.routing == routing;
-        file.variants.iter().any(same)
-    });
-    let kinds: Vec<bool> = kinds.collect();
+    let mut kinds: Vec<(bool, Latency)> = Vec::new();
+    for routing in [false, true] {
+        for variant in file.variants.iter().filter(|v| v.routing == routing) {
+            let kind = (routing, file.latency(variant).clone());
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+    }
     let of = |replica| {
-        let kinds = kinds.clone().into_iter();
-        kinds.map(move |routing| Task { replica, routing })
+        let task = move |(routing, latency)| Task {
+            replica,
+            routing,
+            latency,
+        };
+        kinds.clone().into_iter().map(task)
     };
     (0..file.replicas).flat_map(of).collect()
 }
@@ -91,7 +102,7 @@ fn among_servents(
     let most = file.variants.iter().map(|variant| variant.ttl).max();
     let behaviour = Behaviour {
         profile: file.network.profile.rules(most.unwrap_or(1)),
-        latency: file.network.latency.clone(),
+        latency: task.latency.clone(),
         wire: false,
         query_routing: task.routing,
     };
@@ -104,7 +115,7 @@ fn among_servents(
     network.settle(&mut generator(seed, Purpose::Settling));
     let mut rows = Vec::new();
     for variant in &file.variants {
-        if variant.routing != task.routing {
+        if variant.routing != task.routing || *file.latency(variant) != task.latency {
             continue;
         }
         let dynamic = (variant.strategy == Strategy::Dynamic).then(|| dynamic_query::Settings {

@@ -10,6 +10,8 @@ pub struct Ground<'a> {
     holds: Vec<bool>,
     visits: Vec<u32>,
     search: u32,
+    /// The neighbour of highest degree that each node has, once somebody wants to know.
+    favourites: Vec<u32>,
     /// Nodes of the present hop and of the next, kept for their memory.
     pub(super) front: Vec<(u32, u32)>,
     pub(super) next: Vec<(u32, u32)>,
@@ -24,6 +26,7 @@ impl<'a> Ground<'a> {
             holds: vec![false; graph.nodes()],
             visits: vec![0; graph.nodes()],
             search: 0,
+            favourites: Vec::new(),
             front: Vec::new(),
             next: Vec::new(),
         }
@@ -56,6 +59,22 @@ impl<'a> Ground<'a> {
             self.search = 0;
         }
         self.search += 1;
+    }
+
+    /// Whether one of two neighbours is the favourite of the other: its neighbour of highest degree,
+    /// of equals the first.
+    pub(super) fn in_tree(&mut self, one: u32, other: u32) -> bool {
+        let graph = self.graph;
+        if self.favourites.is_empty() {
+            let favourite = |node| {
+                let around = graph.neighbours(node).iter().copied();
+                let best = around.max_by_key(|&near| (graph.degree(near), u32::MAX - near));
+                best.unwrap_or(node)
+            };
+            self.favourites = graph.iter().map(favourite).collect();
+        }
+        let favourite = |node: u32| self.favourites[node as usize];
+        favourite(one) == other || favourite(other) == one
     }
 
     /// Whether a node has heard of it.

@@ -1,11 +1,13 @@
 //! Ways to search, on the bare graph: each hop takes one unit of time, nothing has bytes.
 //!
 //! Each way is a [`Policy`]: [`Flood`] is what servents do, and gives the same counts as they do
-//! with unit latency; [`Ring`] and [`Walk`] are from the literature, which no servent speaks. What
+//! with unit latency; the others are from the literature, which no servent speaks. What
 //! costs nothing here is the way back of answers, and the rules that hold a servent back.
 
 mod flood;
 mod ground;
+mod light;
+mod probe;
 mod ring;
 mod walk;
 
@@ -13,6 +15,8 @@ use rand_pcg::Pcg64Mcg;
 
 pub use flood::Flood;
 pub use ground::Ground;
+pub use light::LightFlood;
+pub use probe::{Guess, Probe};
 pub use ring::Ring;
 pub use walk::{Choice, Walk};
 
