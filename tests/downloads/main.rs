@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod giving;
+mod hostile;
 #[cfg(feature = "cli")]
 mod kill;
 mod pushed;

@@ -13,6 +13,7 @@ const GUESS: Duration = Duration::from_secs(1);
 impl Download {
     /// Gives every source that waits for something to do as much as there is.
     pub(super) fn assign(&mut self, around: &mut Surroundings<'_>) {
+        self.assigned = self.now;
         let mut ready: Vec<usize> = (0..self.sources.len())
             .filter(|place| self.sources[*place].is_ready(self.now))
             .collect();
@@ -94,8 +95,12 @@ impl Download {
                 Some(_) => {}
             }
         }
-        let steal = || self.steal(place, settings.copies);
-        let Some(run) = run.or_else(|| steal().map(|tile| tile..tile + 1)) else {
+        let run = run.or_else(|| {
+            let tile = self.steal(place, settings.copies);
+            let tile = tile.or_else(|| self.take_over(place, around))?;
+            Some(tile..tile + 1)
+        });
+        let Some(run) = run else {
             return false;
         };
         self.tiles.hold(run.clone());
@@ -126,6 +131,36 @@ impl Download {
         let bytes = self.tiles.bytes(&(tile..tile + 1));
         let ours = thief.time_for(bytes.end - bytes.start).unwrap_or(GUESS) + thief.latency();
         (expected > ours).then_some(tile)
+    }
+
+    /// Breaks off the source that would take longest, where as many as may be asked for a tile are all
+    /// too slow, and gives its last tile to one that is not known to be; so those who dribble never
+    /// hold a tile among themselves.
+    fn take_over(&mut self, place: usize, around: &mut Surroundings<'_>) -> Option<u32> {
+        let thief = &self.sources[place];
+        if thief.tried && thief.gave == 0 {
+            return None;
+        }
+        let span = around.settings.span;
+        let wanted = |tile: &u32| {
+            self.tiles.state(*tile) == State::Missing
+                && thief.has.as_ref().is_none_or(|has| has.has(*tile))
+        };
+        let owned = |owner: usize| {
+            let asked = self.sources[owner].asked()?;
+            let tile = asked.left.clone().rev().find(|tile| wanted(tile))?;
+            let bytes = self.tiles.bytes(&(tile..tile + 1));
+            let ours = thief.time_for(bytes.end - bytes.start).unwrap_or(GUESS);
+            let expected = self.expected(owner, tile + 1);
+            let slow = expected > span * 2 && expected > (ours + thief.latency()) * 4;
+            (self.now >= asked.since + span && slow).then_some((expected, owner, tile))
+        };
+        let (_, owner, tile) = (0..self.sources.len()).filter_map(owned).max()?;
+        self.release(owner);
+        // Or it would take again what the faster one leaves for a moment.
+        self.sources[owner].rest(self.now + span * 4, self.now);
+        around.out.push(Output::Stop(self.sources[owner].address));
+        Some(tile)
     }
 
     /// A tile is there: nobody else need send it.

@@ -166,6 +166,8 @@ pub struct Download {
     exhausted: bool,
     /// Whether something changed that may give a source something to do.
     stirred: bool,
+    /// When sources were last given something to do.
+    assigned: Duration,
     now: Duration,
 }
 
@@ -203,6 +205,7 @@ impl Download {
             rechecked: false,
             exhausted: false,
             stirred: true,
+            assigned: Duration::ZERO,
             now: Duration::ZERO,
         }
     }
@@ -263,8 +266,8 @@ impl Download {
         }
         let idle = |source: &Source| source.is_ready(self.now);
         let endgame = self.sources.iter().any(idle).then(|| {
-            // It may pay to take over what somebody else is slow to send.
-            self.now + Duration::from_secs(1)
+            // It may pay to take over what somebody else is slow to send, however often it sends.
+            self.assigned + Duration::from_secs(1)
         });
         let due = |source: &Source| match &source.activity {
             Activity::Asked(asked) => Some(asked.heard + settings.silence),
