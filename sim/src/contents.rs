@@ -1,5 +1,7 @@
 //! What servents share: files with names, and who holds which.
 
+use std::collections::BTreeSet;
+
 use filbert::overlay::catalogue::{Catalogue, TableBuilder, Tally};
 use filbert::wire::query::Query;
 use filbert::wire::query_hit::Record;
@@ -33,6 +35,74 @@ pub struct Placement {
     pairs: Vec<(u32, u32)>,
 }
 
+/// Servents that share, and how much each beside the others.
+#[derive(Clone, Debug)]
+pub struct Sharers {
+    nodes: Vec<u32>,
+    /// The sums of the weights up to each, by which one is drawn; empty where all are alike.
+    sums: Vec<f64>,
+}
+
+impl Sharers {
+    /// Servents that share alike.
+    #[must_use]
+    pub const fn alike(nodes: Vec<u32>) -> Self {
+        let sums = Vec::new();
+        Self { nodes, sums }
+    }
+
+    /// Servents that share by these weights, of which there is one for each.
+    #[must_use]
+    pub fn weighted(nodes: Vec<u32>, weights: &[f64]) -> Self {
+        let mut sum = 0.0;
+        let sums = weights.iter().map(|weight| {
+            sum += weight;
+            sum
+        });
+        let sums = sums.collect();
+        Self { nodes, sums }
+    }
+
+    /// Who they are.
+    #[must_use]
+    pub fn nodes(&self) -> &[u32] {
+        &self.nodes
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// So many of them, or all.
+    fn choose(&self, count: usize, rng: &mut impl Rng) -> Vec<u32> {
+        let count = count.min(self.len());
+        if self.sums.is_empty() {
+            let chosen = index::sample(rng, self.len(), count);
+            return chosen.into_iter().map(|place| self.nodes[place]).collect();
+        }
+        let mut chosen = BTreeSet::new();
+        // Who has little weight may not come up for long: then the first of those left are taken.
+        for _ in 0..DRAWS * count {
+            if chosen.len() == count {
+                break;
+            }
+            chosen.insert(zipf(&self.sums, rng));
+        }
+        let left = (0..self.len()).filter(|place| !chosen.contains(place));
+        let rest: Vec<usize> = left.take(count - chosen.len()).collect();
+        let places = chosen.into_iter().chain(rest);
+        places.map(|place| self.nodes[place]).collect()
+    }
+}
+
 impl Placement {
     /// Adds a file of this name.
     pub fn file(&mut self, name: &str) -> u32 {
@@ -45,11 +115,18 @@ impl Placement {
         self.pairs.push((node, file));
     }
 
-    /// Gives a file to so many of these servents, chosen at random, at most to all.
-    pub fn scatter(&mut self, file: u32, copies: usize, among: &[u32], rng: &mut impl Rng) {
-        let chosen = index::sample(rng, among.len(), copies.min(among.len()));
+    /// How many files there are.
+    #[must_use]
+    pub fn files(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Gives a file to so many sharers, chosen at random, at most to all. Where some share more than
+    /// others, they are the likelier to be chosen.
+    pub fn scatter(&mut self, file: u32, copies: usize, sharers: &Sharers, rng: &mut impl Rng) {
+        let chosen = sharers.choose(copies, rng);
         self.pairs
-            .extend(chosen.into_iter().map(|place| (among[place], file)));
+            .extend(chosen.into_iter().map(|node| (node, file)));
     }
 
     /// The contents of a population of `nodes` servents.
@@ -86,18 +163,30 @@ impl Contents {
         }
     }
 
-    /// Who holds a file, by number.
-    pub fn holders(&self, file: u32) -> impl Iterator<Item = u32> {
-        let nodes = (0..).zip(self.starts.windows(2));
-        nodes.filter_map(move |(node, ends)| {
+    /// Who holds each of the first so many files, in order.
+    #[must_use]
+    pub fn all_holders(&self, files: usize) -> Vec<Vec<u32>> {
+        let mut holders = vec![Vec::new(); files];
+        for (node, ends) in (0..).zip(self.starts.windows(2)) {
             let held = &self.held[ends[0] as usize..ends[1] as usize];
-            held.binary_search(&file).is_ok().then_some(node)
-        })
+            for &file in held.iter().take_while(|&&file| (file as usize) < files) {
+                holders[file as usize].push(node);
+            }
+        }
+        holders
     }
 
     /// How many files are held in all.
     #[must_use]
     pub fn copies(&self) -> usize {
+        self.held.len()
+    }
+}
+
+impl Share<'_> {
+    /// How many files it has.
+    #[must_use]
+    pub const fn files(&self) -> usize {
         self.held.len()
     }
 }
@@ -157,25 +246,28 @@ pub fn word(number: u32) -> String {
     word
 }
 
-/// A word out of so many by Zipf's law: the one of rank r as often as 1 / r.
-pub fn zipf(vocabulary: &[f64], rng: &mut impl Rng) -> usize {
-    let whole = vocabulary.last().copied().unwrap_or(0.0);
+/// A rank, from 0, by Zipf's law: as often as its part of the [`power_sums`].
+pub fn zipf(sums: &[f64], rng: &mut impl Rng) -> usize {
+    let whole = sums.last().copied().unwrap_or(0.0);
     let drawn = rng.random::<f64>() * whole;
-    let place = vocabulary.partition_point(|&sum| sum <= drawn);
-    place.min(vocabulary.len().saturating_sub(1))
+    let place = sums.partition_point(|&sum| sum <= drawn);
+    place.min(sums.len().saturating_sub(1))
 }
 
-/// The sums of 1 / r up to each rank, which [`zipf`] draws by.
+/// The sums of 1 / r to the power of `exponent`, up to each rank, which [`zipf`] draws by.
 #[must_use]
-pub fn harmonic_sums(ranks: u32) -> Vec<f64> {
+pub fn power_sums(ranks: u32, exponent: f64) -> Vec<f64> {
     let mut sum = 0.0;
     (1..=ranks)
         .map(|rank| {
-            sum += 1.0 / f64::from(rank);
+            sum += 1.0 / libm::pow(f64::from(rank), exponent);
             sum
         })
         .collect()
 }
+
+/// How many draws there are for each servent that is to be chosen.
+const DRAWS: usize = 64;
 
 /// The size of every file, in bytes.
 const FILE_BYTES: u64 = 4 << 20;
@@ -222,7 +314,7 @@ mod tests {
     #[test]
     fn the_first_ranks_are_drawn_most() {
         let mut rng = Pcg64Mcg::seed_from_u64(1);
-        let sums = harmonic_sums(100);
+        let sums = power_sums(100, 1.0);
         let mut drawn = [0; 100];
         (0..100_000).for_each(|_| drawn[zipf(&sums, &mut rng)] += 1);
         // The whole is 5.187.

@@ -35,6 +35,8 @@ pub enum Purpose {
         /// Its number.
         number: u64,
     },
+    /// Who fails.
+    Failing,
     /// The seed of one replica of an experiment.
     Replica {
         /// Its number.
@@ -56,6 +58,7 @@ pub fn generator(seed: u64, purpose: Purpose) -> Pcg64Mcg {
         Purpose::Settling => [8, 0, 0],
         Purpose::Search { number } => [9, number, 0],
         Purpose::Replica { number } => [10, number, 0],
+        Purpose::Failing => [11, 0, 0],
     };
     Pcg64Mcg::seed_from_u64(
         words

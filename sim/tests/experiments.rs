@@ -198,6 +198,116 @@ fn a_variant_may_have_latencies_of_its_own() {
     assert!(copies("flood") < 0.95 * copies("unit"));
 }
 
+/// Rows of a small experiment with some parts of its own.
+fn small(parts: &str) -> Vec<Row> {
+    let file = File::parse(&format!("title = \"small\"\nreplicas = 3\n{parts}")).unwrap();
+    run::conduct(&file, 5, 1, &Progress::quiet()).unwrap()
+}
+
+#[test]
+fn copies_by_the_square_root_are_found_by_fewest_probes() {
+    let catalogue = |replication| {
+        format!(
+            "[[catalogue]]\nname = \"{replication}\"\nfiles = 50\npopularity = 1.2\ncopies = 1000\n\
+             replication = \"{replication}\"\n"
+        )
+    };
+    let rows = small(&format!(
+        r#"
+        [network]
+        topology = "grid:w=40,h=25"
+        engine = "graph"
+        {}{}{}
+        [queries]
+        each = 2000
+        from = "anyone"
+        [[variant]]
+        name = "probe"
+        strategy = "probe"
+        steps = 100000
+        "#,
+        catalogue("uniform"),
+        catalogue("proportional"),
+        catalogue("square-root"),
+    ));
+    let probes = |file| mean(&rows, "probe", file, Measure::Messages);
+    assert!((47.0..53.0).contains(&probes("uniform")));
+    assert!((45.0..55.0).contains(&probes("proportional")));
+    assert!(probes("square-root") < 37.0);
+}
+
+#[test]
+fn free_riders_share_nothing_and_both_engines_know() {
+    for engine in ["graph", "servents"] {
+        let rows = small(&format!(
+            r#"
+            sharing = "free-riders:0.75"
+            [network]
+            topology = "grid:w=10,h=10"
+            engine = "{engine}"
+            [[files]]
+            name = "everywhere"
+            share = 1.0
+            [queries]
+            each = 4
+            from = "node:0"
+            [[variant]]
+            name = "flood"
+            strategy = "flood"
+            ttl = 14
+            "#
+        ));
+        let of = |measure| mean(&rows, "flood", "everywhere", measure);
+        assert_eq!(of(Measure::FreeRiders), 0.75);
+        assert!(
+            rows.iter()
+                .all(|row| row.holders <= 25 && row.holders >= 24)
+        );
+    }
+}
+
+#[test]
+fn who_failed_neither_asks_nor_answers_nor_passes_on() {
+    for engine in ["graph", "servents"] {
+        let rows = small(&format!(
+            r#"
+            [network]
+            topology = "tree:degree=5,depth=2"
+            engine = "{engine}"
+            [[files]]
+            name = "everywhere"
+            share = 1.0
+            [queries]
+            each = 30
+            from = "anyone"
+            [[variant]]
+            name = "before"
+            strategy = "flood"
+            ttl = 7
+            [[variant]]
+            name = "after"
+            strategy = "flood"
+            ttl = 7
+            failure = {{ share = 0.0385, first = "highest-degree" }}
+            "#
+        ));
+        // 26 servents; one of the six with five links fails.
+        let of = |variant, measure| mean(&rows, variant, "everywhere", measure);
+        assert_eq!(of("before", Measure::Reached), 25.0);
+        assert!(of("after", Measure::Reached) < 20.0);
+        assert!(of("after", Measure::Recall) < 1.0);
+        let count = |variant| rows.iter().filter(|row| row.variant == variant).count();
+        assert!(count("after") <= count("before"));
+        let holders = |variant| {
+            rows.iter()
+                .filter(|row| row.variant == variant)
+                .map(|row| row.holders)
+                .max()
+        };
+        assert_eq!(holders("after").unwrap() + 1, holders("before").unwrap());
+    }
+}
+
 #[test]
 fn the_bare_graph_counts_what_servents_do() {
     let rows = floods("graph");

@@ -170,6 +170,22 @@ impl Graph {
         Self::numbered(tops().count(), &edges).expect("smaller than the whole")
     }
 
+    /// The same nodes with their ids and numbers, without the edges of those that are `gone`.
+    #[must_use]
+    pub fn without_links_of(&self, gone: impl Fn(u32) -> bool) -> Self {
+        let staying = || self.iter().filter(|&node| !gone(node));
+        let edges: Vec<(u32, u32)> = staying()
+            .flat_map(|node| self.neighbours(node).iter().map(move |&end| (node, end)))
+            .filter(|&(node, end)| node < end && !gone(end))
+            .collect();
+        let left = Self::numbered(self.nodes(), &edges).expect("no larger than the whole");
+        Self {
+            ids: self.ids.clone(),
+            first_leaf: self.first_leaf,
+            ..left
+        }
+    }
+
     /// All nodes in order.
     pub fn iter(&self) -> impl Iterator<Item = u32> + use<> {
         0..u32::try_from(self.nodes()).expect("MAX_NODES fits")

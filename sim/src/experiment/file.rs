@@ -10,6 +10,7 @@ use super::agreement::Reference;
 use super::measure::Measure;
 use super::network::Network;
 use super::strategy::Variant;
+use super::workload::{Catalogue, Sharing};
 use crate::latency::Latency;
 
 /// An experiment as its file tells it. Keys that nobody knows are errors.
@@ -29,6 +30,12 @@ pub struct File {
     /// Files that are searched for. Where there are none, a query is answered by nobody.
     #[serde(default)]
     pub files: Vec<Content>,
+    /// Many files that are searched for, each group as if it were one.
+    #[serde(default, rename = "catalogue")]
+    pub catalogues: Vec<Catalogue>,
+    /// Who shares how much; of leaves, where there are two tiers.
+    #[serde(default)]
+    pub sharing: Sharing,
     /// Files that are only there.
     pub background: Option<Background>,
     /// Who searches, and how often.
@@ -140,13 +147,13 @@ impl File {
         Ok(file)
     }
 
-    /// The names of the files that are searched for; one without a name where there are none.
+    /// The names of the files that are searched for, a catalogue's being one; one without a name where there are none.
     #[must_use]
     pub fn file_names(&self) -> Vec<&str> {
-        if self.files.is_empty() {
-            return vec![""];
-        }
-        self.files.iter().map(|file| file.name.as_str()).collect()
+        let files = self.files.iter().map(|file| file.name.as_str());
+        let catalogues = self.catalogues.iter().map(|all| all.name.as_str());
+        let names: Vec<&str> = files.chain(catalogues).collect();
+        if names.is_empty() { vec![""] } else { names }
     }
 
     /// How long descriptors travel under a variant.
@@ -173,12 +180,15 @@ impl File {
             "two variants have the same name",
         )?;
         demand(
-            files.len() == self.files.len().max(1),
+            files.len() == self.file_names().len(),
             "two files have the same name",
         )?;
         self.network.check()?;
         for variant in &self.variants {
             variant.check(self.network.engine)?;
+        }
+        for catalogue in &self.catalogues {
+            catalogue.check()?;
         }
         for Content {
             name,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::census::Census;
 use crate::outcome::Outcome;
 use crate::search::Trace;
 
@@ -42,6 +43,9 @@ pub struct Row {
     pub satisfied_ms: Option<u64>,
     /// The share of those reached that were reached by the farthest hop, in millionths.
     pub last_hop_ppm: u64,
+    /// How unequal servents share in this replica, where the experiment says so.
+    #[serde(skip)]
+    pub census: Option<Census>,
 }
 
 /// A figure of a row.
@@ -74,6 +78,14 @@ pub enum Measure {
     FirstMs,
     /// The share of those reached that were reached by the farthest hop.
     LastHop,
+    /// The share of servents that share nothing.
+    FreeRiders,
+    /// The share of them that share ten files or fewer.
+    AtMostTenFiles,
+    /// The share of all files that the hundredth has who share most.
+    TopHundredth,
+    /// The share that the fifth has who share most.
+    TopFifth,
 }
 
 impl Row {
@@ -100,6 +112,7 @@ impl Row {
             first_ms: outcome.first.map(milliseconds),
             satisfied_ms: outcome.satisfied.map(milliseconds),
             last_hop_ppm: last_hop(outcome.by_hops),
+            census: None,
         }
     }
 
@@ -128,7 +141,7 @@ impl Row {
 
 impl Measure {
     /// Every figure that a table of findings shows.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::Messages,
         Self::TopMessages,
         Self::LeafMessages,
@@ -142,6 +155,10 @@ impl Measure {
         Self::Checks,
         Self::FirstMs,
         Self::LastHop,
+        Self::FreeRiders,
+        Self::AtMostTenFiles,
+        Self::TopHundredth,
+        Self::TopFifth,
     ];
 
     /// Its name in files and tables.
@@ -161,6 +178,10 @@ impl Measure {
             Self::Checks => "checks",
             Self::FirstMs => "first_ms",
             Self::LastHop => "last_hop",
+            Self::FreeRiders => "free_riders",
+            Self::AtMostTenFiles => "at_most_ten_files",
+            Self::TopHundredth => "top_hundredth",
+            Self::TopFifth => "top_fifth",
         }
     }
 
@@ -190,6 +211,10 @@ impl Measure {
             Self::Checks => row.checks as f64,
             Self::FirstMs => row.first_ms? as f64,
             Self::LastHop => row.last_hop_ppm as f64 / 1e6,
+            Self::FreeRiders => row.census?.free_riders,
+            Self::AtMostTenFiles => row.census?.at_most_ten,
+            Self::TopHundredth => row.census?.of_top_1,
+            Self::TopFifth => row.census?.of_top_20,
         })
     }
 }

@@ -7,19 +7,26 @@
 //! [`Verdict`] on each claim.
 
 mod agreement;
+mod census;
+mod failure;
 mod file;
 mod findings;
 mod measure;
 mod network;
 mod points;
+mod scene;
 mod strategy;
 mod trial;
+mod workload;
 
 pub use agreement::{Agreement, Reference, Table};
+pub use census::Census;
+pub use failure::{Failure, First};
 pub use file::{Background, Claim, Content, File, From, Queries, Side};
 pub use findings::{Figures, Finding, Findings, Judged, Verdict};
 pub use measure::{Measure, Row};
 pub use network::{Engine, Land, Network};
 pub use points::{Point, points};
 pub use strategy::{Strategy, Variant};
-pub use trial::{Task, plan, trial};
+pub use trial::{Kind, Task, plan, trial};
+pub use workload::{Catalogue, Replication, Sharing};

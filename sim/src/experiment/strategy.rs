@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::failure::Failure;
 use super::file::optional_text;
 use super::network::Engine;
 use crate::latency::Latency;
@@ -24,6 +25,8 @@ pub struct Variant {
     /// How long descriptors travel, where not as the network says.
     #[serde(default, deserialize_with = "optional_text")]
     pub latency: Option<Latency>,
+    /// Who fails before it, if anybody.
+    pub failure: Option<Failure>,
     /// Results that a dynamic query wants, and of which the time is told.
     #[serde(default = "fifty")]
     pub wanted: u32,
@@ -96,6 +99,13 @@ impl Variant {
         }
         if self.ttl == 0 || self.walkers == 0 || self.steps == 0 || self.check_every == 0 {
             return Err(format!("all numbers of variant {name:?} are at least 1"));
+        }
+        if let Some(failure) = self.failure
+            && !(0.0..=1.0).contains(&failure.share)
+        {
+            return Err(format!(
+                "the share that fails before variant {name:?} is between 0 and 1"
+            ));
         }
         if self.walkers > MOST_WALKERS {
             return Err(format!(

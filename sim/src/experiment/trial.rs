@@ -2,16 +2,15 @@
 
 use filbert::overlay::dynamic_query;
 use filbert::topology::Graph;
-use filbert::wire::query::Query;
 use rand::RngExt;
-use rand_pcg::Pcg64Mcg;
 
-use super::file::{Content, File, From};
+use super::failure::Failure;
+use super::file::File;
 use super::measure::Row;
 use super::network::{Engine, Land};
-use super::strategy::Strategy;
+use super::scene::Scene;
+use super::strategy::{Strategy, Variant};
 use crate::Error;
-use crate::contents::{Contents, Placement, harmonic_sums, word, zipf};
 use crate::latency::Latency;
 use crate::network::{Behaviour, Network, Search};
 use crate::random::{Purpose, generator};
@@ -23,30 +22,35 @@ use crate::search::Ground;
 pub struct Task {
     /// The replica.
     pub replica: u32,
+    /// The network.
+    pub kind: Kind,
+}
+
+/// What variants have to have in common to go over the same network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kind {
     /// Whether servents go by routing tables.
     pub routing: bool,
     /// How long descriptors travel.
     pub latency: Latency,
+    /// Who has failed.
+    pub failure: Option<Failure>,
 }
 
 /// All that is to be done, in the order of its rows.
 #[must_use]
 pub fn plan(file: &File) -> Vec<Task> {
-    let mut kinds: Vec<(bool, Latency)> = Vec::new();
+    let mut kinds: Vec<Kind> = Vec::new();
     for routing in [false, true] {
         for variant in file.variants.iter().filter(|v| v.routing == routing) {
-            let kind = (routing, file.latency(variant).clone());
+            let kind = Kind::of(file, variant);
             if !kinds.contains(&kind) {
                 kinds.push(kind);
             }
         }
     }
     let of = |replica| {
-        let task = move |(routing, latency)| Task {
-            replica,
-            routing,
-            latency,
-        };
+        let task = move |kind| Task { replica, kind };
         kinds.clone().into_iter().map(task)
     };
     (0..file.replicas).flat_map(of).collect()
@@ -62,10 +66,33 @@ pub fn trial(file: &File, land: &Land, seed: u64, task: &Task) -> Result<Vec<Row
     let Some(graph) = made.as_ref().or_else(|| land.read()) else {
         return Ok(Vec::new());
     };
-    let scene = Scene::set(file, graph, seed)?;
+    let mut scene = Scene::set(file, graph, seed)?;
+    let damage = task.kind.failure.map(|failure| failure.strike(graph, seed));
+    if let Some(damage) = &damage {
+        scene.suffer(|node| damage.stays(node));
+    }
+    let graph = damage.as_ref().map_or(graph, |damage| &damage.graph);
     match file.network.engine {
         Engine::Graph => Ok(on_the_graph(file, graph, &scene, seed, task)),
         Engine::Servents => among_servents(file, graph, &scene, seed, task),
+    }
+}
+
+impl Kind {
+    fn of(file: &File, variant: &Variant) -> Self {
+        Self {
+            routing: variant.routing,
+            latency: file.latency(variant).clone(),
+            failure: variant.failure,
+        }
+    }
+}
+
+impl Task {
+    /// The variants that it is about.
+    fn variants<'a>(&'a self, file: &'a File) -> impl Iterator<Item = &'a Variant> {
+        let ours = |variant: &&Variant| Kind::of(file, variant) == self.kind;
+        file.variants.iter().filter(ours)
     }
 }
 
@@ -73,9 +100,9 @@ pub fn trial(file: &File, land: &Land, seed: u64, task: &Task) -> Result<Vec<Row
 fn on_the_graph(file: &File, graph: &Graph, scene: &Scene, seed: u64, task: &Task) -> Vec<Row> {
     let mut ground = Ground::new(graph);
     let mut rows = Vec::new();
-    for variant in &file.variants {
+    for variant in task.variants(file) {
         let policy = variant.policy();
-        for (number, question) in (0..).zip(&scene.questions) {
+        for (number, question) in scene.questions() {
             let holders = &scene.holders[question.place];
             ground.hold(holders);
             let rng = &mut generator(seed, Purpose::Search { number });
@@ -84,6 +111,7 @@ fn on_the_graph(file: &File, graph: &Graph, scene: &Scene, seed: u64, task: &Tas
                 variant: variant.name.clone(),
                 replica: task.replica,
                 file: question.file.clone(),
+                census: scene.census,
                 ..Row::traced(&trace, graph.id(question.source), holders.len() as u64)
             });
         }
@@ -102,9 +130,9 @@ fn among_servents(
     let most = file.variants.iter().map(|variant| variant.ttl).max();
     let behaviour = Behaviour {
         profile: file.network.profile.rules(most.unwrap_or(1)),
-        latency: task.latency.clone(),
+        latency: task.kind.latency.clone(),
         wire: false,
-        query_routing: task.routing,
+        query_routing: task.kind.routing,
     };
     let mut network = Network::new(
         graph,
@@ -114,17 +142,14 @@ fn among_servents(
     );
     network.settle(&mut generator(seed, Purpose::Settling));
     let mut rows = Vec::new();
-    for variant in &file.variants {
-        if variant.routing != task.routing || *file.latency(variant) != task.latency {
-            continue;
-        }
+    for variant in task.variants(file) {
         let dynamic = (variant.strategy == Strategy::Dynamic).then(|| dynamic_query::Settings {
             wanted_own: variant.wanted,
             wanted_leaf: variant.wanted,
             max_ttl: variant.ttl,
             ..dynamic_query::Settings::default()
         });
-        for (number, question) in (0..).zip(&scene.questions) {
+        for (number, question) in scene.questions() {
             let search = Search {
                 source: question.source,
                 query: &question.query,
@@ -138,86 +163,18 @@ fn among_servents(
                 variant: variant.name.clone(),
                 replica: task.replica,
                 file: question.file.clone(),
-                ..Row::of(&outcome, graph.id(question.source), question.holders)
+                census: scene.census,
+                ..Row::of(
+                    &outcome,
+                    graph.id(question.source),
+                    scene.others_holding(question),
+                )
             });
         }
     }
     match network.closed() {
         Some(why) => Err(Error::LinkClosed(why.to_owned())),
         None => Ok(rows),
-    }
-}
-
-/// What a replica is about: the same for every variant.
-#[derive(Debug)]
-struct Scene {
-    contents: Contents,
-    questions: Vec<Question>,
-    /// Who holds each of the files that are searched for; of none where there are no files.
-    holders: Vec<Vec<u32>>,
-}
-
-/// One search to be made.
-#[derive(Debug)]
-struct Question {
-    source: u32,
-    query: Query,
-    file: String,
-    /// The place of the file among all.
-    place: usize,
-    /// Servents that hold the file, without the one that asks.
-    holders: u64,
-}
-
-impl Scene {
-    fn set(file: &File, graph: &Graph, seed: u64) -> Result<Self, Error> {
-        let rng = &mut generator(seed, Purpose::Contents);
-        let leaves: Vec<u32> = graph.iter().filter(|&node| graph.is_leaf(node)).collect();
-        let sharers = if leaves.is_empty() {
-            graph.iter().collect()
-        } else {
-            leaves
-        };
-        let mut placement = Placement::default();
-        // The first words are those of the files searched for: nothing else has them.
-        let wanted: Vec<(u32, String)> = (0..)
-            .zip(&file.files)
-            .map(|(number, content)| {
-                let name = format!("{} {}", word(2 * number), word(2 * number + 1));
-                let placed = placement.file(&name);
-                placement.scatter(placed, copies(content, sharers.len()), &sharers, rng);
-                (placed, name)
-            })
-            .collect();
-        fill(file, &sharers, &mut placement, rng);
-        let contents = placement.settle(graph.nodes());
-        let askers = askers(file, graph)?;
-        let rng = &mut generator(seed, Purpose::Askers);
-        let mut questions = Vec::new();
-        let mut holders = Vec::new();
-        for (place, name) in file.file_names().into_iter().enumerate() {
-            let file_wanted = wanted.get(place);
-            let held: Vec<u32> = file_wanted
-                .map_or_else(Vec::new, |(number, _)| contents.holders(*number).collect());
-            let text = file_wanted.map_or(NOWHERE, |(_, name)| name.as_str());
-            for _ in 0..file.queries.each {
-                let source = askers[rng.random_range(0..askers.len())];
-                let others = held.iter().filter(|&&node| node != source);
-                questions.push(Question {
-                    source,
-                    query: Query::keywords(text).expect("plain words are a query"),
-                    file: name.to_owned(),
-                    place,
-                    holders: others.count() as u64,
-                });
-            }
-            holders.push(held);
-        }
-        Ok(Self {
-            contents,
-            questions,
-            holders,
-        })
     }
 }
 
@@ -230,61 +187,3 @@ fn replica_seed(seed: u64, replica: u32) -> u64 {
     let number = u64::from(replica);
     generator(seed, Purpose::Replica { number }).random()
 }
-
-/// How many of so many servents hold a file.
-fn copies(content: &Content, servents: usize) -> usize {
-    match (content.copies, content.share) {
-        (Some(copies), _) => copies as usize,
-        (None, share) => {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "a share of a count"
-            )]
-            let copies = (servents as f64 * share.unwrap_or(0.0)).round() as usize;
-            copies
-        }
-    }
-}
-
-/// Gives everybody who shares the files that are only there.
-fn fill(file: &File, sharers: &[u32], placement: &mut Placement, rng: &mut Pcg64Mcg) {
-    let Some(background) = &file.background else {
-        return;
-    };
-    let first = 2 * u32::try_from(file.files.len()).expect("few files");
-    let ranks = harmonic_sums(background.vocabulary);
-    let words: Vec<String> = (0..background.vocabulary)
-        .map(|rank| word(first + rank))
-        .collect();
-    for &node in sharers {
-        for _ in 0..background.files {
-            let name: Vec<&str> = (0..background.words)
-                .map(|_| words[zipf(&ranks, rng)].as_str())
-                .collect();
-            let placed = placement.file(&name.join(" "));
-            placement.give(placed, node);
-        }
-    }
-}
-
-/// Who may ask.
-fn askers(file: &File, graph: &Graph) -> Result<Vec<u32>, Error> {
-    let linked = graph.iter().filter(|&node| graph.degree(node) > 0);
-    let askers: Vec<u32> = match file.queries.from {
-        From::Anyone => linked.collect(),
-        From::Leaves => linked.filter(|&node| graph.is_leaf(node)).collect(),
-        From::Ultrapeers => linked.filter(|&node| !graph.is_leaf(node)).collect(),
-        From::Node(number) => linked.filter(|&node| node == number).collect(),
-    };
-    if askers.is_empty() {
-        return Err(Error::NoAsker {
-            graph: file.network.name(),
-            from: format!("{:?}", file.queries.from),
-        });
-    }
-    Ok(askers)
-}
-
-/// A word that no file has.
-const NOWHERE: &str = "filbert";
