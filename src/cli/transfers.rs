@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::config::{self, Limit};
 use crate::node::{
-    Builder, CreditPolicy, Equal, GiveAndTake, QueueSettings, Rates, Span, UploadLimits,
+    Builder, CreditPolicy, DownloadLimits, Equal, GiveAndTake, QueueSettings, Rates, Span,
+    UploadLimits,
 };
 
 /// Has a node keep to the settings.
@@ -14,6 +15,7 @@ pub(super) fn settle(builder: Builder, transfers: &config::Transfers) -> Builder
         upload_limit_each,
         download_limit,
         download_limit_each,
+        keep_free,
         slots,
         slots_per_address,
         places,
@@ -55,8 +57,13 @@ pub(super) fn settle(builder: Builder, transfers: &config::Transfers) -> Builder
         download: limit(span.download_limit),
         download_each: limit(span.download_limit_each),
     };
+    let downloads = DownloadLimits {
+        keep_free: keep_free.0.unwrap_or(0),
+        ..DownloadLimits::default()
+    };
     builder
         .upload_limits(limits)
+        .download_limits(downloads)
         .rates(rates)
         .schedule(schedule.iter().map(span).collect())
         .browse(*browse)

@@ -16,6 +16,8 @@ pub struct Transfers {
     pub download_limit: Limit,
     /// Of each.
     pub download_limit_each: Limit,
+    /// Bytes that downloads leave free on their disk.
+    pub keep_free: Limit,
     /// Uploads at once.
     pub slots: usize,
     /// Of these, to one public address.
@@ -41,6 +43,7 @@ impl Default for Transfers {
             upload_limit_each: Limit(None),
             download_limit: Limit(None),
             download_limit_each: Limit(None),
+            keep_free: Limit(Some(64 << 20)),
             slots: 20,
             slots_per_address: 3,
             places: 200,

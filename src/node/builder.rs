@@ -392,6 +392,7 @@ impl Builder {
             incomplete_directory: incomplete,
             dial_from: (!ip.is_unspecified()).then_some(IpAddr::V4(ip)),
             core: Mutex::new(core),
+            keep_free: self.download_limits.keep_free,
             downloads: Mutex::new(Downloads::new(
                 last_download,
                 self.download_limits.active.max(1),

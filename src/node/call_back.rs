@@ -12,6 +12,7 @@ use futures::future::{self, BoxFuture, Either};
 
 use super::Node;
 use super::callees::Callee;
+use super::ground::is_reachable;
 use crate::net::dial::dial;
 use crate::net::http::{self, Body, Request, StatusCode};
 use crate::net::network::{End, Side};
@@ -43,6 +44,21 @@ impl fmt::Debug for Caller {
 impl CallBack for Caller {
     fn way(&self, source: SocketAddr) -> Way {
         self.0.0.callees().way(source)
+    }
+
+    fn heard(&self, source: SocketAddr, proxies: &[SocketAddr]) {
+        let private = self.0.is_sheltered();
+        let proxy = |address: &SocketAddr| match address {
+            SocketAddr::V4(v4) if is_reachable(*address, private) => Some(Reach {
+                address: *v4,
+                tls: false,
+            }),
+            _ => None,
+        };
+        let proxies: Vec<_> = proxies.iter().filter_map(proxy).collect();
+        if !proxies.is_empty() {
+            self.0.0.callees().replace_proxies(source, proxies);
+        }
     }
 
     fn call(&self, source: SocketAddr) -> BoxFuture<'static, Result<Called, Uncalled>> {

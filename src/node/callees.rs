@@ -101,6 +101,13 @@ impl<C> Callees<C> {
         }
     }
 
+    /// A source that can be called has other push proxies than its hit told.
+    pub(super) fn replace_proxies(&mut self, source: SocketAddr, proxies: Vec<Reach>) {
+        if let Some(callee) = self.known.get_mut(&source) {
+            callee.proxies = proxies;
+        }
+    }
+
     /// How a source is reached.
     pub(super) fn way(&self, source: SocketAddr) -> Way {
         match self.known.get(&source) {
@@ -204,6 +211,21 @@ mod tests {
         assert_eq!(callees.way(address), Way::CallFirst);
         assert_eq!(callees.way(stand_in(guid(7), 5)), Way::Call);
         assert_ne!(stand_in(guid(7), 5), stand_in(guid(8), 5));
+    }
+
+    #[test]
+    fn what_a_source_says_of_its_proxies_replaces_what_its_hit_told() {
+        let mut callees = Callees::<u8>::default();
+        let (known, other) = ("1.2.3.4:5".parse().unwrap(), "1.2.3.4:6".parse().unwrap());
+        callees.note(&source(known, true));
+        let proxy = Reach {
+            address: "5.6.7.8:9".parse().unwrap(),
+            tls: false,
+        };
+        callees.replace_proxies(known, vec![proxy]);
+        callees.replace_proxies(other, vec![proxy]);
+        assert_eq!(callees.callee(known).unwrap().proxies, [proxy]);
+        assert!(callees.callee(other).is_none(), "its GUID is not known");
     }
 
     #[test]

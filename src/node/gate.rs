@@ -73,7 +73,11 @@ impl Gate {
         let special = node.0.hand_on(from, &request);
         let mut response = match special.or_else(|| node.browsed(from, &request)) {
             Some(response) => response,
-            None => node.0.uploads.respond(from, request).await,
+            None => {
+                let mut response = node.0.uploads.respond(from, request).await;
+                node.0.tell_proxies(response.headers_mut());
+                response
+            }
         };
         if let Some(network) = network {
             network.put(&self.side, response.headers_mut());

@@ -121,6 +121,8 @@ struct Inner {
     dial_from: Option<IpAddr>,
     core: Mutex<Core>,
     downloads: Mutex<Downloads>,
+    /// Bytes that downloads leave free on their disk.
+    keep_free: u64,
     /// Things under way for downloads.
     downloads_busy: AtomicU64,
     /// Held while a download is written down.

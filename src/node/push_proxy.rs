@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::Inner;
 use super::core::Core;
-use crate::net::http::{Body, Method, Request, Response, StatusCode};
+use crate::net::http::{Body, HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use crate::overlay::Pushed;
 use crate::overlay::stats::Drop;
 use crate::transfer::push_request::{PushRequest, push_request};
@@ -51,6 +51,29 @@ impl Inner {
         let mut response = Response::new(Body::from(format!("{words}\n")));
         *response.status_mut() = status;
         Some(response)
+    }
+}
+
+impl Inner {
+    /// Says in the answer to a downloader who hands on pushes to us, where nobody can connect to us
+    /// (protocol §6.6): it may want more of us later.
+    pub(super) fn tell_proxies(&self, headers: &mut HeaderMap) {
+        let proxies = {
+            let core = self.core();
+            match core.servent.is_hidden(&core.settings) {
+                true => core.servent.push_proxies(),
+                false => Vec::new(),
+            }
+        };
+        let texts: Vec<_> = proxies
+            .iter()
+            .map(|proxy| proxy.address.to_string())
+            .collect();
+        if let Ok(value) = HeaderValue::from_str(&texts.join(", "))
+            && !texts.is_empty()
+        {
+            headers.insert("x-push-proxies", value);
+        }
     }
 }
 

@@ -17,6 +17,9 @@ pub trait CallBack: Debug + Send + Sync {
     /// How this source is reached.
     fn way(&self, source: SocketAddr) -> Way;
 
+    /// A source told who hands on pushes to it now.
+    fn heard(&self, source: SocketAddr, proxies: &[SocketAddr]);
+
     /// Asks a source to connect to us, and gives its connection.
     fn call(&self, source: SocketAddr) -> BoxFuture<'static, Result<Called, Uncalled>>;
 }

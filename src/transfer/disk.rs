@@ -16,6 +16,19 @@ pub enum Error {
         /// What was being written.
         path: PathBuf,
     },
+    /// There is space, which the settings leave to others.
+    #[error(
+        "{} has {free} bytes left, and the settings keep {keep} free: free some; what is there is kept and it goes on by itself",
+        path.display()
+    )]
+    KeptFree {
+        /// The folder that was to be written in.
+        path: PathBuf,
+        /// Bytes that are left.
+        free: u64,
+        /// Bytes that are to be left.
+        keep: u64,
+    },
     /// The folder, or the file in it, may not be written.
     #[error("{} cannot be written ({cause}): choose a folder that exists and is yours", path.display())]
     Unwritable {
@@ -88,6 +101,31 @@ pub(super) fn check_writable(folder: &Path) -> Result<(), Error> {
         .map_err(tried("write in", folder))
 }
 
+/// Makes sure that so many bytes stay free on the disk of a folder when more are written there.
+pub(super) fn leave_free(folder: &Path, keep: u64, bytes: u64) -> Result<(), Error> {
+    match free(folder) {
+        Some(free) if keep > 0 && free < keep.saturating_add(bytes) => Err(Error::KeptFree {
+            path: folder.to_owned(),
+            free,
+            keep,
+        }),
+        // A disk that does not say is full when it says so.
+        _ => Ok(()),
+    }
+}
+
+/// Bytes that may still be written on the disk of a folder.
+#[cfg(unix)]
+fn free(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+#[cfg(not(unix))]
+const fn free(_: &Path) -> Option<u64> {
+    None
+}
+
 /// Makes the names in a folder survive a loss of power. Windows does it by itself and cannot be
 /// asked to.
 pub(super) fn sync_folder(folder: &Path) -> Result<(), Error> {
@@ -127,6 +165,18 @@ mod tests {
             sorted(ErrorKind::Interrupted),
             Error::Failed { .. }
         ));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_to_stay_free_stays() {
+        let home = tempfile::tempdir().unwrap();
+        let left = |keep, bytes| leave_free(home.path(), keep, bytes);
+        assert!(left(0, u64::MAX).is_ok() && left(1, 1).is_ok());
+        let error = left(1 << 60, 1).unwrap_err();
+        assert!(matches!(error, Error::KeptFree { .. }), "{error}");
+        assert!(left(1, u64::MAX).is_err(), "nothing wraps around");
+        assert!(leave_free(&home.path().join("gone"), 1, 1).is_ok());
     }
 
     #[cfg(target_os = "linux")]

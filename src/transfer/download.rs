@@ -258,6 +258,12 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
                 (self.events)(Progress::Resumed { bytes });
             }
         }
+        if self.swarm.bytes().1 < self.job.size {
+            // Before anybody is asked for what there is no room for.
+            let (folder, keep) = (self.job.incomplete.clone(), self.wanted.settings.keep_free);
+            let room = self.wanted.tile_len.min(self.job.size);
+            runtime::spawn_blocking(move || disk::leave_free(&folder, keep, room)).await?;
+        }
         let mut ending = self.tell(Input::Tick, None).await?;
         for source in &self.job.sources {
             if ending.is_some_and(|ending| ending != Ending::Exhausted) {
@@ -503,8 +509,10 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
     async fn store(&mut self, tile: u32, bytes: Bytes) -> Result<(), disk::Error> {
         let at = self.wanted.bytes(&(tile..tile + 1)).start;
         let (ledger, kept) = (Arc::clone(&self.ledger), self.kept());
+        let (folder, keep) = (self.job.incomplete.clone(), self.wanted.settings.keep_free);
         self.writer
             .with(move |part| {
+                disk::leave_free(&folder, keep, bytes.len() as u64)?;
                 part.write(at, &bytes)?;
                 ledger.note(&kept);
                 Ok(())

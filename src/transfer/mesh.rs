@@ -12,6 +12,8 @@ use crate::wire::urn::TigerRoot;
 
 /// Alternates taken from one answer (protocol §10.6).
 const MOST_ALTERNATES: usize = 20;
+/// Push proxies taken from one answer.
+const MOST_PROXIES: usize = 4;
 /// Ranges taken from one answer.
 const MOST_RANGES: usize = 1_024;
 /// The port of an address that names none.
@@ -83,6 +85,14 @@ pub(super) fn available(headers: &HeaderMap, size: u64) -> Option<Vec<Range<u64>
         (first <= last && first < size).then(|| first..last.saturating_add(1).min(size))
     };
     Some(ranges.filter_map(range).collect())
+}
+
+/// Who hands on pushes to the servent that answers, as it says (protocol §6.6): nothing where it says
+/// nothing. The names are of several ages.
+pub(super) fn push_proxies(headers: &HeaderMap) -> Vec<SocketAddr> {
+    let names = ["x-push-proxy", "x-push-proxies", "x-pushproxies"];
+    let all = names.iter().flat_map(|name| alternates(headers, name));
+    all.filter(SocketAddr::is_ipv4).take(MOST_PROXIES).collect()
 }
 
 /// The addresses in the headers `name`: in `X-Alt` who else has the file, in `X-NAlt` who failed.
@@ -193,6 +203,19 @@ mod tests {
             alternates(&headers("x-alt", &endless), "x-alt").len(),
             MOST_ALTERNATES
         );
+    }
+
+    #[test]
+    fn push_proxies_go_by_several_names() {
+        for name in ["x-push-proxy", "x-push-proxies", "x-pushproxies"] {
+            let found = push_proxies(&headers(name, "1.2.3.4:5, [::1]:6, 0.0.0.0:1,7.8.9.1:2"));
+            let expected = ["1.2.3.4:5", "7.8.9.1:2"].map(|text| text.parse().unwrap());
+            assert_eq!(found, expected, "{name}");
+        }
+        let endless = "1.2.3.4:5,".repeat(1_000);
+        let found = push_proxies(&headers("x-push-proxy", &endless));
+        assert_eq!(found.len(), MOST_PROXIES);
+        assert_eq!(push_proxies(&HeaderMap::new()), []);
     }
 
     #[test]

@@ -362,6 +362,13 @@ impl Session {
         if self.tree_at.is_none() {
             self.tree_at = text(headers, "x-thex-uri").and_then(mesh::tree_at);
         }
+        let proxies = mesh::push_proxies(headers);
+        if let Some(back) = &self.wanted.call_back
+            && !self.door.moved
+            && !proxies.is_empty()
+        {
+            back.heard(self.address, &proxies);
+        }
         let size = self.wanted.trees.size();
         let has = mesh::available(headers, size);
         let has = has.map(|ranges| TileSet::inside(&ranges, size, self.wanted.tile_len));

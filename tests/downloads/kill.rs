@@ -15,7 +15,7 @@ const TILE: usize = 128 << 10;
 /// that is being written.
 const IN_FLIGHT: usize = 3;
 
-fn filbert(home: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn filbert(home: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_filbert"));
     command.arg("--home").arg(home).args(arguments);
     command
@@ -27,12 +27,12 @@ fn filbert(home: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn daemon(home: &Path) -> Child {
+pub(crate) fn daemon(home: &Path) -> Child {
     let addresses = ["run", "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0"];
     filbert(home, &addresses).spawn().unwrap()
 }
 
-fn downloads(home: &Path) -> serde_json::Value {
+pub(crate) fn downloads(home: &Path) -> serde_json::Value {
     let output = filbert(home, &["downloads", "--json"]).output().unwrap();
     serde_json::from_slice(&output.stdout).unwrap_or_default()
 }

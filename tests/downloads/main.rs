@@ -2,6 +2,9 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod disk;
+#[cfg(feature = "cli")]
+mod full;
 mod giving;
 mod hostile;
 #[cfg(feature = "cli")]
@@ -265,7 +268,10 @@ fn a_false_tree_is_found_out_whoever_serves_it_and_the_file_is_right() {
 fn a_few_run_at_once_and_the_dearer_ones_first() {
     let files: Vec<Arc<File>> = [700_000, 700_001, 700_002].map(File::new).into();
     let sources: Vec<Source> = files.iter().map(|file| Source::new(file, slow())).collect();
-    let limits = DownloadLimits { active: 1 };
+    let limits = DownloadLimits {
+        active: 1,
+        ..DownloadLimits::default()
+    };
     let node = block_on(builder().download_limits(limits).start()).unwrap();
     let ids: Vec<u64> = files
         .iter()

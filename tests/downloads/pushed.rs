@@ -197,3 +197,51 @@ fn a_push_proxy_that_hears_no_datagram_is_asked_by_http() {
     assert!(head.starts_with(&line), "{head}");
     block_on(node.stop());
 }
+
+/// The lines up to an empty one.
+fn read_head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\n\n") && !head.ends_with(b"\r\n\r\n") {
+        assert_eq!(stream.read(&mut byte).unwrap(), 1);
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).unwrap()
+}
+
+#[test]
+fn who_is_pushed_says_in_its_answer_who_hands_on_pushes_to_it() {
+    let file = File::new(1_000);
+    let proxy = block_on(builder().start()).unwrap();
+    let (source, _shared) = hidden(&file, Role::Leaf, &proxy);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let servent = data_encoding::BASE32_NOPAD.encode(source.guid().as_bytes());
+    let here = listener.local_addr().unwrap();
+    let request = format!(
+        "HEAD /gnutella/push-proxy?ServerId={servent} HTTP/1.1\r\nHost: x\r\nX-Node: {here}\r\n\r\n"
+    );
+    // Once the proxy has said yes to the source.
+    until("the push is handed on", || {
+        let mut asking = TcpStream::connect(proxy.address()).unwrap();
+        asking.set_read_timeout(Some(PATIENCE)).unwrap();
+        asking.write_all(request.as_bytes()).unwrap();
+        read_head(&mut asking).starts_with("HTTP/1.1 202 ")
+    });
+    let (mut pushed, _) = listener.accept().unwrap();
+    pushed.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert!(read_head(&mut pushed).starts_with("GIV "));
+    let get = format!(
+        "GET /uri-res/N2R?urn:sha1:{} HTTP/1.1\r\nHost: x\r\n\r\n",
+        file.sha1
+    );
+    pushed.write_all(get.as_bytes()).unwrap();
+    let head = read_head(&mut pushed);
+    let told = format!("\r\nX-Push-Proxies: {}\r\n", proxy.address());
+    assert!(
+        head.starts_with("HTTP/1.1 200 ") && head.contains(&told),
+        "{head}"
+    );
+    for node in [source, proxy] {
+        block_on(node.stop());
+    }
+}

@@ -43,3 +43,38 @@ fn more_sources_share_the_work() {
         stop(node);
     }
 }
+
+#[test]
+fn two_hundred_sources_that_give_little_at_a_time_are_no_burden() {
+    let file = File::new(8 << 20);
+    let manners = Manners {
+        rate: Some(128 << 10),
+        at_most: Some(16 << 10),
+        ..Manners::default()
+    };
+    let sources: Vec<Source> = (0..200)
+        .map(|_| Source::new(&file, manners.clone()))
+        .collect();
+    let addresses: Vec<_> = sources.iter().map(|source| source.address).collect();
+    let node = block_on(builder().start()).unwrap();
+    let link = file.magnet(&addresses, true);
+    let target = Target::Magnet(link.parse().unwrap());
+    let id = node.fetch(&target, None).unwrap();
+    until("the whole file", || {
+        let state = node.download(id).unwrap();
+        // Each that is asked holds a tile in memory, and nobody else does.
+        assert!(state.sources_active <= 24, "{state:?}");
+        state.phase.is_over()
+    });
+    completes(&node, id, &file);
+    let asked = sources.iter().flat_map(Source::asked);
+    let most = asked.map(|range| range.len()).max().unwrap_or(0);
+    let copies = sources.iter().map(Source::sent).sum::<usize>() as f64 / file.bytes.len() as f64;
+    let helped = sources.iter().filter(|source| source.sent() > 0).count();
+    println!("{helped} of 200 helped, {copies:.2} copies sent, {most} bytes at most at a time");
+    assert!(
+        helped > 24 && most <= 16 << 10 && copies < 2.0,
+        "{helped}, {copies}"
+    );
+    stop(node);
+}

@@ -71,6 +71,8 @@ pub(crate) struct Manners {
     pub(crate) stalls_after: Option<usize>,
     /// It closes after about so many bytes.
     pub(crate) closes_after: Option<usize>,
+    /// It gives at most so many bytes in one answer.
+    pub(crate) at_most: Option<usize>,
     /// It does not know the file.
     pub(crate) knows_nothing: bool,
 }
@@ -157,7 +159,9 @@ impl Conversation {
             .lines()
             .find_map(|line| line.strip_prefix("Range: bytes="))?;
         let (first, last) = range.split_once('-')?;
-        let range = first.parse().ok()?..last.parse::<usize>().ok()? + 1;
+        let first: usize = first.parse().ok()?;
+        let end = last.parse::<usize>().ok()? + 1;
+        let range = first..manners.at_most.map_or(end, |most| end.min(first + most));
         self.asked.lock().unwrap().push(range.clone());
         let (size, sha1) = (self.file.bytes.len(), self.sha1);
         let head = format!(

@@ -32,11 +32,17 @@ use crate::transfer::download;
 pub struct DownloadLimits {
     /// How many run at once; those that wait for sources are not counted.
     pub active: usize,
+    /// Bytes that stay free on the disk of unfinished files; with fewer, downloads pause until there
+    /// is room. Where the system does not tell, only a full disk stops them.
+    pub keep_free: u64,
 }
 
 impl Default for DownloadLimits {
     fn default() -> Self {
-        Self { active: 10 }
+        Self {
+            active: 10,
+            keep_free: 64 << 20,
+        }
     }
 }
 

@@ -51,9 +51,9 @@ impl Node {
                 download::Error::Verification { .. } => {
                     (FailureKind::Verification, DownloadPhase::Failed)
                 }
-                download::Error::Disk(disk::Error::NoSpace { .. }) => {
-                    (FailureKind::NoSpace, DownloadPhase::Paused)
-                }
+                download::Error::Disk(
+                    disk::Error::NoSpace { .. } | disk::Error::KeptFree { .. },
+                ) => (FailureKind::NoSpace, DownloadPhase::Paused),
                 download::Error::Disk(_) => (FailureKind::Disk, DownloadPhase::Paused),
             };
             let failure = Some(Failure { kind, message });
@@ -95,6 +95,7 @@ impl Node {
             }
         });
         let mut settings = Settings {
+            keep_free: self.0.keep_free,
             throttles: self.0.limits.download(),
             ..Settings::default()
         };

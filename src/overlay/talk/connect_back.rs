@@ -49,7 +49,8 @@ impl Servent {
     }
 
     /// The same, or its owner says so.
-    pub(in crate::overlay) fn is_hidden(&self, settings: &Settings) -> bool {
+    #[must_use]
+    pub fn is_hidden(&self, settings: &Settings) -> bool {
         settings.firewalled || self.is_firewalled()
     }
 

@@ -92,6 +92,8 @@ pub struct Settings {
     pub stall: Duration,
     /// How long the connection to a source that is asked for nothing stays open.
     pub idle: Duration,
+    /// Bytes that stay free on the disk of unfinished files.
+    pub keep_free: u64,
     /// Limits on bytes a second that the download keeps to.
     pub throttles: Vec<Arc<Throttle>>,
     /// How sources are chosen, and how often they are tried.
@@ -105,6 +107,7 @@ impl Default for Settings {
             headers: Duration::from_secs(30),
             stall: Duration::from_secs(30),
             idle: Duration::from_secs(30),
+            keep_free: 0,
             throttles: Vec::new(),
             swarm: swarm::download::Settings::default(),
         }

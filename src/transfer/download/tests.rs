@@ -413,3 +413,21 @@ fn with_nobody_left_it_waits_and_goes_on_with_who_is_offered() {
     let told = Progress::Sources(vec![first.address]);
     assert!(attempt.events().contains(&told), "{:?}", attempt.events());
 }
+
+#[cfg(unix)]
+#[test]
+fn what_is_to_stay_free_is_left_and_what_is_there_is_kept() {
+    let file = file(700_000);
+    let server = honest(&file);
+    let mut attempt = Try::new(&file, &[server.address]);
+    attempt.settings.keep_free = 1 << 60;
+    match attempt.run() {
+        Err(Error::Disk(disk::Error::KeptFree { keep, .. })) => assert_eq!(keep, 1 << 60),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(server.asked().len(), 0);
+    // What is whole takes no more room.
+    attempt.leave(&file, 3);
+    attempt.succeed(&file, server.address);
+    assert_eq!(server.asked().len(), 0);
+}

@@ -1,0 +1,48 @@
+//! Downloads whose disk is in the way: stopped with a reason, and nothing is lost.
+
+use super::*;
+
+#[cfg(unix)]
+#[test]
+fn with_too_little_room_it_pauses_with_a_reason_and_goes_on_when_there_is_some() {
+    let file = File::new(700_000);
+    let source = Source::new(&file, Manners::default());
+    let home = common::directory();
+    let greedy = DownloadLimits {
+        keep_free: 1 << 60,
+        ..DownloadLimits::default()
+    };
+    let node = builder().home(home.path()).download_limits(greedy);
+    let node = block_on(node.start()).unwrap();
+    let id = get(&node, &file, &[source.address]);
+    let state = reaches(&node, id, DownloadPhase::Paused);
+    let failure = state.error.unwrap();
+    assert_eq!(failure.kind, FailureKind::NoSpace);
+    assert!(failure.message.contains("bytes left"), "{failure:?}");
+    assert_eq!(source.asked(), [], "nobody is asked in vain");
+    stop(node);
+
+    // It is not the user who stopped it, so it goes on by itself.
+    let node = start(home.path());
+    completes(&node, id, &file);
+    stop(node);
+}
+
+#[test]
+fn when_the_folder_of_unfinished_files_vanishes_it_begins_again_there() {
+    let file = File::new(1_500_000);
+    let source = Source::new(&file, slow());
+    let home = common::directory();
+    let node = start(home.path());
+    let id = get(&node, &file, &[source.address]);
+    until("some of it", || node.download(id).unwrap().received > 0);
+    std::fs::remove_dir_all(home.path().join("incomplete")).unwrap();
+    source.manners.lock().unwrap().rate = None;
+    until("a reason or the file", || {
+        let state = node.download(id).unwrap();
+        state.phase == DownloadPhase::Done || state.error.is_some()
+    });
+    node.resume_download(id).unwrap();
+    completes(&node, id, &file);
+    stop(node);
+}
