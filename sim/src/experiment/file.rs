@@ -326,6 +326,22 @@ mod tests {
             ("ttl = 7", "ttl = 99", "between 1 and 14"),
             ("each = 2", "each = 0", "queries.each is at least 1"),
             (
+                "[network]",
+                "sharing = \"free-riders:2\"\n[network]",
+                "use all, free-riders:SHARE or adar2000",
+            ),
+            (
+                "[queries]",
+                "[[catalogue]]\nname = \"a\"\nfiles = 0\npopularity = 1.0\ncopies = 9\n\
+                 replication = \"zipf:0.5\"\n[queries]",
+                "catalogue \"a\" has 1 to",
+            ),
+            (
+                "ttl = 7",
+                "ttl = 7\nfailure = { share = 1.5 }",
+                "the share that fails before variant \"flood\" is between 0 and 1",
+            ),
+            (
                 "[queries]",
                 "[[files]]\n        name = \"a\"\n        [queries]",
                 "file \"a\" needs either copies or share",
