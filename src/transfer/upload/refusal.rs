@@ -70,6 +70,10 @@ impl Refusal {
                     Manner::Ticket => ("x-queued", ticket(&place)),
                 };
                 insert(headers, HeaderName::from_static(name), &value);
+                // Who waits asks again on this connection. gtk-gnutella takes the next byte there
+                // for the next answer, whatever length this one told.
+                headers.remove(header::CONTENT_TYPE);
+                *response.body_mut() = Body::empty();
             }
             Self::Banned { left } => {
                 headers.insert(header::RETRY_AFTER, seconds(left));

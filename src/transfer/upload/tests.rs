@@ -414,6 +414,11 @@ fn a_place_is_kept_on_the_connection_and_told_in_the_older_way() {
     assert_eq!(place.status, 503);
     let told = "position=1,length=1,limit=1,pollMin=1,pollMax=16";
     assert_eq!(place.header("X-Queue"), Some(told));
+    // Some who wait take the next byte of the connection for the next answer.
+    assert_eq!(
+        (place.header("Content-Length"), place.body.len()),
+        (Some("0"), 0)
+    );
     let mut third = Connection::new(sharer.address);
     let told = "position=2,length=2,limit=1,pollMin=2,pollMax=17";
     assert_eq!(ask(&mut third).header("X-Queue"), Some(told));
@@ -442,6 +447,10 @@ fn a_ticket_is_told_in_the_newer_way_and_good_on_another_connection() {
     let place = sharer.get(&sharer.by_hash(), "X-Queue: 1.0\r\n");
     assert_eq!(place.status, 503);
     assert_eq!(place.header("Retry-After"), Some("1"));
+    assert_eq!(
+        (place.header("Content-Length"), place.body.len()),
+        (Some("0"), 0)
+    );
     let told = place.header("X-Queued").unwrap().to_owned();
     let id = told.split_once("ID=").unwrap().1.to_owned();
     assert_eq!(
