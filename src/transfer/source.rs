@@ -151,8 +151,9 @@ impl Session {
     /// Fetches what is ordered, until no orders come any more.
     pub(super) async fn converse(mut self, mut orders: mpsc::UnboundedReceiver<Range<u32>>) {
         let idle = self.wanted.settings.idle;
+        let mut patience = idle;
         loop {
-            let order = match runtime::timeout(idle, orders.next()).await {
+            let order = match runtime::timeout(patience, orders.next()).await {
                 Ok(order) => order,
                 Err(_) => {
                     // Its place is of use to somebody else.
@@ -164,7 +165,12 @@ impl Session {
             let Some(tiles) = order else {
                 return;
             };
+            patience = idle;
             if let Err(error) = self.fetch(tiles).await {
+                if let Error::Queued { poll, .. } = error {
+                    // Ours in its queue is lost with the connection (protocol §10.7).
+                    patience += poll;
+                }
                 self.report().await;
                 self.teller.tell(News::Failed(error)).await;
             }

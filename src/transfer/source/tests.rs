@@ -1,6 +1,6 @@
 //! What one source may say and send.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::transfer::attempt::{SHORT, Try, always, file, honest};
@@ -249,4 +249,32 @@ fn a_source_that_is_asked_for_nothing_is_hung_up_on() {
     attempt.settings.swarm.copies = 1;
     attempt.succeed(&file, slow.address);
     assert_eq!(quick.ended().load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_place_in_a_queue_is_kept_on_its_connection() {
+    let file = file(1_000);
+    let contents = file.clone();
+    let asked_before = AtomicBool::new(false);
+    let server = Server::new(move |asked| {
+        let (first, last) = asked.range();
+        match asked_before.swap(true, Ordering::SeqCst) {
+            true => Reply::Keep(part(&contents, first, last)),
+            // It wants to be asked again later than an idle connection is kept.
+            false => Reply::Keep(
+                b"HTTP/1.1 503 Queued\r\nContent-Length: 0\r\n\
+                  X-Queue: position=1,length=1,limit=1,pollMin=0,pollMax=9\r\n\r\n"
+                    .to_vec(),
+            ),
+        }
+    });
+    let mut attempt = Try::new(&file, &[server.address]);
+    attempt.settings.idle = Duration::from_millis(50);
+    attempt.succeed(&file, server.address);
+    let connections: Vec<_> = server
+        .asked()
+        .iter()
+        .map(|asked| asked.connection)
+        .collect();
+    assert_eq!(connections, [0, 0]);
 }
