@@ -170,10 +170,16 @@ fn uploads_are_shown_and_the_list_of_another_is_browsed() {
         table.contains("queued 1") && table.contains("walnut.bin"),
         "{table}"
     );
+    seeker.json(&["get", "1"]);
+    until("the place in the queue of the only source is shown", || {
+        seeker.json(&["downloads"])[0]["sources"]["place"] == 2
+    });
+    let table = text(&seeker.command(&["downloads"]).stdout);
+    assert!(table.contains("place 2"), "{table}");
     let status = holder.json(&["status"]);
     assert_eq!(
         status["uploads"],
-        serde_json::json!({"active": 1, "queued": 1})
+        serde_json::json!({"active": 1, "queued": 2})
     );
     assert!(status["exchanged"]["given"].as_u64().unwrap() > 0);
     let shown = text(&holder.command(&["config", "show"]).stdout);

@@ -98,6 +98,9 @@ pub struct DownloadSources {
     pub known: usize,
     /// Serving now.
     pub active: usize,
+    /// The best place in their queues, from 1, where none serves now.
+    #[serde(default)]
+    pub place: Option<u32>,
     /// Those that sent wrong bytes in this run and are asked no more, the last ones.
     #[serde(default)]
     pub liars: Vec<SocketAddr>,
@@ -132,6 +135,7 @@ impl From<state::DownloadState> for Download {
             sources: DownloadSources {
                 known: download.sources_known,
                 active: download.sources_active,
+                place: download.place,
                 liars: download.liars,
             },
             path: download.path,
@@ -208,6 +212,7 @@ mod tests {
             rate: 0,
             sources_known: 2,
             sources_active: 0,
+            place: Some(4),
             liars: vec!["1.2.3.4:5".parse().unwrap()],
             path: None,
             error: Some(state::Failure {
@@ -219,7 +224,7 @@ mod tests {
             serde_json::to_string(&download).unwrap(),
             concat!(
                 r#"{"id":3,"name":"hello.txt","size":11,"sha1":"FKXGYNOJJ7H3IFO35FPUBC445EPOQRXN","#,
-                r#""state":"failed","priority":"high","verified":0,"rate":0,"sources":{"known":2,"active":0,"#,
+                r#""state":"failed","priority":"high","verified":0,"rate":0,"sources":{"known":2,"active":0,"place":4,"#,
                 r#""liars":["1.2.3.4:5"]},"#,
                 r#""path":null,"error":"no space left in /tmp","error_code":"no_space","#,
                 r#""received":6,"version":9}"#,

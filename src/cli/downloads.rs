@@ -116,10 +116,11 @@ impl From<Priority> for crate::api::Priority {
 }
 
 fn row(download: &Download) -> Vec<String> {
+    let place = download.sources.place.map(|place| format!("place {place}"));
     let state = match download.state {
         DownloadPhase::Queued => "queued",
         DownloadPhase::Searching => "searching",
-        DownloadPhase::Active => "active",
+        DownloadPhase::Active => place.as_deref().unwrap_or("active"),
         DownloadPhase::Waiting => "waiting",
         DownloadPhase::Paused => "paused",
         DownloadPhase::Done => "done",

@@ -148,7 +148,10 @@ fn follow(bar: &ProgressBar, download: &Download) {
         }
         DownloadPhase::Queued => format!("{} (queued)", download.name),
         DownloadPhase::Paused => format!("{} (paused)", download.name),
-        _ => download.name.clone(),
+        _ => match download.sources.place {
+            Some(place) => format!("{} (place {place} in a queue)", download.name),
+            None => download.name.clone(),
+        },
     };
     bar.set_message(output::plain(&what));
     bar.set_length(download.size);

@@ -190,6 +190,8 @@ pub struct DownloadState {
     pub sources_known: usize,
     /// Sources that serve now.
     pub sources_active: usize,
+    /// The best place in their queues, from 1, where none of them serves now.
+    pub place: Option<u32>,
     /// Sources that sent wrong bytes in this run, the last ones.
     pub liars: Vec<SocketAddr>,
     /// Where the file lies, once it is complete.

@@ -536,6 +536,7 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
                 came: self.came,
                 known,
                 active,
+                place: self.swarm.place(),
             }));
         }
     }

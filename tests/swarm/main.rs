@@ -124,6 +124,7 @@ fn a_queue_is_waited_for_as_long_as_it_takes() {
         let asked_at = world.now;
         let position = Some(position);
         world.fail(0, Trouble::Queued { position, poll });
+        assert_eq!(world.download.place(), position);
         world.events.clear();
         world.now = world.download.deadline(&world.settings).unwrap();
         assert_eq!(world.now, asked_at + poll);
@@ -131,6 +132,7 @@ fn a_queue_is_waited_for_as_long_as_it_takes() {
         assert!(!world.sources[0].asked.is_empty());
     }
     world.succeed();
+    assert_eq!(world.download.place(), None);
 }
 
 #[test]

@@ -180,6 +180,7 @@ impl Node {
                     state.verified = standing.verified;
                     state.sources_known = standing.known;
                     state.sources_active = standing.active;
+                    state.place = standing.place;
                     if standing.active > 0 {
                         (state.phase, state.error) = (DownloadPhase::Active, None);
                     }

@@ -124,6 +124,7 @@ impl Downloads {
             rate: 0,
             sources_known: wanted.sources.len(),
             sources_active: 0,
+            place: None,
             liars: Vec::new(),
             path: None,
             error: None,
@@ -235,6 +236,7 @@ impl Entry {
     pub(super) fn rest(&mut self, phase: DownloadPhase, error: Option<Failure>) {
         self.state.phase = phase;
         (self.state.sources_active, self.state.rate) = (0, 0);
+        self.state.place = None;
         self.state.error = error;
     }
 

@@ -348,6 +348,17 @@ impl Download {
         (usable.count(), active.count())
     }
 
+    /// The best place in the queues of sources, where no source gives anything.
+    #[must_use]
+    pub fn place(&self) -> Option<u32> {
+        let sources = self.sources.iter().filter(|source| !source.is_out());
+        let gives = |source: &Source| source.asked().is_some() && source.position.is_none();
+        if sources.clone().any(gives) {
+            return None;
+        }
+        sources.filter_map(|source| source.position).min()
+    }
+
     /// Who was given up, and why.
     pub fn given_up(&self) -> impl Iterator<Item = (SocketAddr, Reason)> {
         self.sources

@@ -178,6 +178,8 @@ pub struct Standing {
     pub known: usize,
     /// Of these, those that are being asked.
     pub active: usize,
+    /// The best place in their queues, from 1, where none of them gives anything.
+    pub place: Option<u32>,
 }
 
 /// A finished download.
