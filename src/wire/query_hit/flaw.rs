@@ -7,8 +7,12 @@ use std::collections::HashSet;
 
 use thiserror::Error;
 
-use super::{MAX_RECORDS, QueryHit, Record, Trailer};
+use super::{QueryHit, Record, Trailer};
 use crate::wire::Guid;
+
+/// The most records of a hit that is believed: more than servents put into one. GnutellaBun puts
+/// sixteen.
+const MOST_RECORDS: usize = 64;
 
 /// How a hit came, for [`flaw`].
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +61,7 @@ pub enum Flaw {
     #[error("the servent's GUID is that of the search")]
     ServentIsMuid,
     /// It has more files than any servent sends.
-    #[error("more than {MAX_RECORDS} records")]
+    #[error("more than {MOST_RECORDS} records")]
     TooManyRecords,
     /// Its XML holds a link.
     #[error("its metadata is a link")]
@@ -99,7 +103,7 @@ impl Flaw {
 #[must_use]
 pub fn flaw(hit: &QueryHit, received: &Received<'_>) -> Option<Flaw> {
     servent_flaw(hit.servent, received)
-        .or_else(|| (hit.results.len() > MAX_RECORDS).then_some(Flaw::TooManyRecords))
+        .or_else(|| (hit.results.len() > MOST_RECORDS).then_some(Flaw::TooManyRecords))
         .or_else(|| hit.results.iter().find_map(record_flaw))
         .or_else(|| indexes_repeat(&hit.results).then_some(Flaw::DuplicateIndex))
         .or_else(|| is_echo(&hit.results, received.searched?).then_some(Flaw::Echo))
@@ -249,7 +253,8 @@ mod tests {
             );
         }
         assert_eq!(judged(&hit(&["x.."; 1])), None);
-        assert_eq!(judged(&hit(&["x"; 11])), Some(Flaw::TooManyRecords));
+        assert_eq!(judged(&hit(&["x"; 16])), None);
+        assert_eq!(judged(&hit(&["x"; 65])), Some(Flaw::TooManyRecords));
         let same = changed(|hit| hit.results[1].index = 0);
         assert_eq!(same, Some(Flaw::DuplicateIndex));
         let sha1 = |byte| Urn::Sha1(Sha1::from_bytes([byte; 20]));
