@@ -13,6 +13,8 @@ use crate::wire::urn::TigerRoot;
 const MOST_ALTERNATES: usize = 20;
 /// Ranges taken from one answer.
 const MOST_RANGES: usize = 1_024;
+/// Characters of a ticket's number that are kept.
+const TICKET: usize = 64;
 /// The port of an address that names none.
 const PORT: u16 = 6346;
 
@@ -49,6 +51,23 @@ pub(super) fn place_in_queue(headers: &HeaderMap) -> Option<Place> {
         }
     }
     found.then_some(place)
+}
+
+/// What to show a queue of the newer scheme when it is asked again (protocol §10.7): our place, if
+/// it told one, and the number by which it knows us.
+pub(super) fn ticket(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get("x-queued")?.to_str().ok()?;
+    let id = text.split(';').find_map(|item| {
+        let (name, value) = item.split_once('=')?;
+        let (known, value) = (name.trim().eq_ignore_ascii_case("id"), value.trim());
+        let sound = value.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        (known && sound && (1..=TICKET).contains(&value.len())).then_some(value)
+    })?;
+    let place = place_in_queue(headers).and_then(|place| place.position);
+    Some(match place {
+        Some(place) => format!("position={place}; ID={id}"),
+        None => format!("ID={id}"),
+    })
 }
 
 /// Which bytes a partial source of a file of `size` bytes says it has; nothing where it says
@@ -125,6 +144,22 @@ mod tests {
         assert_eq!(place("x-queued", new), Some((Some(14), None)));
         assert_eq!(place("x-queue", "1.0"), None);
         assert_eq!(place("x-queue", "position=99999999999"), Some((None, None)));
+    }
+
+    #[test]
+    fn a_ticket_is_shown_as_it_was_given() {
+        let shown = |value: &str| ticket(&headers("x-queued", value));
+        let told = "ID=61f278FACE; position=15; lifetime=300; length=16; ETA=4469";
+        assert_eq!(shown(told).as_deref(), Some("position=15; ID=61f278FACE"));
+        assert_eq!(shown("id = 7").as_deref(), Some("ID=7"));
+        for bad in [
+            "position=15",
+            "ID=",
+            "ID=a b",
+            &format!("ID={}", "a".repeat(65)),
+        ] {
+            assert_eq!(shown(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -129,6 +129,8 @@ pub(super) struct Session {
     tree_asked: bool,
     /// What it was told of others.
     others_told: Told,
+    /// What its queue knows us by.
+    ticket: Option<String>,
 }
 
 impl Session {
@@ -145,6 +147,7 @@ impl Session {
             tree_at: None,
             tree_asked: false,
             others_told: Told::default(),
+            ticket: None,
         }
     }
 
@@ -236,8 +239,12 @@ impl Session {
             .uri(format!("/uri-res/N2R?urn:sha1:{}", self.wanted.sha1))
             .header("Host", self.address.to_string())
             .header("User-Agent", AGENT)
-            .header("X-Queue", "0.1")
             .header("Range", format!("bytes={first}-{}", end - 1));
+        request = match &self.ticket {
+            // gtk-gnutella gives one to who is far back, in whatever way it was asked.
+            Some(ticket) => request.header("X-Queue", "1.0").header("X-Queued", ticket),
+            None => request.header("X-Queue", "0.1"),
+        };
         for (name, addresses) in [("X-Alt", alternates), ("X-NAlt", failed)] {
             if let Some(addresses) = addresses {
                 request = request.header(name, addresses);
@@ -296,6 +303,7 @@ impl Session {
 
     /// Passes on what the head of an answer says beside the bytes.
     async fn hear(&mut self, headers: &HeaderMap) {
+        self.ticket = mesh::ticket(headers);
         if self.tree_at.is_none() {
             self.tree_at = text(headers, "x-thex-uri").and_then(mesh::tree_at);
         }

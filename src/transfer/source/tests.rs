@@ -278,3 +278,25 @@ fn a_place_in_a_queue_is_kept_on_its_connection() {
         .collect();
     assert_eq!(connections, [0, 0]);
 }
+
+#[test]
+fn a_ticket_of_a_queue_is_shown_on_another_connection() {
+    let file = file(1_000);
+    let contents = file.clone();
+    let server = Server::new(move |asked| match asked.connection {
+        0 => Reply::Close(
+            b"HTTP/1.1 503 Queued\r\nContent-Length: 0\r\nConnection: close\r\nRetry-After: 0\r\n\
+              X-Queued: ID=61f278face; position=15; lifetime=300; length=16; ETA=9\r\n\r\n"
+                .to_vec(),
+        ),
+        _ => {
+            let (first, last) = asked.range();
+            Reply::Keep(part(&contents, first, last))
+        }
+    });
+    Try::new(&file, &[server.address]).succeed(&file, server.address);
+    let asked = server.asked();
+    assert!(asked[0].head.contains("X-Queue: 0.1\r\n"), "{asked:?}");
+    let shown = "X-Queue: 1.0\r\nX-Queued: position=15; ID=61f278face\r\n";
+    assert!(asked[1].head.contains(shown), "{asked:?}");
+}
