@@ -96,7 +96,12 @@ impl Download {
             }
         }
         let run = run.or_else(|| {
-            let tile = self.steal(place, settings.copies);
+            // Who was not tried yet may be the one that all wait for.
+            let copies = match self.sources[place].tried {
+                true => settings.copies,
+                false => u8::MAX,
+            };
+            let tile = self.steal(place, copies);
             let tile = tile.or_else(|| self.take_over(place, around))?;
             Some(tile..tile + 1)
         });
