@@ -40,6 +40,24 @@ pub struct Download {
     pub received: u64,
     /// Rises with every change.
     pub version: u64,
+    /// Of a collection whose text is there: how far its files are. Size and bytes are theirs then,
+    /// and the path is that of its folder.
+    #[serde(default)]
+    pub collection: Option<CollectionProgress>,
+    /// The number of the collection that it is part of.
+    #[serde(default)]
+    pub part_of: Option<u64>,
+}
+
+/// How far the files of a collection are.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct CollectionProgress {
+    /// The fingerprint of the key that signed it.
+    pub signer: String,
+    /// How many files it has.
+    pub files: usize,
+    /// How many of them are complete.
+    pub done: usize,
 }
 
 impl Download {
@@ -144,7 +162,7 @@ impl fmt::Display for Waiting {
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct GetRequest {
     /// The number of a result, a magnet link, a `urn:…` or a URL, as [`parse_target`](super::parse_target)
-    /// reads it.
+    /// reads it; or the absolute path of a collection, which is read where the node runs.
     pub target: String,
     /// The folder for the file, absolute; without one, the node's own.
     #[serde(default)]
@@ -177,6 +195,12 @@ impl From<state::DownloadState> for Download {
             error_code,
             received: download.received,
             version: download.version,
+            collection: download.collection.map(|collection| CollectionProgress {
+                signer: collection.signer.fingerprint(),
+                files: collection.files,
+                done: collection.done,
+            }),
+            part_of: download.part_of,
         }
     }
 }
@@ -267,6 +291,12 @@ mod tests {
                 kind: state::FailureKind::NoSpace,
                 message: "no space left in /tmp".into(),
             }),
+            collection: Some(state::CollectionState {
+                signer: crate::wire::collection::Key([7; 32]),
+                files: 3,
+                done: 1,
+            }),
+            part_of: None,
         });
         assert_eq!(
             serde_json::to_string(&download).unwrap(),
@@ -275,7 +305,8 @@ mod tests {
                 r#""state":"failed","priority":"high","verified":0,"rate":0,"sources":{"known":2,"active":0,"#,
                 r#""liars":["1.2.3.4:5"],"queues":[{"address":"1.2.3.4:6","position":3,"length":12}]},"#,
                 r#""path":null,"error":"no space left in /tmp","error_code":"no_space","#,
-                r#""received":6,"version":9}"#,
+                r#""received":6,"version":9,"#,
+                r#""collection":{"signer":"A4DQ-OBYH-A4DQ-OBYH","files":3,"done":1},"part_of":null}"#,
             )
         );
         let nearest = download.sources.queues[0].to_string();

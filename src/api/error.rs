@@ -141,6 +141,8 @@ impl From<node::Error> for Error {
             node::Error::NoSuchResult(_)
             | node::Error::NoSuchDownload(_)
             | node::Error::NoSuchWish(_) => Code::NotFound,
+            node::Error::Collection { .. } => Code::Verification,
+            node::Error::Unreadable { .. } => Code::BadRequest,
             _ => Code::Internal,
         };
         Self::new(code, error.to_string())

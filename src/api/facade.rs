@@ -124,10 +124,14 @@ impl Api {
     ///
     /// # Errors
     /// When the target names nothing that can be fetched, or the folder is no absolute path.
-    pub fn get(&self, request: &GetRequest) -> Result<Download, Error> {
-        let target = parse_target(&request.target)?;
-        absolute(request.dir.as_deref())?;
-        let id = self.node.fetch(&target, request.dir.clone())?;
+    pub async fn get(&self, request: GetRequest) -> Result<Download, Error> {
+        let GetRequest { target, dir } = request;
+        absolute(dir.as_deref())?;
+        let path = Path::new(&target);
+        let id = match path.is_absolute() {
+            true => self.node.fetch_collection(path.to_owned(), dir).await?,
+            false => self.node.fetch(&parse_target(&target)?, dir)?,
+        };
         known(self.node.download(id), "download", id)
     }
 

@@ -21,7 +21,8 @@ pub use crate::node::{Builder, Node};
 pub use access::Access;
 pub use counters::{Counter, CounterKind};
 pub use download::{
-    Download, DownloadChange, DownloadPhase, DownloadSources, GetRequest, Priority, Waiting,
+    CollectionProgress, Download, DownloadChange, DownloadPhase, DownloadSources, GetRequest,
+    Priority, Waiting,
 };
 pub(crate) use error::Problem;
 pub use error::{Code, Error};

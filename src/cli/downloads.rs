@@ -7,7 +7,7 @@ use super::exit::{Exit, Failure};
 use super::output::{self, Align};
 use super::size;
 use crate::api::client::Client;
-use crate::api::{Download, DownloadChange, DownloadPhase};
+use crate::api::{CollectionProgress, Download, DownloadChange, DownloadPhase};
 
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
@@ -130,10 +130,17 @@ fn row(download: &Download) -> Vec<String> {
         DownloadPhase::Done => 100,
         _ => percent.min(99),
     };
-    let name = match (&download.error, download.waits()) {
-        (Some(error), _) => format!("{}: {error}", download.name),
-        (None, Some(waiting)) => format!("{}: {waiting}", download.name),
+    let name = match (&download.collection, download.part_of) {
+        (Some(CollectionProgress { files, done, .. }), _) => {
+            format!("{} ({done} of {files} files)", download.name)
+        }
+        (None, Some(of)) => format!("{} (of {of})", download.name),
         (None, None) => download.name.clone(),
+    };
+    let name = match (&download.error, download.waits()) {
+        (Some(error), _) => format!("{name}: {error}"),
+        (None, Some(waiting)) => format!("{name}: {waiting}"),
+        (None, None) => name,
     };
     vec![
         download.id.to_string(),

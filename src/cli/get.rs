@@ -1,6 +1,6 @@
 //! `filbert get`: fetch files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -14,8 +14,9 @@ use super::progress;
 use super::session::{Joining, Session};
 use super::size;
 use crate::api::client::Client;
-use crate::api::{Download, DownloadPhase, GetRequest, Watch, parse_target};
+use crate::api::{CollectionProgress, Download, DownloadPhase, GetRequest, Watch, parse_target};
 use crate::node::Target;
+use crate::wire::collection::is_named;
 
 /// How long a node without a neighbour is given to find one before it is asked to fetch.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -24,8 +25,9 @@ const WATCH_MS: u64 = 20_000;
 
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
-    /// Numbers of results, magnet links, urn:sha1:…, or http://HOST:PORT/uri-res/N2R?urn:sha1:…
-    #[arg(required = true, value_name = "NUMBER|MAGNET|URN|URL", value_parser = target)]
+    /// Numbers of results, magnet links, urn:sha1:…, http://HOST:PORT/uri-res/N2R?urn:sha1:…, or
+    /// files that hold a collection
+    #[arg(required = true, value_name = "NUMBER|MAGNET|URN|URL|FILE", value_parser = target)]
     targets: Vec<String>,
     /// The folder for the files
     #[arg(long = "output", short, value_name = "DIR")]
@@ -40,8 +42,16 @@ pub(super) struct Arguments {
     joining: Joining,
 }
 
-/// The text itself, when it names something that can be fetched.
+/// The text itself, when it names something that can be fetched; of a collection at hand the whole
+/// path.
 fn target(text: &str) -> Result<String, crate::api::Error> {
+    let path = Path::new(text);
+    if is_named(text) && path.is_file() {
+        let path = std::path::absolute(path).ok();
+        if let Some(path) = path.as_deref().and_then(Path::to_str) {
+            return Ok(path.to_owned());
+        }
+    }
     parse_target(text).map(|_| text.to_owned())
 }
 
@@ -142,15 +152,21 @@ async fn finish(
 }
 
 fn follow(bar: &ProgressBar, download: &Download) {
+    let name = match &download.collection {
+        Some(CollectionProgress { files, done, .. }) => {
+            format!("{}, {done} of {files} files", download.name)
+        }
+        None => download.name.clone(),
+    };
     let what = match download.state {
         DownloadPhase::Searching | DownloadPhase::Waiting => {
-            format!("{} (looking for sources)", download.name)
+            format!("{name} (looking for sources)")
         }
-        DownloadPhase::Queued => format!("{} (queued)", download.name),
-        DownloadPhase::Paused => format!("{} (paused)", download.name),
+        DownloadPhase::Queued => format!("{name} (queued)"),
+        DownloadPhase::Paused => format!("{name} (paused)"),
         _ => match download.waits() {
-            Some(waiting) => format!("{} ({waiting})", download.name),
-            None => download.name.clone(),
+            Some(waiting) => format!("{name} ({waiting})"),
+            None => name,
         },
     };
     bar.set_message(output::plain(&what));
@@ -167,10 +183,13 @@ fn report(context: &Context, download: &Download) -> Result<Exit, Failure> {
         output::tell(&format!("filbert: {name}: {}", output::plain(why)));
         return Ok(download.error_code.map_or(Exit::Unfinished, Exit::from));
     }
-    context.tell(&format!(
-        "filbert: {name}: {}, verified",
-        size::human(download.size)
-    ));
+    let size = size::human(download.size);
+    context.tell(&match &download.collection {
+        Some(CollectionProgress { files, signer, .. }) => {
+            format!("filbert: {name}: {files} files, {size}, verified, signed by {signer}")
+        }
+        None => format!("filbert: {name}: {size}, verified"),
+    });
     if let Some(path) = download.path.as_ref().filter(|_| !context.json) {
         output::line(&output::plain(&path.display().to_string()))?;
     }

@@ -5,6 +5,7 @@
 //! the argument parser. Data goes to stdout, everything else to stderr.
 
 mod browse;
+mod collection;
 mod config;
 mod connect;
 mod counters;
@@ -125,6 +126,9 @@ enum Command {
     Hash(hash::Arguments),
     /// Print magnet links of files
     Magnet(magnet::Arguments),
+    /// Make and look at signed sets of files that are fetched with one `get`
+    #[command(subcommand)]
+    Collection(collection::Command),
     /// Show what captured bytes say, one JSON line a descriptor
     Decode(decode::Arguments),
 }
@@ -201,6 +205,7 @@ fn dispatch(Cli { globals, command }: Cli) -> Result<Exit, Failure> {
         Command::Config(command) => config::run(context, &command),
         Command::Hash(arguments) => hash::run(context, &arguments),
         Command::Magnet(arguments) => magnet::run(context, &arguments),
+        Command::Collection(command) => collection::run(context, command),
         Command::Decode(arguments) => decode::run(&arguments),
     }
 }

@@ -108,6 +108,24 @@ pub enum Error {
     /// No download has this number.
     #[error("there is no download {0}: `filbert downloads` lists them")]
     NoSuchDownload(u64),
+    /// A file is no collection that can be trusted.
+    #[error("{}: {cause}", path.display())]
+    Collection {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        cause: super::collection::Error,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {}: {cause}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
     /// Too many wishes.
     #[error("there are {0} wishes already: remove one with `filbert wish rm`")]
     TooManyWishes(usize),

@@ -1,10 +1,11 @@
 //! The key by which this servent answers TLS, made at the first start and kept in the home.
 
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::error::Error;
+use super::secret::keep;
 use crate::net::tls::Identity;
 
 /// The file in the home that holds certificate and key.
@@ -24,22 +25,9 @@ pub(super) fn load(home: &Path) -> Result<Identity, Error> {
         Ok(pem) => Ok(Identity::from_pem(pem)),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let identity = Identity::generate()?;
-            keep(&path, identity.as_pem()).map_err(at)?;
+            keep(&path, identity.as_pem().as_bytes()).map_err(at)?;
             Ok(identity)
         }
         Err(error) => Err(at(error)),
     }
-}
-
-/// Writes a file that only its owner may read, whole or not at all.
-fn keep(path: &Path, text: &str) -> io::Result<()> {
-    let temporary = path.with_extension("new");
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&temporary)?;
-    io::Write::write_all(&mut file, text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(temporary, path)
 }

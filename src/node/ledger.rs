@@ -14,6 +14,8 @@ use crate::wire::urn::{Sha1, TigerRoot};
 pub(super) struct Notes {
     pub(super) store: Arc<Store>,
     pub(super) sha1: Sha1,
+    /// Whether more follows when the file is complete, as with a collection.
+    pub(super) stays: bool,
 }
 
 impl Notes {
@@ -52,6 +54,8 @@ impl Ledger for Notes {
     }
 
     fn close(&self) {
-        self.warn(self.store.forget_download(self.sha1));
+        if !self.stays {
+            self.warn(self.store.forget_download(self.sha1));
+        }
     }
 }

@@ -16,6 +16,7 @@
 //! - `searches`, `downloads`: what the user asked for, and how far it is; `ledger`: what is kept of
 //!   a download; `uploads`: what others get, and what that is to whose credit;
 //!   `rates`: what both may take now; `wishes`: what is searched for again and again;
+//! - `collection`: whose signature is on a set of files, and ours; `secret`: keys in the home;
 //! - `state`: what a node says of itself.
 
 mod browse;
@@ -24,6 +25,7 @@ mod caches;
 mod call_back;
 mod callees;
 mod changes;
+pub mod collection;
 mod core;
 mod downloads;
 mod errands;
@@ -43,6 +45,7 @@ mod push_proxy;
 mod rates;
 mod search;
 mod searches;
+mod secret;
 pub mod state;
 mod stop;
 mod uploads;

@@ -125,7 +125,8 @@ fn keep_apart(home: &Path, shares: &[PathBuf]) -> Result<(), Error> {
 }
 
 /// Makes a directory that only its owner may look into.
-fn create_private(path: &Path) -> std::io::Result<()> {
+/// Makes a directory that only its owner can look into.
+pub(super) fn create_private(path: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

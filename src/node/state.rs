@@ -8,6 +8,7 @@ use crate::overlay;
 use crate::transfer::upload::Meter;
 use crate::wire::Guid;
 use crate::wire::address::Reach;
+use crate::wire::collection::Key;
 use crate::wire::urn::{Sha1, TigerRoot};
 
 /// The state of a node.
@@ -198,6 +199,21 @@ pub struct DownloadState {
     pub path: Option<PathBuf>,
     /// Why it does not go on, where something is in its way.
     pub error: Option<Failure>,
+    /// Of a collection whose text is there: how far its files are. Size and bytes are theirs then.
+    pub collection: Option<CollectionState>,
+    /// The number of the collection that it is part of.
+    pub part_of: Option<u64>,
+}
+
+/// A collection on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CollectionState {
+    /// Who signed it.
+    pub signer: Key,
+    /// Its files.
+    pub files: usize,
+    /// Those of them that are complete.
+    pub done: usize,
 }
 
 /// A place in the queue of a source.

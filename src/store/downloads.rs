@@ -50,6 +50,9 @@ pub(super) const NUMBERED: &str = "
     DROP TABLE downloads;
     ALTER TABLE numbered_downloads RENAME TO downloads";
 
+/// Downloads of files of a collection know of which.
+pub(super) const PARTS: &str = "ALTER TABLE downloads ADD COLUMN part_of INTEGER";
+
 /// The mark of the highest number that a download had.
 const LAST: &str = "last_download";
 
@@ -79,6 +82,8 @@ pub struct Unfinished {
     /// Why it will not go on by itself: what kind of trouble, in the words of who kept it, and what
     /// people are told.
     pub failure: Option<(String, String)>,
+    /// The number of the collection that it is part of.
+    pub part_of: Option<u64>,
 }
 
 /// What is there of a download.
@@ -104,13 +109,14 @@ impl Store {
         let step = connection.transaction()?;
         step.execute(
             "INSERT INTO downloads (sha1, id, size, name, directory, root, proven, sources,
-                priority, paused, failure_kind, failure)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+                priority, paused, failure_kind, failure, part_of)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
              ON CONFLICT DO UPDATE SET id = excluded.id, size = excluded.size,
                 name = excluded.name, directory = excluded.directory, root = excluded.root,
                 proven = excluded.proven, sources = excluded.sources,
                 priority = excluded.priority, paused = excluded.paused,
-                failure_kind = excluded.failure_kind, failure = excluded.failure",
+                failure_kind = excluded.failure_kind, failure = excluded.failure,
+                part_of = excluded.part_of",
             (
                 download.sha1.as_bytes(),
                 download.id.cast_signed(),
@@ -124,6 +130,7 @@ impl Store {
                 download.paused,
                 failure.map(|(kind, _)| kind),
                 failure.map(|(_, message)| message),
+                download.part_of.map(u64::cast_signed),
             ),
         )?;
         step.execute(
@@ -158,7 +165,7 @@ impl Store {
         let connection = self.connection();
         let mut statement = connection.prepare(
             "SELECT sha1, id, size, name, directory, root, proven, sources, priority, paused,
-                failure_kind, failure FROM downloads ORDER BY id",
+                failure_kind, failure, part_of FROM downloads ORDER BY id",
         )?;
         let rows = statement.query_map([], unfinished)?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -229,6 +236,7 @@ fn unfinished(row: &Row<'_>) -> rusqlite::Result<Unfinished> {
         priority: row.get(8)?,
         paused: row.get(9)?,
         failure: kind.zip(message),
+        part_of: row.get::<_, Option<i64>>(12)?.map(i64::cast_unsigned),
     })
 }
 
@@ -249,6 +257,7 @@ mod tests {
             priority: -1,
             paused: true,
             failure: None,
+            part_of: (byte == 2).then_some(1),
         }
     }
 
@@ -320,5 +329,9 @@ mod tests {
             .query_row(numbered, [], |row| row.get(0))
             .unwrap();
         assert_eq!(all, "1a5,2a5");
+        connection.execute_batch(PARTS).unwrap();
+        let parts = "SELECT count(part_of) FROM downloads";
+        let none: i64 = connection.query_row(parts, [], |row| row.get(0)).unwrap();
+        assert_eq!(none, 0);
     }
 }

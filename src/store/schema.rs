@@ -17,6 +17,7 @@ const MIGRATIONS: &[&[&str]] = &[
     &[downloads::NUMBERED],
     &[credit::TABLE],
     &[wishes::TABLE],
+    &[downloads::PARTS],
 ];
 
 /// Brings the database to the last version, each step wholly or not at all.

@@ -24,17 +24,21 @@ pub(super) fn place(part: &Path, folder: &Path, name: &str) -> Result<PathBuf, E
 
 /// Copies `part` from another file system to a dot-temporary in `folder`, then claims a name.
 fn carry(part: &Path, folder: &Path, name: &str) -> Result<PathBuf, Error> {
-    let stem = part.file_stem().unwrap_or_default().to_string_lossy();
+    let placed = copy_in(part, folder, name)?;
+    discard(part);
+    Ok(placed)
+}
+
+/// Puts one more copy of a file into `folder`, by way of a dot-temporary; the names are as with
+/// [`place`].
+pub(super) fn copy_in(file: &Path, folder: &Path, name: &str) -> Result<PathBuf, Error> {
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     let temporary = folder.join(format!(".{stem}.filbert"));
-    let placed = copy(part, &temporary)
+    copy(file, &temporary)
         .and_then(|()| claim(&temporary, folder, name))
-        .map_err(tried("copy the file into", folder));
-    match placed {
-        Ok(_) => discard(part),
-        // What is left of the copy is of no use; the part is still there.
-        Err(_) => discard(&temporary),
-    }
-    placed
+        // What is left of the copy is of no use.
+        .inspect_err(|_| discard(&temporary))
+        .map_err(tried("copy the file into", folder))
 }
 
 /// Copies the bytes of one file to a new one and syncs it.

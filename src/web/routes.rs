@@ -117,7 +117,7 @@ async fn fetch(
     asked: Asked<GetRequest>,
 ) -> Answer<(StatusCode, Json<Download>)> {
     let Json(request) = asked?;
-    Ok((StatusCode::CREATED, Json(api.get(&request)?)))
+    Ok((StatusCode::CREATED, Json(api.get(request).await?)))
 }
 
 async fn download(State(api): State<Api>, id: Numbered, watch: Watched) -> Answer<Json<Download>> {

@@ -7,6 +7,7 @@
 pub mod address;
 pub mod bye;
 pub mod cobs;
+pub mod collection;
 pub mod datagram;
 mod descriptor;
 pub mod dime;

@@ -1,8 +1,10 @@
 //! Downloads of this node: what is wanted, who may have it, and how far it is.
 //!
 //! - `target`: what can be fetched; `table`: the list, and which of it run;
-//! - `run`: one download from its first source to its end; `seek`: looking for sources.
+//! - `run`: one download from its first source to its end; `seek`: looking for sources;
+//! - `collect`: the files of a collection, once its text is there.
 
+mod collect;
 mod run;
 mod seek;
 mod table;
@@ -88,7 +90,7 @@ impl Node {
         runtime::spawn_detached(self.clone().keep_wishes());
     }
 
-    /// Stops a download, which keeps what is there of it.
+    /// Stops a download, which keeps what is there of it; a collection with its files.
     ///
     /// # Errors
     /// When there is no such download.
@@ -97,7 +99,8 @@ impl Node {
             if !entry.state.phase.is_over() {
                 entry.stop(DownloadPhase::Paused);
             }
-        })
+        })?;
+        self.parts_too(id, |part| self.pause_download(part))
     }
 
     /// Lets a download go on that was stopped, by whatever; one that looks for sources looks at
@@ -114,7 +117,8 @@ impl Node {
             | DownloadPhase::Searching
             | DownloadPhase::Active
             | DownloadPhase::Done => {}
-        })
+        })?;
+        self.parts_too(id, |part| self.resume_download(part))
     }
 
     /// How soon a download gets a place among those that run.
@@ -122,11 +126,12 @@ impl Node {
     /// # Errors
     /// When there is no such download.
     pub fn prefer_download(&self, id: u64, priority: Priority) -> Result<(), Error> {
-        self.alter(id, |entry| entry.state.priority = priority)
+        self.alter(id, |entry| entry.state.priority = priority)?;
+        self.parts_too(id, |part| self.prefer_download(part, priority))
     }
 
     /// Takes a download from the list, and throws away what is there of it; a file that is complete
-    /// stays. Gives what it was.
+    /// stays. What is not complete of a collection goes with it. Gives what it was.
     ///
     /// # Errors
     /// When there is no such download.
@@ -134,6 +139,12 @@ impl Node {
         let removed = self.0.downloads().remove(id);
         let state = removed.ok_or(Error::NoSuchDownload(id))?;
         self.0.downloads_changed.notify();
+        self.parts_too(id, |part| match self.download(part) {
+            Some(part) if part.phase != DownloadPhase::Done => {
+                self.remove_download(part.id).map(drop)
+            }
+            _ => Ok(()),
+        })?;
         if state.phase != DownloadPhase::Done {
             let (node, sha1) = (self.clone(), state.sha1);
             let work = self.begin_work();
@@ -146,6 +157,7 @@ impl Node {
                         log::warn!("a download that was removed is still kept: {error}");
                     }
                     download::discard(&node.0.incomplete_directory, sha1);
+                    node.0.forget_text(sha1);
                 }
             }));
         }
@@ -194,6 +206,18 @@ impl Node {
         self.0
             .when(changes, limit, || self.download(id), wanted)
             .await
+    }
+
+    /// Does to the files of a collection what is done to it. One that went meanwhile does not mind.
+    fn parts_too(&self, id: u64, change: impl Fn(u64) -> Result<(), Error>) -> Result<(), Error> {
+        let parts = self.0.downloads().parts(id);
+        for part in parts {
+            match change(part) {
+                Err(Error::NoSuchDownload(_)) => {}
+                done => done?,
+            }
+        }
+        Ok(())
     }
 
     /// Changes a download as the user says.

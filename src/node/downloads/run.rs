@@ -2,12 +2,14 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::channel::mpsc;
 use futures::future::{self, Either, FutureExt};
 
+use super::collect::{TEXTS, file_name, is_there};
 use crate::node::Node;
 use crate::node::call_back::Caller;
 use crate::node::ground::is_private;
@@ -26,6 +28,49 @@ const LONGEST_MEND: Duration = Duration::from_secs(5 * 60);
 /// gone is often just started again.
 const FORGIVE: Duration = Duration::from_secs(4);
 
+/// Why a download does not go on, and what it is meanwhile.
+pub(super) struct Obstacle {
+    pub(super) failure: Failure,
+    pub(super) phase: DownloadPhase,
+}
+
+impl Obstacle {
+    /// There will not be such a file.
+    pub(super) const fn end(kind: FailureKind, message: String) -> Self {
+        Self {
+            failure: Failure { kind, message },
+            phase: DownloadPhase::Failed,
+        }
+    }
+}
+
+impl From<disk::Error> for Obstacle {
+    fn from(error: disk::Error) -> Self {
+        let kind = match error {
+            disk::Error::NoSpace { .. } | disk::Error::KeptFree { .. } => FailureKind::NoSpace,
+            _ => FailureKind::Disk,
+        };
+        Self {
+            failure: Failure {
+                kind,
+                message: error.to_string(),
+            },
+            phase: DownloadPhase::Paused,
+        }
+    }
+}
+
+impl From<download::Error> for Obstacle {
+    fn from(error: download::Error) -> Self {
+        let kind = match error {
+            download::Error::Disk(error) => return error.into(),
+            download::Error::NoSource { .. } => FailureKind::Network,
+            download::Error::Verification { .. } => FailureKind::Verification,
+        };
+        Self::end(kind, error.to_string())
+    }
+}
+
 impl Node {
     /// Fetches until it is there, fails for good, or is stopped. What the disk does not allow is
     /// tried again.
@@ -37,27 +82,21 @@ impl Node {
             let seeking = self.seek(key, offer).boxed();
             let fetching = self.attempt(key, offers).boxed();
             // Sources that are known already are tried before others are looked for.
-            let Either::Left((ended, _)) = future::select(fetching, seeking).await else {
+            let Either::Left((fetched, _)) = future::select(fetching, seeking).await else {
                 return;
             };
-            let Err(error) = ended else {
+            let ended = match fetched {
+                Ok(Some(text)) => self.collect(key, text).await,
+                Ok(None) => Ok(()),
+                Err(error) => Err(error.into()),
+            };
+            let Err(Obstacle { failure, phase }) = ended else {
                 self.schedule();
                 return;
             };
-            let message = error.to_string();
-            log::info!("download {}: {message}", key.0);
-            let (kind, phase) = match error {
-                download::Error::NoSource { .. } => (FailureKind::Network, DownloadPhase::Failed),
-                download::Error::Verification { .. } => {
-                    (FailureKind::Verification, DownloadPhase::Failed)
-                }
-                download::Error::Disk(
-                    disk::Error::NoSpace { .. } | disk::Error::KeptFree { .. },
-                ) => (FailureKind::NoSpace, DownloadPhase::Paused),
-                download::Error::Disk(_) => (FailureKind::Disk, DownloadPhase::Paused),
-            };
-            let failure = Some(Failure { kind, message });
-            self.0.change_in(key, |entry| entry.rest(phase, failure));
+            log::info!("download {}: {}", key.0, failure.message);
+            self.0
+                .change_in(key, |entry| entry.rest(phase, Some(failure)));
             // Even if the node stops meanwhile.
             runtime::spawn(self.keep(key.0)).await;
             self.schedule();
@@ -72,19 +111,34 @@ impl Node {
         }
     }
 
-    /// Waits until it is known how large the file is, and fetches it.
+    /// Waits until it is known how large the file is, and fetches it. Gives the text of a collection,
+    /// which lies in the home until its files are there.
     async fn attempt(
         &self,
         key: (u64, u64),
         offers: download::Offers,
-    ) -> Result<(), download::Error> {
-        let Some((job, name)) = self.job(key).await else {
+    ) -> Result<Option<PathBuf>, download::Error> {
+        let Some((mut job, name)) = self.job(key).await else {
             // It was removed.
-            return future::pending::<Result<Infallible, _>>().await.map(|_| ());
+            return future::pending::<Result<Infallible, _>>()
+                .await
+                .map(|_| None);
         };
+        let text = self.collected(key.0, &name, job.size).then(|| {
+            let text = self.0.text_of(job.sha1);
+            job.name = file_name(&text);
+            job.target = self.0.home.join(TEXTS);
+            text
+        });
+        if let Some(text) = &text
+            && is_there(text, job.sha1).await
+        {
+            return Ok(Some(text.clone()));
+        }
         let notes = Notes {
             store: Arc::clone(&self.0.store),
             sha1: job.sha1,
+            stays: text.is_some(),
         };
         let known = !job.sources.is_empty();
         self.0.change_in(key, |entry| {
@@ -105,13 +159,16 @@ impl Node {
         let watcher = self.clone();
         let tell = move |progress| watcher.progress(key, progress);
         let finished = download::run_with(job, Arc::new(notes), &settings, offers, tell).await?;
+        if text.is_some() {
+            return Ok(text);
+        }
         self.0.change_in(key, |entry| {
             entry.rest(DownloadPhase::Done, None);
             entry.state.received = finished.bytes;
             entry.state.verified = finished.bytes;
             entry.state.path = Some(finished.path);
         });
-        Ok(())
+        Ok(None)
     }
 
     /// What to fetch, once its size is known.

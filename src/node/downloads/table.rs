@@ -37,6 +37,8 @@ pub(super) struct Entry {
     pub(super) wanted: Wanted,
     pub(super) directory: PathBuf,
     run: Option<Run>,
+    /// Whether its files are fetched now, each as a download of its own: it takes no place itself.
+    pub(super) collecting: bool,
     measured: Instant,
     measured_bytes: u64,
 }
@@ -88,6 +90,7 @@ impl Downloads {
             sources: kept.sources,
         };
         let entry = self.insert(id, wanted, kept.directory);
+        entry.state.part_of = kept.part_of;
         entry.state.priority = Priority::of(kept.priority);
         if let Some((kind, message)) = kept.failure {
             let kind = FailureKind::named(&kind);
@@ -128,12 +131,15 @@ impl Downloads {
             liars: Vec::new(),
             path: None,
             error: None,
+            collection: None,
+            part_of: None,
         };
         let entry = Entry {
             state,
             wanted,
             directory,
             run: None,
+            collecting: false,
             measured: Instant::now(),
             measured_bytes: 0,
         };
@@ -208,6 +214,13 @@ impl Downloads {
         begin
     }
 
+    /// The files of a collection that are in the list.
+    pub(super) fn parts(&self, of: u64) -> Vec<u64> {
+        let states = self.table.values().map(|entry| &entry.state);
+        let parts = states.filter(|state| state.part_of == Some(of));
+        parts.map(|state| state.id).collect()
+    }
+
     pub(in crate::node) fn state(&self, id: u64) -> Option<&DownloadState> {
         self.table.get(&id).map(|entry| &entry.state)
     }
@@ -224,11 +237,12 @@ impl Entry {
             self.state.phase,
             DownloadPhase::Searching | DownloadPhase::Active
         ) && self.run.is_some()
+            && !self.collecting
     }
 
     /// Ends its task, if it has one.
     pub(super) fn stop(&mut self, phase: DownloadPhase) {
-        self.run = None;
+        (self.run, self.collecting) = (None, false);
         self.rest(phase, None);
     }
 
@@ -296,6 +310,7 @@ impl Entry {
             // What the disk stopped tries again.
             paused: state.phase == DownloadPhase::Paused && state.error.is_none(),
             failure: failure.map(|why| (why.kind.name().to_owned(), why.message.clone())),
+            part_of: state.part_of,
         })
     }
 }
@@ -364,6 +379,7 @@ mod tests {
                 priority: 0,
                 paused: false,
                 failure: None,
+                part_of: None,
             };
             downloads.restore(kept).unwrap();
         }
