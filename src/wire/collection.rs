@@ -178,7 +178,7 @@ impl Manifest {
         let mut lines = (1..).zip(text.split_inclusive('\n'));
         let mut signed = 0;
         let mut next = |begins: &'static str, missing: &'static str| {
-            let (line, whole) = lines.next().ok_or(Flaw {
+            let (line, whole) = lines.next().ok_or_else(|| Flaw {
                 line: 1 + text.lines().count(),
                 what: "the end is missing",
             })?;

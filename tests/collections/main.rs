@@ -89,6 +89,10 @@ fn reaches(node: &Node, id: u64, phase: DownloadPhase) -> DownloadState {
     state
 }
 
+fn stop(node: Node) {
+    block_on(node.stop());
+}
+
 /// Every file below a folder, by its path from there.
 fn tree(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
@@ -158,8 +162,8 @@ fn it_is_fetched_whole_with_equal_files_and_folders_and_known_again() {
     reaches(&node, again, DownloadPhase::Done);
     assert_eq!(tree(target.path()).len(), expected.len());
     assert!(holder.uploaded() - sent < 10_000, "only what was lost");
-    block_on(node.stop());
-    block_on(holder.stop());
+    stop(node);
+    stop(holder);
 }
 
 #[test]
@@ -203,7 +207,7 @@ fn it_is_stopped_resumed_and_removed_as_a_whole_and_stays_so_over_a_restart() {
         *of == Some(id) && matches!(phase, DownloadPhase::Paused | DownloadPhase::Done)
     };
     assert!(paused[1..].iter().all(stopped), "{paused:?}");
-    block_on(node.stop());
+    stop(node);
 
     let node = taker(home.path(), &holder);
     let paused = phases(&node);
@@ -232,8 +236,8 @@ fn it_is_stopped_resumed_and_removed_as_a_whole_and_stays_so_over_a_restart() {
         let begun = tree(&home.path().join("incomplete"));
         begun.is_empty() && tree(&home.path().join("collections")).is_empty()
     });
-    block_on(node.stop());
-    block_on(holder.stop());
+    stop(node);
+    stop(holder);
 }
 
 #[test]
@@ -280,8 +284,8 @@ fn what_is_changed_or_would_lead_elsewhere_is_not_fetched() {
     }
     assert_eq!(node.downloads().len(), 0);
     assert_eq!(tree(target.path()), [""; 0]);
-    block_on(node.stop());
-    block_on(holder.stop());
+    stop(node);
+    stop(holder);
 }
 
 #[test]
@@ -295,8 +299,8 @@ fn a_file_that_is_only_called_so_is_a_file() {
     let state = reaches(&node, id, DownloadPhase::Done);
     assert_eq!(state.path, Some(target.path().join("songs.collection")));
     assert_eq!(fs::read_to_string(state.path.unwrap()).unwrap(), text);
-    block_on(node.stop());
-    block_on(holder.stop());
+    stop(node);
+    stop(holder);
 }
 
 #[test]
@@ -332,8 +336,8 @@ fn a_file_that_the_user_fetches_already_is_his_and_a_copy_is_in_the_folder() {
     for path in [mine.join("mine.bin"), target.path().join("nuts/one.bin")] {
         assert!(fs::read(&path).unwrap() == one, "{}", path.display());
     }
-    block_on(node.stop());
-    block_on(holder.stop());
+    stop(node);
+    stop(holder);
 }
 
 #[test]

@@ -99,7 +99,8 @@ fn holds(folder: &Path, contents: &[Vec<u8>]) {
         let path = folder.join(format!("Walnut recipes/parts/{number}.bin"));
         assert!(fs::read(&path).unwrap() == *bytes, "{}", path.display());
     }
-    assert_eq!(tree(folder).len(), contents.len() + 1);
+    let all = tree(folder);
+    assert_eq!(all.len(), contents.len() + 1, "{all:?}");
 }
 
 #[test]
@@ -112,17 +113,18 @@ fn one_shares_another_finds_it_by_a_word_and_has_it_with_one_command() {
     );
     let shared = sharing(home.path(), &contents);
     let folder = shared.path().to_str().unwrap();
-    let holder = Daemon::start(home.path(), &["--share", folder]);
+    let holder = Daemon::start(home.path(), &["--mode", "ultrapeer", "--share", folder]);
     hashed(home.path(), 41);
     let _taker = Daemon::start(other.path(), &["--peer", &holder.address]);
     until("a neighbour", || {
         json(other.path(), &["status", "--json"])["connected"] == true
     });
-    let found = json(
-        other.path(),
-        &["search", "walnut", "--limit", "1", "--json"],
-    );
-    let number = found["results"][0]["number"].to_string();
+    let number = || {
+        let search = ["search", "walnut", "--limit", "1", "--json"];
+        json(other.path(), &search)["results"][0]["number"].as_u64()
+    };
+    until("found", || number().is_some());
+    let number = number().unwrap().to_string();
     let into = target.path().to_str().unwrap();
     let got = runs(other.path(), &["get", &number, "-o", into, "--wait"]);
     let said = String::from_utf8_lossy(&got.stderr);
@@ -159,14 +161,26 @@ fn a_collection_at_hand_is_fetched_by_its_path_and_a_changed_one_is_not() {
     );
     let shared = sharing(home.path(), &contents);
     let folder = shared.path().to_str().unwrap();
-    let holder = Daemon::start(home.path(), &["--share", folder]);
+    let holder = Daemon::start(home.path(), &["--mode", "ultrapeer", "--share", folder]);
     hashed(home.path(), 4);
     let file = shared.path().join("Walnut recipes.collection");
     let into = target.path().to_str().unwrap();
     let get = |file: &Path| {
         let peer = holder.address.as_str();
         let file = file.to_str().unwrap();
-        runs(other.path(), &["get", file, "-o", into, "--peer", peer])
+        runs(
+            other.path(),
+            &[
+                "get",
+                file,
+                "-o",
+                into,
+                "--listen",
+                "127.0.0.1:0",
+                "--peer",
+                peer,
+            ],
+        )
     };
     let got = get(&file);
     let said = String::from_utf8_lossy(&got.stderr);

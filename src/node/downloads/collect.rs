@@ -213,6 +213,7 @@ impl Node {
         folder: PathBuf,
     ) -> Result<(), Obstacle> {
         let mut parts = Parts::find(&collection.files, folder).await;
+        self.drop_complete(key.0, &parts);
         let mut last = Look::default();
         loop {
             self.begin_parts(key.0, &mut parts).await?;
@@ -228,6 +229,23 @@ impl Node {
             last = seen.unwrap_or_default();
             for (at, ended) in std::mem::take(&mut last.ended) {
                 parts.end(at, ended).await?;
+            }
+        }
+    }
+
+    /// Takes from the list what an earlier run had in its place when it ended.
+    fn drop_complete(&self, id: u64, parts: &Parts<'_>) {
+        let complete: Vec<u64> = {
+            let downloads = self.0.downloads();
+            let held = |id: &u64| {
+                let entry = downloads.entry(*id);
+                entry.is_some_and(|entry| entry.held && parts.there.contains_key(&entry.state.sha1))
+            };
+            downloads.parts(id).into_iter().filter(held).collect()
+        };
+        for id in complete {
+            if let Err(error) = self.remove_download(id) {
+                log::debug!("{error}");
             }
         }
     }
@@ -291,9 +309,12 @@ impl Node {
         if let Some(id) = downloads.of(file.sha1) {
             let own = downloads.change(id, |entry| {
                 entry.add_sources(wanted.sources);
+                entry.held = false;
                 let same = entry.directory == folder && entry.state.name == name;
                 same && entry.state.part_of == Some(of)
             });
+            drop(downloads);
+            self.schedule();
             return Ok((id, own == Some(true)));
         }
         let id = downloads.add(wanted, folder.to_owned())?;

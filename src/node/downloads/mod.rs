@@ -86,6 +86,7 @@ impl Node {
                 log::warn!("not resumed: {error}");
             }
         }
+        self.0.downloads().let_go_of_orphans();
         self.schedule();
         runtime::spawn_detached(self.clone().keep_wishes());
     }
@@ -109,14 +110,17 @@ impl Node {
     /// # Errors
     /// When there is no such download.
     pub fn resume_download(&self, id: u64) -> Result<(), Error> {
-        self.alter(id, |entry| match entry.state.phase {
-            DownloadPhase::Paused | DownloadPhase::Waiting | DownloadPhase::Failed => {
-                entry.stop(DownloadPhase::Queued);
+        self.alter(id, |entry| {
+            entry.held = false;
+            match entry.state.phase {
+                DownloadPhase::Paused | DownloadPhase::Waiting | DownloadPhase::Failed => {
+                    entry.stop(DownloadPhase::Queued);
+                }
+                DownloadPhase::Queued
+                | DownloadPhase::Searching
+                | DownloadPhase::Active
+                | DownloadPhase::Done => {}
             }
-            DownloadPhase::Queued
-            | DownloadPhase::Searching
-            | DownloadPhase::Active
-            | DownloadPhase::Done => {}
         })?;
         self.parts_too(id, |part| self.resume_download(part))
     }

@@ -39,6 +39,8 @@ pub(super) struct Entry {
     run: Option<Run>,
     /// Whether its files are fetched now, each as a download of its own: it takes no place itself.
     pub(super) collecting: bool,
+    /// Whether it waits for the collection that it is part of, which may find it complete.
+    pub(super) held: bool,
     measured: Instant,
     measured_bytes: u64,
 }
@@ -90,7 +92,7 @@ impl Downloads {
             sources: kept.sources,
         };
         let entry = self.insert(id, wanted, kept.directory);
-        entry.state.part_of = kept.part_of;
+        (entry.state.part_of, entry.held) = (kept.part_of, kept.part_of.is_some());
         entry.state.priority = Priority::of(kept.priority);
         if let Some((kind, message)) = kept.failure {
             let kind = FailureKind::named(&kind);
@@ -140,6 +142,7 @@ impl Downloads {
             directory,
             run: None,
             collecting: false,
+            held: false,
             measured: Instant::now(),
             measured_bytes: 0,
         };
@@ -187,7 +190,7 @@ impl Downloads {
         let mut claims: Vec<_> = self
             .table
             .values()
-            .filter(|entry| entry.state.phase == DownloadPhase::Queued || entry.has_place())
+            .filter(|entry| entry.wants_place() || entry.has_place())
             .map(|entry| (key(entry), entry.has_place()))
             .collect();
         // Among equals who runs goes on.
@@ -214,6 +217,15 @@ impl Downloads {
         begin
     }
 
+    /// Lets those go on whose collection is not there any more.
+    pub(super) fn let_go_of_orphans(&mut self) {
+        let known: Vec<u64> = self.table.keys().copied().collect();
+        for entry in self.table.values_mut() {
+            let whole = entry.state.part_of.filter(|of| known.contains(of));
+            entry.held &= whole.is_some();
+        }
+    }
+
     /// The files of a collection that are in the list.
     pub(super) fn parts(&self, of: u64) -> Vec<u64> {
         let states = self.table.values().map(|entry| &entry.state);
@@ -231,6 +243,10 @@ impl Downloads {
 }
 
 impl Entry {
+    fn wants_place(&self) -> bool {
+        self.state.phase == DownloadPhase::Queued && !self.held
+    }
+
     /// Whether it takes one of the places.
     const fn has_place(&self) -> bool {
         matches!(
