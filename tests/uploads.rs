@@ -183,6 +183,93 @@ fn who_gave_is_served_faster_and_who_only_takes_is_served() {
     }
 }
 
+/// A node that encrypts what it fetches from others that do.
+#[cfg(feature = "tls")]
+fn encrypting(last: u8, home: &Path, shared: &Path) -> Node {
+    let builder = builder()
+        .listen(format!("127.0.7.{last}:0").parse().unwrap())
+        .home(home)
+        .encrypt(filbert::node::Encryption::Offer)
+        .give_back(GiveBack::Never)
+        .upload_limits(limits(20, Some(2 << 20)))
+        .share(shared);
+    let node = block_on(builder.start()).unwrap();
+    block_on(node.shared());
+    node
+}
+
+/// Has a node find a file at another by a word, and fetch it.
+#[cfg(feature = "tls")]
+fn found(node: &Node, at: &Node, word: &str) -> u64 {
+    until("a neighbour", || {
+        !node.peers().is_empty() && !at.peers().is_empty()
+    });
+    let search = node.search(word).unwrap();
+    let state = || node.search_state(search.id()).unwrap();
+    until("a hit", || !state().results.is_empty());
+    let target = Target::Number(state().results[0].number);
+    node.fetch(&target, None).unwrap()
+}
+
+#[test]
+#[cfg(all(target_os = "linux", feature = "tls"))]
+fn a_giver_keeps_its_credit_at_another_address_and_nobody_inherits_it_at_the_old_one() {
+    let (gift, wanted) = (File::with_seed(6 << 20, 3), File::with_seed(4 << 20, 4));
+    let homes: Vec<_> = (0..4).map(|_| common::directory()).collect();
+    let (given, shared) = (homes[2].path(), homes[3].path());
+    write(given, "gift.bin", &gift.bytes);
+    write(shared, "wanted.bin", &wanted.bytes);
+    let uploader = encrypting(21, homes[0].path(), shared);
+    let giver = encrypting(22, homes[1].path(), given);
+    block_on(uploader.connect(giver.address())).unwrap();
+    let id = found(&uploader, &giver, "gift");
+    done(&uploader, id, &gift);
+    stop(giver);
+
+    // The same servent elsewhere, and two others where it was: one of them with a key of its own.
+    let moved = encrypting(25, homes[1].path(), given);
+    let home = common::directory();
+    let heir = encrypting(22, home.path(), given);
+    let mut taking = Vec::new();
+    for node in [&moved, &heir] {
+        block_on(node.connect(uploader.address())).unwrap();
+        taking.push((node, found(node, &uploader, "wanted")));
+    }
+    let mut forger = Asker::new([127, 0, 7, 22], uploader.address());
+    let forged = format!(
+        "X-GUID: {}\r\nX-Node: {}\r\n",
+        moved.guid(),
+        moved.address()
+    );
+    forger.ask(&wanted, &forged);
+    assert!(forger.head().starts_with("HTTP/1.1 200"));
+    let weights = || {
+        let mut weights: Vec<_> = uploader
+            .uploads()
+            .iter()
+            .map(|upload| (upload.peer.ip().to_string(), upload.weight))
+            .collect();
+        weights.sort();
+        weights
+    };
+    let asks = |address: &str, count| {
+        let asking = |(known, _): &&(String, u32)| known == address;
+        until(address, || weights().iter().filter(asking).count() >= count);
+    };
+    asks("127.0.7.25", 1);
+    asks("127.0.7.22", 2);
+    for (address, weight) in weights() {
+        assert_eq!(weight > 1, address == "127.0.7.25", "{:?}", weights());
+    }
+    drop(forger);
+    for (node, id) in taking {
+        done(node, id, &wanted);
+    }
+    for node in [uploader, moved, heir] {
+        stop(node);
+    }
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn in_the_queue_a_giver_passes_a_leecher_and_is_remembered_over_a_restart() {

@@ -201,6 +201,7 @@ mod tests {
                     hops: 2,
                     vendor: "TEST".into(),
                     firewalled: false,
+                    tls: false,
                     proxies: Vec::new(),
                 }],
             }],

@@ -182,6 +182,8 @@ impl End {
 pub struct Side {
     /// Which end we are.
     pub end: End,
+    /// By which key the other one has proven who it is, as [`Stream::proven_key`] has it.
+    pub key: Option<[u8; 32]>,
     #[cfg(feature = "tls")]
     exported: Option<Exported>,
 }
@@ -190,10 +192,9 @@ impl Side {
     /// The `end` of `stream` that we hold, before anything was said on it.
     #[must_use]
     pub fn of(stream: &Stream, end: End) -> Self {
-        #[cfg(not(feature = "tls"))]
-        let _ = stream;
         Self {
             end,
+            key: stream.proven_key(),
             #[cfg(feature = "tls")]
             exported: Exported::of(stream),
         }

@@ -367,7 +367,7 @@ mod tests {
         block_on(async {
             let (here, there) = pair().await;
             let dialling = async {
-                let connector = Connector::new().unwrap();
+                let connector = Connector::new(&Identity::generate().unwrap()).unwrap();
                 let limit = Duration::from_secs(10);
                 let mut stream = connector.connect(here, limit).await.unwrap();
                 stream.write_all(HELLO).await.unwrap();

@@ -44,6 +44,17 @@ impl Stream {
         !matches!(self, Self::Plain(_))
     }
 
+    /// The SHA-256 of the public key by which the peer has proven that it is the same one as before,
+    /// wherever it comes from; nothing where it has proven none.
+    #[must_use]
+    pub fn proven_key(&self) -> Option<[u8; 32]> {
+        match self {
+            Self::Plain(_) => None,
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => super::tls::proven_key(stream),
+        }
+    }
+
     fn tcp(&self) -> &TcpStream {
         match self {
             Self::Plain(stream) => stream,

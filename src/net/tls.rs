@@ -1,6 +1,8 @@
-//! TLS on the one port (protocol §14.2): privacy on the way, no authentication.
+//! TLS on the one port (protocol §14.2): privacy on the way, and the proof of a key.
 //!
-//! Servents do not know each other, so a certificate is self-signed and nobody checks it. The
+//! Servents do not know each other, so a certificate is self-signed and no name in it is believed.
+//! But both sides show one if they have it, and by TLS 1.3 who shows a key of the kind that is made
+//! here proves that it is his: [`proven_key`] tells one servent from another, whatever its address. The
 //! anonymous suites of old servents are gone from every TLS library of today; TLS 1.2 and 1.3 with
 //! a certificate is what current ones understand.
 
@@ -14,9 +16,12 @@ use futures_rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixT
 use futures_rustls::rustls::client::danger::{
     HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
 };
-use futures_rustls::rustls::crypto::{CryptoProvider, ring};
+use futures_rustls::rustls::crypto::{CryptoProvider, ring, verify_tls13_signature};
+use futures_rustls::rustls::server::ParsedCertificate;
+use futures_rustls::rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use futures_rustls::rustls::{
-    ClientConfig, DigitallySignedStruct, ProtocolVersion, ServerConfig, SignatureScheme, version,
+    ClientConfig, DigitallySignedStruct, DistinguishedName, ProtocolVersion, ServerConfig,
+    SignatureScheme, version,
 };
 use futures_rustls::{TlsAcceptor, TlsConnector, rustls};
 use thiserror::Error;
@@ -48,6 +53,40 @@ pub(super) fn exported(stream: &TlsStream, label: &[u8]) -> Option<[u8; 32]> {
     exported
         .ok()
         .filter(|_| version == Some(ProtocolVersion::TLSv1_3))
+}
+
+/// How a public key of the kind made here begins in a certificate: ECDSA with P-256, a point that is
+/// not compressed (RFC 5480).
+const P256: [u8; 27] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
+    0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
+];
+
+/// The SHA-256 of the public key of the other end, which has proven that it is his. Nothing where only
+/// TLS 1.2 was agreed on, no certificate was shown, or its key is of another kind, of which no proof
+/// is asked.
+pub(super) fn proven_key(stream: &TlsStream) -> Option<[u8; 32]> {
+    let (version, certificates) = match stream {
+        TlsStream::Client(stream) => {
+            let session = stream.get_ref().1;
+            (session.protocol_version(), session.peer_certificates())
+        }
+        TlsStream::Server(stream) => {
+            let session = stream.get_ref().1;
+            (session.protocol_version(), session.peer_certificates())
+        }
+    };
+    let shown = certificates?.first()?;
+    let key = key_of(shown).filter(|_| version == Some(ProtocolVersion::TLSv1_3))?;
+    let digest = ::ring::digest::digest(&::ring::digest::SHA256, &key);
+    digest.as_ref().try_into().ok()
+}
+
+/// The key in a certificate, if it is of the kind made here.
+fn key_of(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
+    let parsed = ParsedCertificate::try_from(certificate).ok()?;
+    let key = parsed.subject_public_key_info();
+    key.starts_with(&P256).then(|| key.to_vec())
 }
 
 /// Why this servent cannot speak TLS.
@@ -87,6 +126,12 @@ impl Identity {
         Self { pem }
     }
 
+    fn parts(&self) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), Error> {
+        let pem = self.pem.as_bytes();
+        let certificate = CertificateDer::from_pem_slice(pem)?;
+        Ok((certificate, PrivateKeyDer::from_pem_slice(pem)?))
+    }
+
     /// Certificate and private key as PEM text, to be kept where only the user can read it.
     #[must_use]
     pub fn as_pem(&self) -> &str {
@@ -110,12 +155,11 @@ impl Acceptor {
     /// # Errors
     /// When certificate and key cannot be used.
     pub fn new(identity: &Identity) -> Result<Self, Error> {
-        let pem = identity.as_pem().as_bytes();
-        let certificate = CertificateDer::from_pem_slice(pem)?;
-        let key = PrivateKeyDer::from_pem_slice(pem)?;
-        let config = ServerConfig::builder_with_provider(provider())
+        let (certificate, key) = identity.parts()?;
+        let provider = provider();
+        let config = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(VERSIONS)?
-            .with_no_client_auth()
+            .with_client_cert_verifier(Arc::new(AnyCertificate(provider)))
             .with_single_cert(vec![certificate], key)?;
         Ok(Self(Arc::new(config).into()))
     }
@@ -141,17 +185,18 @@ impl fmt::Debug for Acceptor {
 pub struct Connector(TlsConnector);
 
 impl Connector {
-    /// Accepts whatever certificate the peer shows.
+    /// Accepts whatever certificate the peer shows, and shows that of `identity` where one is asked.
     ///
     /// # Errors
-    /// When the TLS library refuses its own defaults.
-    pub fn new() -> Result<Self, Error> {
+    /// When certificate and key cannot be used.
+    pub fn new(identity: &Identity) -> Result<Self, Error> {
+        let (certificate, key) = identity.parts()?;
         let provider = provider();
         let config = ClientConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(VERSIONS)?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-            .with_no_client_auth();
+            .with_client_auth_cert(vec![certificate], key)?;
         Ok(Self(Arc::new(config).into()))
     }
 
@@ -195,7 +240,7 @@ impl Ends {
     pub fn new(identity: &Identity) -> Result<Self, Error> {
         Ok(Self {
             acceptor: Acceptor::new(identity)?,
-            connector: Connector::new()?,
+            connector: Connector::new(identity)?,
         })
     }
 }
@@ -205,9 +250,68 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// Takes every certificate: there is no name that one could prove.
+/// Takes every certificate: there is no name that one could prove. A key of the kind made here has to
+/// be proven; those of other servents may be of kinds, or in certificates, that nobody reads today.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
+
+impl AnyCertificate {
+    fn prove(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        match key_of(certificate) {
+            Some(_) => {
+                let known = &self.0.signature_verification_algorithms;
+                verify_tls13_signature(message, certificate, signature, known)
+            }
+            None => Ok(HandshakeSignatureValid::assertion()),
+        }
+    }
+}
+
+impl ClientCertVerifier for AnyCertificate {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.prove(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
 
 impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
@@ -232,11 +336,11 @@ impl ServerCertVerifier for AnyCertificate {
 
     fn verify_tls13_signature(
         &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
+        self.prove(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -260,7 +364,7 @@ mod tests {
         let made = Identity::generate().unwrap();
         let kept = Identity::from_pem(made.as_pem().to_owned());
         let acceptor = Acceptor::new(&kept).unwrap();
-        let connector = Connector::new().unwrap();
+        let connector = Connector::new(&Identity::generate().unwrap()).unwrap();
         block_on(async {
             let (here, there) = pair().await;
             let address = here.peer_addr().unwrap();
@@ -280,10 +384,55 @@ mod tests {
     }
 
     #[test]
+    fn each_end_proves_its_key_and_keeps_it_from_one_connection_to_the_next() {
+        let [one, other] = [(); 2].map(|()| Identity::generate().unwrap());
+        block_on(async {
+            let mut seen = Vec::new();
+            for (asking, answering) in [(&one, &other), (&one, &other), (&other, &one)] {
+                let acceptor = Acceptor::new(answering).unwrap();
+                let connector = Connector::new(asking).unwrap();
+                let (here, there) = pair().await;
+                let accepting = acceptor.accept(there.into());
+                let ends = try_join(connector.connect(here, LIMIT), accepting).await;
+                let (here, there) = ends.unwrap();
+                seen.push((there.proven_key().unwrap(), here.proven_key().unwrap()));
+            }
+            assert_eq!(seen[0], seen[1]);
+            assert_eq!(seen[0], (seen[2].1, seen[2].0));
+            assert_ne!(seen[0].0, seen[0].1);
+        });
+    }
+
+    #[test]
+    fn who_shows_the_certificate_of_another_is_refused() {
+        let [own, other] = [(); 2].map(|()| Identity::generate().unwrap());
+        let key = own.as_pem().split_once("-----BEGIN PRIVATE").unwrap().1;
+        let certificate = other.as_pem().split_once("-----BEGIN PRIVATE").unwrap().0;
+        let stolen = Identity::from_pem(format!("{certificate}-----BEGIN PRIVATE{key}"));
+        let (certificate, key) = stolen.parts().unwrap();
+        let key = ring::sign::any_supported_type(&key).unwrap();
+        let shown = rustls::sign::CertifiedKey::new(vec![certificate], key);
+        let config = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(VERSIONS)
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider())))
+            .with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(shown)));
+        let forger = Connector(Arc::new(config).into());
+        let acceptor = Acceptor::new(&own).unwrap();
+        block_on(async {
+            let (here, there) = pair().await;
+            let accepting = acceptor.accept(there.into());
+            let (_, accepted) = futures::future::join(forger.connect(here, LIMIT), accepting).await;
+            assert!(accepted.is_err(), "a key that is not proven");
+        });
+    }
+
+    #[test]
     fn a_server_that_says_nothing_is_given_up() {
         block_on(async {
             let (here, _there) = pair().await;
-            let connector = Connector::new().unwrap();
+            let connector = Connector::new(&Identity::generate().unwrap()).unwrap();
             let limit = Duration::from_millis(20);
             let error = connector.connect(here, limit).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);

@@ -30,6 +30,7 @@ use crate::net::udp::Udp;
 use crate::overlay::membership::Wish;
 use crate::overlay::{self, Ground, Mode, Profile, Servent, Settings, dynamic_query};
 use crate::runtime;
+use crate::store::credit::Giver;
 use crate::transfer::exchange::Exchange;
 use crate::transfer::schedule::{Rates, Span};
 use crate::transfer::upload::{self, Uploads};
@@ -381,7 +382,11 @@ impl Builder {
         let uploads = Uploads::new(shared, gives, self.upload_limits);
         uploads.recall(credit.into_iter().map(|known| {
             let (given, taken) = (known.given, known.taken);
-            (known.address, upload::Meter { given, taken })
+            let peer = match known.giver {
+                Giver::Address(address) => upload::Peer::at(address),
+                Giver::Key(key) => upload::Peer::Key(key),
+            };
+            (peer, upload::Meter { given, taken })
         }));
         limits.settle(&uploads);
         let inner = Inner {

@@ -14,6 +14,7 @@ use super::Node;
 use super::callees::Callee;
 use super::ground::is_reachable;
 use crate::net::dial::dial;
+use crate::net::handshake::Tls;
 use crate::net::http::{self, Body, Request, StatusCode};
 use crate::net::network::{End, Side};
 use crate::runtime;
@@ -44,6 +45,12 @@ impl fmt::Debug for Caller {
 impl CallBack for Caller {
     fn way(&self, source: SocketAddr) -> Way {
         self.0.0.callees().way(source)
+    }
+
+    fn tls(&self, source: SocketAddr) -> Option<Tls> {
+        let tls = &self.0.0.policy.tls;
+        let wanted = tls.is_offered() && self.0.0.callees().encrypts(source);
+        wanted.then(|| tls.clone())
     }
 
     fn heard(&self, source: SocketAddr, proxies: &[SocketAddr]) {

@@ -31,6 +31,8 @@ pub(super) struct Callee {
     pub(super) index: u32,
     /// Whether it says that nobody can connect to it.
     firewalled: bool,
+    /// Whether it takes TLS from the first byte.
+    tls: bool,
     /// Who hands on pushes to it.
     pub(super) proxies: Vec<Reach>,
 }
@@ -88,6 +90,7 @@ impl<C> Callees<C> {
             servent: source.servent,
             index: source.index,
             firewalled: source.firewalled,
+            tls: source.tls,
             proxies: source.proxies.clone(),
         };
         if self.known.insert(source.address, callee).is_some() {
@@ -116,6 +119,11 @@ impl<C> Callees<C> {
             Some(callee) if callee.firewalled => Way::CallFirst,
             Some(_) => Way::DialFirst,
         }
+    }
+
+    /// Whether a source takes TLS from the first byte.
+    pub(super) fn encrypts(&self, source: SocketAddr) -> bool {
+        self.known.get(&source).is_some_and(|known| known.tls)
     }
 
     /// How a source is called.
@@ -196,6 +204,7 @@ mod tests {
             hops: 1,
             vendor: String::new(),
             firewalled,
+            tls: false,
             proxies: Vec::new(),
         }
     }

@@ -8,6 +8,7 @@ use crate::net::Stream;
 use crate::net::handshake::Judgement;
 use crate::net::http::{Body, Request, Response, StatusCode};
 use crate::net::network::{End, Network, Side, Stranger};
+use crate::transfer::upload::Visitor;
 use crate::wire::handshake::{Greeting, Headers};
 
 /// The gate to an overlay, with one connection before it.
@@ -74,7 +75,11 @@ impl Gate {
         let mut response = match special.or_else(|| node.browsed(from, &request)) {
             Some(response) => response,
             None => {
-                let mut response = node.0.uploads.respond(from, request).await;
+                let visitor = Visitor {
+                    address: from,
+                    key: self.side.key,
+                };
+                let mut response = node.0.uploads.respond(visitor, request).await;
                 node.0.tell_proxies(response.headers_mut());
                 response
             }

@@ -11,6 +11,7 @@ use super::ground::is_private;
 use super::state::{Found, SearchPhase, SearchState, Source};
 use super::wish::Wish;
 use crate::overlay::SearchId;
+use crate::overlay::settings::VENDOR;
 use crate::wire::address::Reach;
 use crate::wire::query_hit::{QueryHit, Record};
 use crate::wire::urn::Sha1;
@@ -177,6 +178,10 @@ impl Searches {
                 .filter(char::is_ascii_graphic)
                 .collect()
         });
+        let tls = hit
+            .trailer
+            .as_ref()
+            .is_some_and(|trailer| trailer.vendor == VENDOR && trailer.accepts_tls());
         let mut changed = false;
         let wish = &entry.wish;
         let wanted: Vec<Record> = hit
@@ -192,6 +197,7 @@ impl Searches {
                 hops,
                 vendor: vendor.clone(),
                 firewalled,
+                tls,
                 proxies: proxies.clone(),
             };
             changed |= entry.add(record, source, &self.limits, &mut self.last_number);

@@ -160,6 +160,9 @@ pub struct Source {
     pub vendor: String,
     /// Whether it says that nobody can connect to it.
     pub firewalled: bool,
+    /// Whether it is a Filbert that takes TLS from the first byte. Of others that say they take TLS
+    /// some wait for it in vain.
+    pub tls: bool,
     /// Who hands on pushes to it.
     pub proxies: Vec<Reach>,
 }

@@ -3,7 +3,8 @@
 use super::{Inner, Node};
 use crate::overlay::stats::{Sample, SampleKind};
 use crate::store;
-use crate::transfer::upload::{Counts, Listed};
+use crate::store::credit::Giver;
+use crate::transfer::upload::{Counts, Listed, Meter, Peer};
 
 impl Node {
     /// Bytes of files that it sent to others.
@@ -98,12 +99,14 @@ impl Inner {
     pub(super) fn keep_credit(&self) -> Result<(), store::Error> {
         match self.uploads.changed_meters() {
             Some(meters) => {
-                let row =
-                    |(address, meter): (_, crate::transfer::upload::Meter)| store::credit::Given {
-                        address,
-                        given: meter.given,
-                        taken: meter.taken,
-                    };
+                let row = |(peer, meter): (Peer, Meter)| store::credit::Given {
+                    giver: match peer {
+                        Peer::Address(address) => Giver::Address(address),
+                        Peer::Key(key) => Giver::Key(key),
+                    },
+                    given: meter.given,
+                    taken: meter.taken,
+                };
                 let rows: Vec<_> = meters.into_iter().map(row).collect();
                 self.store.keep_credit(&rows)
             }

@@ -18,6 +18,7 @@ const MIGRATIONS: &[&[&str]] = &[
     &[credit::TABLE],
     &[wishes::TABLE],
     &[downloads::PARTS],
+    &[credit::KEYED],
 ];
 
 /// Brings the database to the last version, each step wholly or not at all.

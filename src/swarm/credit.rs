@@ -1,17 +1,23 @@
 //! What others gave us and took from us, and what that is worth when several want something of us.
 //!
-//! A servent is known by the address from which it was seen to send bytes that were right, and by
-//! nothing that it says of itself. So credit cannot be claimed, only earned, and it is good here
-//! only. What it is worth is for a [`Policy`] to say.
+//! A servent is known by the key that it has proven to have, or else by the address from which it was
+//! seen to send bytes that were right, and by nothing that it says of itself. So credit cannot be
+//! claimed, only earned, and it is good here only. What it is worth is for a [`Policy`] to say.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-/// Who is credited: an address, or of IPv6 the network that one subscriber has.
+/// Who is credited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Peer(IpAddr);
+pub enum Peer {
+    /// Who has the private half of the public key with this SHA-256, wherever he is.
+    Key([u8; 32]),
+    /// Who is at an address, or of IPv6 in the network that one subscriber has; made by
+    /// [`at`](Self::at).
+    Address(IpAddr),
+}
 
 impl Peer {
     /// Who is at an address.
@@ -20,16 +26,10 @@ impl Peer {
         match address.to_canonical() {
             IpAddr::V6(v6) => {
                 let network = u128::from(v6) >> 64 << 64;
-                Self(Ipv6Addr::from(network).into())
+                Self::Address(Ipv6Addr::from(network).into())
             }
-            v4 => Self(v4),
+            v4 => Self::Address(v4),
         }
-    }
-
-    /// The address.
-    #[must_use]
-    pub const fn address(self) -> IpAddr {
-        self.0
     }
 }
 

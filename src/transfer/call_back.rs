@@ -7,15 +7,21 @@ use std::net::SocketAddr;
 use futures::future::BoxFuture;
 use thiserror::Error;
 
+use crate::net::handshake::Tls;
 use crate::net::{Rewind, Stream};
 
 /// A connection that a source opened to us, on which it answers requests.
 pub type Called = Rewind<Stream>;
 
-/// Who has sources connect to us.
+/// Who knows how sources are reached, and has them connect to us.
 pub trait CallBack: Debug + Send + Sync {
     /// How this source is reached.
     fn way(&self, source: SocketAddr) -> Way;
+
+    /// How TLS is spoken with a source that is known to take it, if it is to be.
+    fn tls(&self, _source: SocketAddr) -> Option<Tls> {
+        None
+    }
 
     /// A source told who hands on pushes to it now.
     fn heard(&self, source: SocketAddr, proxies: &[SocketAddr]);

@@ -364,6 +364,7 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
                 bytes,
                 verdict,
                 own,
+                key,
             } => {
                 let arrived = Input::Arrived {
                     source: address,
@@ -374,7 +375,7 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
                 if verdict == Verdict::Right && own {
                     let bytes = bytes.len() as u64;
                     let source = address;
-                    (self.events)(Progress::Gave { source, bytes });
+                    (self.events)(Progress::Gave { source, key, bytes });
                 }
                 self.tell(arrived, Some(bytes)).await
             }

@@ -25,6 +25,30 @@ const MEASURE: Duration = Duration::from_millis(500);
 /// Servents whose meters are kept.
 pub(super) const METERS: usize = 4_096;
 
+/// Who asks: from where, and by which key it has proven who it is, if it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visitor {
+    /// The other end of the connection.
+    pub address: SocketAddr,
+    /// The SHA-256 of a public key.
+    pub key: Option<[u8; 32]>,
+}
+
+impl From<SocketAddr> for Visitor {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, key: None }
+    }
+}
+
+impl Visitor {
+    /// Who is credited with what it gives and takes.
+    #[must_use]
+    pub fn peer(&self) -> Peer {
+        let there = || Peer::at(self.address.ip());
+        self.key.map_or_else(there, Peer::Key)
+    }
+}
+
 /// The queue, the meters and the board.
 #[derive(Debug)]
 pub(super) struct Slots {
@@ -144,16 +168,22 @@ impl Slots {
         }
     }
 
-    /// A slot for one who asks from `line`, or a place.
+    /// A slot for one who asks, or a place. Who has proven a key is worth what the key is, or the
+    /// address if that is more: it may have given by the one and the other.
     pub(super) fn take(
         self: &Arc<Self>,
-        line: SocketAddr,
+        visitor: Visitor,
         (manner, ticket): (Manner, Option<Id>),
         label: Label,
     ) -> Result<Slot, Denied> {
+        let Visitor { address: line, .. } = visitor;
         let line = SocketAddr::new(line.ip().to_canonical(), line.port());
-        let peer = Peer::at(line.ip());
-        let weight = self.policy.weight(self.credit().0.of(peer));
+        let peer = visitor.peer();
+        let weight = {
+            let credit = self.credit();
+            let worth = |peer| self.policy.weight(credit.0.of(peer));
+            worth(peer).max(worth(Peer::at(line.ip())))
+        };
         let asker = Asker {
             line,
             // There many servents share one.
@@ -228,31 +258,26 @@ impl Slots {
     }
 
     /// Somebody gave us right bytes.
-    pub(super) fn gave(&self, address: IpAddr, bytes: u64) {
+    pub(super) fn gave(&self, peer: Peer, bytes: u64) {
         let now = self.origin.elapsed();
         let mut credit = self.credit();
-        credit.0.gave(now, Peer::at(address), bytes);
+        credit.0.gave(now, peer, bytes);
         credit.1 = true;
     }
 
     /// Takes over meters that were kept.
-    pub(super) fn recall(&self, meters: impl IntoIterator<Item = (IpAddr, Meter)>) {
+    pub(super) fn recall(&self, meters: impl IntoIterator<Item = (Peer, Meter)>) {
         let mut credit = self.credit();
-        for (address, meter) in meters {
-            credit.0.recall(Peer::at(address), meter);
+        for (peer, meter) in meters {
+            credit.0.recall(peer, meter);
         }
     }
 
     /// All meters, if they changed since this was asked last.
-    pub(super) fn changed_meters(&self) -> Option<Vec<(IpAddr, Meter)>> {
+    pub(super) fn changed_meters(&self) -> Option<Vec<(Peer, Meter)>> {
         let mut credit = self.credit();
         let changed = std::mem::take(&mut credit.1);
-        let meters = credit.0.meters();
-        changed.then(|| {
-            meters
-                .map(|(peer, meter)| (peer.address(), meter))
-                .collect()
-        })
+        changed.then(|| credit.0.meters().collect())
     }
 
     /// What all gave us and took from us, and how many servents have a meter.
@@ -410,6 +435,33 @@ mod tests {
         }
     }
 
+    fn at(ip: [u8; 4]) -> Visitor {
+        SocketAddr::from((ip, 5)).into()
+    }
+
+    #[test]
+    fn who_has_the_key_is_worth_the_same_wherever_it_comes_from() {
+        let settings = Settings::default();
+        let slots = Arc::new(Slots::new(settings, (None, None), Arc::new(GiveAndTake)));
+        let known = |ip, byte| Visitor {
+            key: Some([byte; 32]),
+            ..at(ip)
+        };
+        slots.gave(known([20, 0, 0, 1], 1).peer(), 64 << 20);
+        slots.gave(at([20, 0, 0, 9]).peer(), 64 << 20);
+        let weight = |visitor| {
+            let active = (Manner::Active, None);
+            slots.take(visitor, active, label("a")).unwrap().weight
+        };
+        assert_eq!(weight(known([20, 0, 0, 1], 1)), 8);
+        assert_eq!(weight(known([20, 0, 0, 2], 1)), 8);
+        // Its address alone is worth nothing, nor another key there.
+        assert_eq!(weight(at([20, 0, 0, 1])), 1);
+        assert_eq!(weight(known([20, 0, 0, 1], 2)), 1);
+        // What an address gave before counts on.
+        assert_eq!(weight(known([20, 0, 0, 9], 3)), 8);
+    }
+
     #[test]
     fn the_board_shows_who_is_given_what_and_who_waits() {
         let settings = Settings {
@@ -422,10 +474,10 @@ mod tests {
             Arc::new(GiveAndTake),
         ));
         let active = (Manner::Active, None);
-        let first = slots.take(([20, 0, 0, 1], 5).into(), active, label("a"));
+        let first = slots.take(at([20, 0, 0, 1]), active, label("a"));
         let first = first.unwrap();
-        slots.gave([20, 0, 0, 2].into(), 64 << 20);
-        let second = slots.take(([20, 0, 0, 2], 5).into(), active, label("b"));
+        slots.gave(at([20, 0, 0, 2]).peer(), 64 << 20);
+        let second = slots.take(at([20, 0, 0, 2]), active, label("b"));
         assert!(matches!(second, Err(Denied::Queued(place, _)) if place.position == 1));
         first.count(500);
         let list = slots.list();

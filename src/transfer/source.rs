@@ -97,6 +97,8 @@ pub(super) enum News {
         verdict: Verdict,
         /// Whether it came from the source itself, and not from where that sends us.
         own: bool,
+        /// By which key it has proven who it is, if it has.
+        key: Option<[u8; 32]>,
     },
     /// The tree came, and is the one of its root.
     Tree(TigerTree),
@@ -462,6 +464,7 @@ impl Session {
                 bytes,
                 verdict,
                 own: !self.door.moved,
+                key: self.client.as_ref().and_then(|(_, side)| side.key),
             };
             self.teller.tell(news).await;
         }

@@ -12,7 +12,7 @@ mod refusal;
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,8 +35,8 @@ use crate::swarm::upload_queue::{Id, Manner};
 use crate::wire::thex;
 use crate::wire::urn::Sha1;
 
-pub use super::slots::{Counts, Listed};
-pub use crate::swarm::credit::{Equal, GiveAndTake, Meter, Policy};
+pub use super::slots::{Counts, Listed, Visitor};
+pub use crate::swarm::credit::{Equal, GiveAndTake, Meter, Peer, Policy};
 pub use crate::swarm::upload_queue::Settings as QueueSettings;
 
 /// Bytes read from a file at once.
@@ -97,9 +97,14 @@ impl Uploads {
         }
     }
 
-    /// Answers one request of the servent at `peer`. The slot it takes is held until the body of
+    /// Answers one request of a servent. The slot it takes is held until the body of
     /// the answer was sent or dropped.
-    pub async fn respond<B>(&self, peer: SocketAddr, request: Request<B>) -> Response<Body> {
+    pub async fn respond<B>(
+        &self,
+        peer: impl Into<Visitor>,
+        request: Request<B>,
+    ) -> Response<Body> {
+        let peer = peer.into();
         let (request, _) = request.into_parts();
         let outcome = match (
             &request.method,
@@ -174,18 +179,18 @@ impl Uploads {
     }
 
     /// A servent gave us bytes that were right: that is to its credit.
-    pub fn gave(&self, address: IpAddr, bytes: u64) {
-        self.slots.gave(address, bytes);
+    pub fn gave(&self, peer: Peer, bytes: u64) {
+        self.slots.gave(peer, bytes);
     }
 
     /// Takes over what was kept of what others gave and took.
-    pub fn recall(&self, meters: impl IntoIterator<Item = (IpAddr, Meter)>) {
+    pub fn recall(&self, meters: impl IntoIterator<Item = (Peer, Meter)>) {
         self.slots.recall(meters);
     }
 
     /// What others gave and took, if it changed since this was asked last.
     #[must_use]
-    pub fn changed_meters(&self) -> Option<Vec<(IpAddr, Meter)>> {
+    pub fn changed_meters(&self) -> Option<Vec<(Peer, Meter)>> {
         self.slots.changed_meters()
     }
 
@@ -197,7 +202,7 @@ impl Uploads {
 
     async fn serve(
         &self,
-        peer: SocketAddr,
+        peer: Visitor,
         method: &Method,
         headers: &HeaderMap,
         wanted: Wanted,
@@ -206,7 +211,7 @@ impl Uploads {
             return self.tree(sha1).await;
         }
         let offered = self.look_up(wanted).ok_or(Refusal::NotFound)?;
-        let named = self.learn(offered.sha1, peer, headers);
+        let named = self.learn(offered.sha1, peer.address, headers);
         let answer = self.give(peer, method, headers, &offered).await;
         // Who is refused may be served elsewhere.
         let mut response = answer.unwrap_or_else(|refusal| {
@@ -220,7 +225,7 @@ impl Uploads {
         });
         let headers = response.headers_mut();
         offered.describe(headers);
-        let others = self.exchange.alternates(offered.sha1, peer, &named);
+        let others = self.exchange.alternates(offered.sha1, peer.address, &named);
         if !others.is_empty() {
             let others: Vec<_> = others.iter().map(ToString::to_string).collect();
             insert(
@@ -235,7 +240,7 @@ impl Uploads {
     /// The bytes that a request asks for.
     async fn give(
         &self,
-        peer: SocketAddr,
+        peer: Visitor,
         method: &Method,
         headers: &HeaderMap,
         offered: &Offered,
@@ -317,12 +322,7 @@ impl Uploads {
         Ok(response)
     }
 
-    fn slot(
-        &self,
-        peer: SocketAddr,
-        headers: &HeaderMap,
-        offered: &Offered,
-    ) -> Result<Slot, Refusal> {
+    fn slot(&self, peer: Visitor, headers: &HeaderMap, offered: &Offered) -> Result<Slot, Refusal> {
         let agent = headers.get(header::USER_AGENT);
         let agent = agent.map(|agent| String::from_utf8_lossy(agent.as_bytes()));
         let label = Label {

@@ -17,6 +17,7 @@ use crate::node::ledger::Notes;
 use crate::node::state::{DownloadPhase, Failure, FailureKind, Waiting};
 use crate::runtime;
 use crate::transfer::download::{self, Job, Progress, QueuePlace, Settings};
+use crate::transfer::upload::Visitor;
 use crate::transfer::{disk, name::safe_file_name};
 use crate::wire::Guid;
 
@@ -278,8 +279,12 @@ impl Node {
                 log::info!("{source} failed for download {}: {reason}", key.0);
                 false
             }
-            Progress::Gave { source, bytes } => {
-                self.0.uploads.gave(source.ip(), bytes);
+            Progress::Gave { source, key, bytes } => {
+                let giver = Visitor {
+                    address: source,
+                    key,
+                };
+                self.0.uploads.gave(giver.peer(), bytes);
                 false
             }
             Progress::Blamed { source, tile } => {

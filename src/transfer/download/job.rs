@@ -152,6 +152,8 @@ pub enum Progress {
     Gave {
         /// Which.
         source: SocketAddr,
+        /// By which key it has proven who it is, if it has.
+        key: Option<[u8; 32]>,
         /// How many bytes it has.
         bytes: u64,
     },

@@ -47,6 +47,10 @@ impl Session {
             from,
             ..
         } = &*self.wanted;
+        // Where it sends us somebody else may be.
+        let known = self.wanted.call_back.as_ref().filter(|_| !self.door.moved);
+        let encrypted = known.and_then(|known| known.tls(self.address));
+        let tls = encrypted.as_ref().unwrap_or(tls);
         let stream = dial(*from, self.door.address, settings.connect, tls)
             .await
             .map_err(|error| Error::Connect(error.into()))?;
