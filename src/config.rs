@@ -16,7 +16,7 @@ use crate::overlay::limits::Limits;
 
 mod transfers;
 
-pub use transfers::{Limit, Span, TimeOfDay, Transfers, parse_size};
+pub use transfers::{GiveBack, Limit, Span, TimeOfDay, Transfers, parse_size};
 
 /// The file's name within its directory.
 pub const NAME: &str = "filbert.toml";

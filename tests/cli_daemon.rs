@@ -301,6 +301,22 @@ fn search_and_get_work_without_a_daemon() {
     let downloads: Value = serde_json::from_slice(&fetched.stdout).unwrap();
     assert_eq!(downloads[0]["state"], "done");
     assert!(here.join("there").is_dir() && !nobody.exists());
+    assert!(text(&fetched.stderr).contains("`give_back` in the settings"));
+
+    // A link with the size and nobody who has it.
+    let file = directory.path().join("hazel song.ogg");
+    std::fs::write(&file, b"hazel").unwrap();
+    let mut link = filbert(&nobody, &["magnet", file.to_str().unwrap()]);
+    let link = link.output().unwrap().stdout;
+    let fetched = filbert(
+        &nobody,
+        &["get", text(&link).trim(), "-o", "linked", "--peer", &peer],
+    )
+    .current_dir(&here)
+    .output()
+    .unwrap();
+    assert_eq!(fetched.status.code(), Some(0), "{}", text(&fetched.stderr));
+    assert!(here.join("linked").join("hazel song.ogg").is_file());
 
     let numbered = filbert(&nobody, &["get", "1"]).output().unwrap();
     assert_eq!(numbered.status.code(), Some(4));

@@ -30,8 +30,8 @@ pub use facade::{Api, Watch};
 pub use search::{FileType, Found, Search, SearchPhase, SearchRequest, Source};
 pub use share::{Share, ShareStage};
 pub use status::{
-    ConnectRequest, Direction, Downloads, Exchanged, Neighbours, Peer, Reachable, Role, Shared,
-    Status, Uploads,
+    ConnectRequest, Direction, Downloads, Exchanged, GiveBack, Neighbours, Peer, Reachable, Role,
+    Shared, Status, Uploads,
 };
 pub use target::parse_target;
 pub use upload::{Upload, UploadPhase};

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::node::state;
+use crate::node::{self, state};
 
 /// The state of a node.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -35,6 +35,20 @@ pub struct Status {
     pub exchanged: Exchanged,
     /// Seconds since it started.
     pub uptime_s: u64,
+    /// Whether others get what it fetches.
+    pub give_back: GiveBack,
+}
+
+/// Whether others get what a node fetches, beside what it shares.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GiveBack {
+    /// While it is fetched, and after that as long as the node runs.
+    Always,
+    /// While it is fetched.
+    WhileDownloading,
+    /// Not at all.
+    Never,
 }
 
 /// Whether strangers reach a node; `null` while it is not known.
@@ -181,6 +195,11 @@ impl From<state::Status> for Status {
                 taken: status.meter.given,
             },
             uptime_s: status.uptime.as_secs(),
+            give_back: match status.give_back {
+                node::GiveBack::Always => GiveBack::Always,
+                node::GiveBack::WhileDownloading => GiveBack::WhileDownloading,
+                node::GiveBack::Never => GiveBack::Never,
+            },
         }
     }
 }
@@ -228,7 +247,7 @@ mod tests {
             why: None,
             ultrapeers: 2,
             leaves: 1,
-            reachable: crate::node::Reachability {
+            reachable: node::Reachability {
                 tcp: Some(true),
                 udp: None,
             },
@@ -240,7 +259,8 @@ mod tests {
             downloads_done: 5,
             uploads_active: 1,
             uploads_queued: 2,
-            meter: crate::node::Meter { given: 7, taken: 9 },
+            meter: node::Meter { given: 7, taken: 9 },
+            give_back: node::GiveBack::WhileDownloading,
             uptime: Duration::from_millis(61_500),
         });
         let expected = format!(
@@ -251,7 +271,7 @@ mod tests {
                 r#""shared":{{"files":3,"bytes":4096,"hashed":2}},"#,
                 r#""downloads":{{"active":1,"queued":0,"done":5}},"#,
                 r#""uploads":{{"active":1,"queued":2}},"exchanged":{{"given":9,"taken":7}},"#,
-                r#""uptime_s":61}}"#,
+                r#""uptime_s":61,"give_back":"while-downloading"}}"#,
             ),
             env!("CARGO_PKG_VERSION")
         );

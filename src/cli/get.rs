@@ -14,7 +14,9 @@ use super::progress;
 use super::session::{Joining, Session};
 use super::size;
 use crate::api::client::Client;
-use crate::api::{CollectionProgress, Download, DownloadPhase, GetRequest, Watch, parse_target};
+use crate::api::{
+    CollectionProgress, Download, DownloadPhase, GetRequest, GiveBack, Watch, parse_target,
+};
 use crate::node::Target;
 use crate::wire::collection::is_named;
 
@@ -87,6 +89,10 @@ async fn fetch(
         let (target, dir) = (target.clone(), folder.clone());
         downloads.push(session.client.get(&GetRequest { target, dir }).await?);
     }
+    // Numbers are given once: this is the first download of the home.
+    if downloads.iter().any(|download| download.id == 1) {
+        say_who_else_gets_it(context, session).await?;
+    }
     if !arguments.wait && !session.is_short_lived() {
         if context.json {
             output::json(&downloads)?;
@@ -114,6 +120,19 @@ async fn fetch(
         output::json(&downloads)?;
     }
     Ok(exit)
+}
+
+/// Tells at the first download what becomes of its bytes, and how that is changed.
+async fn say_who_else_gets_it(context: &Context, session: &Session) -> Result<(), Failure> {
+    let how_long = match session.client.status().await?.give_back {
+        GiveBack::Always => "others get what you fetch, as it comes and as long as the daemon runs",
+        GiveBack::WhileDownloading => "others get what is there of a file while you fetch it",
+        GiveBack::Never => return Ok(()),
+    };
+    context.tell(&format!(
+        "filbert: {how_long}; `give_back` in the settings changes that"
+    ));
+    Ok(())
 }
 
 /// Follows a download to its end, or until it lacks a source for as long as `patience` or the disk

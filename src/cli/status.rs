@@ -5,7 +5,7 @@ use super::exit::{Exit, Failure};
 use super::output;
 use super::peers::role;
 use super::size;
-use crate::api::Reachable;
+use crate::api::{GiveBack, Reachable};
 
 pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
     let status = context.client()?.status().await?;
@@ -60,12 +60,22 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
                 size::human(status.exchanged.taken)
             ),
         ),
+        ("gives back", given_back(status.give_back).to_owned()),
         ("up for", size::duration(status.uptime_s)),
     ];
     for (name, value) in lines {
         output::line(&format!("{name:<12}{value}"))?;
     }
     Ok(Exit::Ok)
+}
+
+/// When others get what is fetched.
+const fn given_back(give_back: GiveBack) -> &'static str {
+    match give_back {
+        GiveBack::Always => "always",
+        GiveBack::WhileDownloading => "while downloading",
+        GiveBack::Never => "never",
+    }
 }
 
 /// By what strangers reach the daemon.

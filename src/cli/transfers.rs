@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::config::{self, Limit};
 use crate::node::{
-    Builder, CreditPolicy, DownloadLimits, Equal, GiveAndTake, QueueSettings, Rates, Span,
-    UploadLimits,
+    Builder, CreditPolicy, DownloadLimits, Equal, GiveAndTake, GiveBack, QueueSettings, Rates,
+    Span, UploadLimits,
 };
 
 /// Has a node keep to the settings.
@@ -23,6 +23,7 @@ pub(super) fn settle(builder: Builder, transfers: &config::Transfers) -> Builder
         least_rate,
         credit,
         browse,
+        give_back,
         schedule,
     } = transfers;
     let queue = QueueSettings {
@@ -60,6 +61,16 @@ pub(super) fn settle(builder: Builder, transfers: &config::Transfers) -> Builder
     let downloads = DownloadLimits {
         keep_free: keep_free.0.unwrap_or(0),
         ..DownloadLimits::default()
+    };
+    let give_back = match give_back {
+        config::GiveBack::Auto => None,
+        config::GiveBack::Always => Some(GiveBack::Always),
+        config::GiveBack::WhileDownloading => Some(GiveBack::WhileDownloading),
+        config::GiveBack::Never => Some(GiveBack::Never),
+    };
+    let builder = match give_back {
+        Some(give_back) => builder.give_back(give_back),
+        None => builder,
     };
     builder
         .upload_limits(limits)

@@ -32,6 +32,8 @@ pub struct Transfers {
     pub credit: bool,
     /// Whether others may see the list of what is shared.
     pub browse: bool,
+    /// Whether others get what is fetched.
+    pub give_back: GiveBack,
     /// Other limits for parts of the day, local time.
     pub schedule: Vec<Span>,
 }
@@ -51,9 +53,24 @@ impl Default for Transfers {
             least_rate: Limit(Some(1_024)),
             credit: true,
             browse: true,
+            give_back: GiveBack::Auto,
             schedule: Vec::new(),
         }
     }
+}
+
+/// Whether others get what is fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GiveBack {
+    /// Always on private ground, else while it is fetched.
+    Auto,
+    /// While it is fetched, and as long as the daemon runs.
+    Always,
+    /// While it is fetched.
+    WhileDownloading,
+    /// Not at all.
+    Never,
 }
 
 /// A part of the day in which other limits hold.
@@ -196,12 +213,14 @@ mod tests {
     #[test]
     fn limits_and_schedules_are_read_and_shown() {
         let text = "upload_limit = \"1M\"\ndownload_limit_each = 1500\nleast_rate = \"none\"\n\
+            give_back = \"while-downloading\"\n\
             [[schedule]]\nfrom = \"08:00\"\nto = \"18:30\"\nupload_limit = \"100k\"\n\
             download_limit = \"none\"\n";
         let transfers = read(text).unwrap();
         assert_eq!(transfers.upload_limit, Limit(Some(1 << 20)));
         assert_eq!(transfers.download_limit_each, Limit(Some(1_500)));
         assert_eq!(transfers.least_rate, Limit(None));
+        assert_eq!(transfers.give_back, GiveBack::WhileDownloading);
         let span = &transfers.schedule[0];
         assert_eq!((span.from, span.to), (TimeOfDay(480), TimeOfDay(1_110)));
         assert_eq!(span.upload_limit, Some(Limit(Some(100 << 10))));
@@ -216,6 +235,7 @@ mod tests {
     fn what_is_no_limit_and_no_time_is_told() {
         for (text, part) in [
             ("upload_limit = \"fast\"", "upload_limit"),
+            ("give_back = \"often\"", "give_back"),
             ("upload_limit = 0", "\"none\" is no limit"),
             ("[[schedule]]\nfrom = \"8\"\nto = \"09:00\"", "time of day"),
             (

@@ -411,7 +411,7 @@ impl Builder {
             shows_list: self.browse,
             visits: browse::Visits::default(),
             limits,
-            gives_back: give_back != GiveBack::Never,
+            give_back,
             library,
             store: Arc::clone(&store),
             started: Instant::now(),

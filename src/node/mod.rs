@@ -141,7 +141,7 @@ struct Inner {
     /// What transfers may take now.
     limits: rates::Limits,
     /// Whether others get what is fetched.
-    gives_back: bool,
+    give_back: GiveBack,
     library: Arc<Library>,
     store: Arc<Store>,
     started: Instant,
@@ -308,6 +308,7 @@ impl Node {
             uploads_active: self.0.uploads.active(),
             uploads_queued: self.0.uploads.waiting(),
             meter: self.0.uploads.meter().0,
+            give_back: self.0.give_back,
             uptime: self.0.started.elapsed(),
         }
     }

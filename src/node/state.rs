@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::node::GiveBack;
 use crate::overlay;
 use crate::transfer::upload::Meter;
 use crate::wire::Guid;
@@ -46,6 +47,8 @@ pub struct Status {
     pub uploads_queued: usize,
     /// Bytes of files that others gave and took since the start.
     pub meter: Meter,
+    /// Whether others get what it fetches.
+    pub give_back: GiveBack,
     /// Time since the node started.
     pub uptime: Duration,
 }

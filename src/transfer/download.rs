@@ -285,7 +285,8 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
                 Ok(Event::News((address, number, news))) => {
                     self.hear(address, number, news).await?
                 }
-                Ok(Event::Offer(address)) if self.job.may_ask(address) => {
+                // Who offers it knows whether anybody can be there.
+                Ok(Event::Offer(address)) if Some(address) != self.job.own => {
                     self.tell(Input::Offered(address), None).await?
                 }
                 Ok(Event::Offer(_) | Event::NoMoreOffers) => None,

@@ -168,19 +168,7 @@ fn a_collection_at_hand_is_fetched_by_its_path_and_a_changed_one_is_not() {
     let get = |file: &Path| {
         let peer = holder.address.as_str();
         let file = file.to_str().unwrap();
-        runs(
-            other.path(),
-            &[
-                "get",
-                file,
-                "-o",
-                into,
-                "--listen",
-                "127.0.0.1:0",
-                "--peer",
-                peer,
-            ],
-        )
+        runs(other.path(), &["get", file, "-o", into, "--peer", peer])
     };
     let got = get(&file);
     let said = String::from_utf8_lossy(&got.stderr);

@@ -10,11 +10,11 @@ use futures::channel::mpsc;
 use futures::future::{self, Either, FutureExt};
 
 use super::collect::{TEXTS, file_name, is_there};
-use crate::node::Node;
 use crate::node::call_back::Caller;
 use crate::node::ground::is_private;
 use crate::node::ledger::Notes;
 use crate::node::state::{DownloadPhase, Failure, FailureKind, Waiting};
+use crate::node::{GiveBack, Node};
 use crate::runtime;
 use crate::transfer::download::{self, Job, Progress, QueuePlace, Settings};
 use crate::transfer::upload::Visitor;
@@ -207,7 +207,7 @@ impl Node {
             call_back: Some(Arc::new(Caller(self.clone()))),
             own: Some(self.0.address),
             private: self.is_sheltered(),
-            exchange: self.0.gives_back.then(|| Arc::clone(&self.0.exchange)),
+            exchange: (self.0.give_back != GiveBack::Never).then(|| Arc::clone(&self.0.exchange)),
             announce: self.announced(),
         };
         Some((job, name))
