@@ -92,14 +92,14 @@ fn make(context: &Context, create: Create) -> Result<Exit, Failure> {
         files,
     };
     let text = signer.sign(&collection).map_err(|error| {
-        let of = match &error {
-            Error::Flaw(flaw) => text_line(&collection, &signer.key(), flaw.line),
-            _ => String::new(),
+        let why = match error {
+            Error::Flaw(flaw) => {
+                let said = text_line(&collection, &signer.key(), flaw.line);
+                format!("{}{said}", flaw.what)
+            }
+            other => other.to_string(),
         };
-        Failure::new(
-            Exit::Usage,
-            format!("no collection can be made: {error}{of}"),
-        )
+        Failure::new(Exit::Usage, format!("no collection can be made: {why}"))
     })?;
     let output = create
         .output

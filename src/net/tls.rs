@@ -1,7 +1,7 @@
 //! TLS on the one port (protocol §14.2): privacy on the way, and the proof of a key.
 //!
 //! Servents do not know each other, so a certificate is self-signed and no name in it is believed.
-//! But both sides show one if they have it, and by TLS 1.3 who shows a key of the kind that is made
+//! But where a connection begins with TLS both sides show one if they have it, and by TLS 1.3 who shows a key of the kind that is made
 //! here proves that it is his: [`proven_key`] tells one servent from another, whatever its address. The
 //! anonymous suites of old servents are gone from every TLS library of today; TLS 1.2 and 1.3 with
 //! a certificate is what current ones understand.
@@ -155,6 +155,19 @@ impl Acceptor {
     /// # Errors
     /// When certificate and key cannot be used.
     pub fn new(identity: &Identity) -> Result<Self, Error> {
+        let (certificate, key) = identity.parts()?;
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(VERSIONS)?
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)?;
+        Ok(Self(Arc::new(config).into()))
+    }
+
+    /// Answers as `identity`, and asks who comes for a certificate, which it need not have.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn asking(identity: &Identity) -> Result<Self, Error> {
         let (certificate, key) = identity.parts()?;
         let provider = provider();
         let config = ServerConfig::builder_with_provider(provider.clone())
@@ -389,7 +402,7 @@ mod tests {
         block_on(async {
             let mut seen = Vec::new();
             for (asking, answering) in [(&one, &other), (&one, &other), (&other, &one)] {
-                let acceptor = Acceptor::new(answering).unwrap();
+                let acceptor = Acceptor::asking(answering).unwrap();
                 let connector = Connector::new(asking).unwrap();
                 let (here, there) = pair().await;
                 let accepting = acceptor.accept(there.into());
@@ -419,7 +432,7 @@ mod tests {
             .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider())))
             .with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(shown)));
         let forger = Connector(Arc::new(config).into());
-        let acceptor = Acceptor::new(&own).unwrap();
+        let acceptor = Acceptor::asking(&own).unwrap();
         block_on(async {
             let (here, there) = pair().await;
             let accepting = acceptor.accept(there.into());

@@ -482,7 +482,7 @@ pub enum Encryption {
 /// What answers TLS on the one port, and what a handshake makes of it.
 #[cfg(feature = "tls")]
 fn secure(identity: &Identity, encryption: Encryption) -> Result<(Sniffer, handshake::Tls), Error> {
-    let sniffer = Sniffer::default().tls(Acceptor::new(identity)?);
+    let sniffer = Sniffer::default().tls(Acceptor::asking(identity)?);
     let tls = match encryption {
         Encryption::Off => handshake::Tls::Off,
         Encryption::Offer => handshake::Tls::Offer(Ends::new(identity)?),

@@ -39,7 +39,7 @@ pub enum Error {
         signer: String,
     },
     /// A name in it is none for a file.
-    #[error("no file may be called {name:?}: use a collection without such names")]
+    #[error("no file may be called {name:?} on every system")]
     Name {
         /// The name.
         name: String,

@@ -346,7 +346,8 @@ impl Node {
                     look.received += state.received;
                     look.verified += state.verified;
                     look.rate += state.rate;
-                    look.active += state.sources_active;
+                    // They are mostly the same ones.
+                    look.active = look.active.max(state.sources_active);
                     look.known = look.known.max(state.sources_known);
                     look.error = look.error.take().or_else(|| state.error.clone());
                     look.phases.push(state.phase);
