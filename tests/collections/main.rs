@@ -64,7 +64,13 @@ fn holder(files: &[(&str, Vec<u8>)], limits: UploadLimits) -> (Node, tempfile::T
 
 /// A node beside it.
 fn taker(home: &Path, holder: &Node) -> Node {
-    let node = block_on(builder().home(home).start()).unwrap();
+    // Links of an earlier one in this home may be about to end.
+    let started = std::cell::OnceCell::new();
+    until("a home that is free", || {
+        let node = block_on(builder().home(home).start());
+        node.is_ok_and(|node| started.set(node).is_ok())
+    });
+    let node = started.into_inner().unwrap();
     block_on(node.connect(holder.address())).unwrap();
     node
 }
@@ -284,6 +290,56 @@ fn what_is_changed_or_would_lead_elsewhere_is_not_fetched() {
     }
     assert_eq!(node.downloads().len(), 0);
     assert_eq!(tree(target.path()), [""; 0]);
+    stop(node);
+    stop(holder);
+}
+
+#[test]
+fn without_one_of_its_files_it_fails_and_the_others_are_there() {
+    let (one, two) = (bytes(1, 700_000), bytes(2, 700_000));
+    let collection = Collection {
+        name: "nuts".to_owned(),
+        files: vec![member("one.bin", &one), member("two.bin", &two)],
+    };
+    let text = signed(&collection);
+    let files = [
+        ("one.bin", one.clone()),
+        ("two.bin", two),
+        ("nuts.collection", text.clone().into_bytes()),
+    ];
+    let limits = UploadLimits {
+        rate: Some(400_000),
+        ..UploadLimits::default()
+    };
+    let (holder, _shared) = holder(&files, limits);
+    let (home, target) = (common::directory(), common::directory());
+    let node = taker(home.path(), &holder);
+    let id = fetch(&node, &holder, &text, target.path());
+    let named = |name: &str| {
+        let all = node.downloads();
+        let part = all
+            .iter()
+            .find(|state| state.name == name && state.part_of == Some(id));
+        part.map(|state| state.id)
+    };
+    until("the first file is on its way", || {
+        named("one.bin").is_some()
+    });
+    node.remove_download(named("one.bin").unwrap()).unwrap();
+    let state = reaches(&node, id, DownloadPhase::Failed);
+    let failure = state.error.unwrap();
+    assert_eq!(failure.kind, FailureKind::NoSource);
+    let said = &failure.message;
+    assert!(
+        said.contains("1 of 2") && said.contains("one.bin"),
+        "{said}"
+    );
+    let folder = target.path().join("nuts");
+    assert_eq!(tree(&folder), ["nuts.collection", "two.bin"]);
+    // Told to go on it fetches what is missing.
+    node.resume_download(id).unwrap();
+    reaches(&node, id, DownloadPhase::Done);
+    assert!(fs::read(folder.join("one.bin")).unwrap() == one);
     stop(node);
     stop(holder);
 }

@@ -24,6 +24,8 @@ use crate::wire::urn::{Sha1, Urn};
 pub(super) const TEXTS: &str = "collections";
 /// Files of one collection that are in the list of downloads at once.
 const AT_ONCE: usize = 32;
+/// How soon it is tried again where the list has no room.
+const ROOM: Duration = Duration::from_secs(5);
 /// Sources of the text that are asked for the files, too.
 const SOURCES: usize = 16;
 
@@ -216,16 +218,19 @@ impl Node {
         self.drop_complete(key.0, &parts);
         let mut last = Look::default();
         loop {
-            self.begin_parts(key.0, &mut parts).await?;
+            let full = self.begin_parts(key.0, &mut parts).await?;
             self.tell(key, &parts, &last);
             if parts.fetched.is_empty() && parts.missing.is_empty() {
                 return parts.outcome();
             }
-            let forever = Duration::from_secs(u64::from(u32::MAX));
+            let limit = match full {
+                true => ROOM,
+                false => Duration::from_secs(u64::from(u32::MAX)),
+            };
             let look = || Some(self.look(&parts));
             let news = |look: &Look| *look != last;
             let changes = &self.0.downloads_changed;
-            let seen = self.0.when(changes, forever, look, news).await;
+            let seen = self.0.when(changes, limit, look, news).await;
             last = seen.unwrap_or_default();
             for (at, ended) in std::mem::take(&mut last.ended) {
                 parts.end(at, ended).await?;
@@ -250,9 +255,10 @@ impl Node {
         }
     }
 
-    /// Lets as many of the missing files be fetched as may be at once.
-    async fn begin_parts(&self, id: u64, parts: &mut Parts<'_>) -> Result<(), Obstacle> {
-        let mut later = Vec::new();
+    /// Lets as many of the missing files be fetched as may be at once; says whether the list of
+    /// downloads had no room for them.
+    async fn begin_parts(&self, id: u64, parts: &mut Parts<'_>) -> Result<bool, Obstacle> {
+        let (mut later, mut full) = (Vec::new(), false);
         while let Some(at) = parts.missing.pop() {
             let file = &parts.files[at];
             if parts.there.contains_key(&file.sha1) {
@@ -274,15 +280,16 @@ impl Node {
                 }
                 // The list is full; another file makes room.
                 Err(error) => {
-                    log::info!("{}: {error}", file.path);
+                    log::debug!("{}: {error}", file.path);
                     later.push(at);
+                    full = true;
                     break;
                 }
             }
         }
         later.reverse();
         parts.missing.append(&mut later);
-        Ok(())
+        Ok(full)
     }
 
     /// Fetches one file into a folder, or follows who does already. Gives the number of the download,
