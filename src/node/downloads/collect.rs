@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -82,6 +83,20 @@ impl Inner {
             }
             _ => {}
         }
+    }
+}
+
+/// By what a file of a collection is asked for. Who has the text probably has the files.
+fn link(file: &Member, sources: &[SocketAddr]) -> Magnet {
+    let (_, name) = file.parts();
+    let source = |address| format!("http://{address}/uri-res/N2R?urn:sha1:{}", file.sha1);
+    Magnet {
+        topics: vec![Urn::Bitprint(file.sha1, file.root)],
+        name: Some(name.to_owned()),
+        length: Some(file.size),
+        exact_sources: sources.iter().take(SOURCES).map(source).collect(),
+        acceptable_sources: file.web_seeds.clone(),
+        keywords: None,
     }
 }
 
@@ -301,18 +316,11 @@ impl Node {
             let entry = downloads.entry(of).ok_or(Error::NoSuchDownload(of))?;
             (entry.wanted.sources.clone(), entry.state.priority)
         };
-        // Who has the text probably has the files.
-        let source = |address| format!("http://{address}/uri-res/N2R?urn:sha1:{}", file.sha1);
-        let magnet = Magnet {
-            topics: vec![Urn::Bitprint(file.sha1, file.root)],
-            name: Some(name.to_owned()),
-            length: Some(file.size),
-            exact_sources: sources.iter().take(SOURCES).map(source).collect(),
-            acceptable_sources: file.web_seeds.clone(),
-            keywords: None,
-        };
-        let wanted = self.wanted(&Target::Magnet(magnet))?;
+        let wanted = self.wanted(&Target::Magnet(link(file, &sources)))?;
         let mut downloads = self.0.downloads();
+        // It may have been stopped or removed just now, its files with it.
+        let goes_on = downloads.entry(of).is_some_and(|entry| entry.collecting);
+        goes_on.then_some(()).ok_or(Error::NoSuchDownload(of))?;
         if let Some(id) = downloads.of(file.sha1) {
             let own = downloads.change(id, |entry| {
                 entry.add_sources(wanted.sources);
@@ -500,5 +508,57 @@ impl<'a> Parts<'a> {
             failure.message
         );
         Err(Obstacle::end(failure.kind, message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::urn::TigerRoot;
+
+    #[test]
+    fn a_file_is_asked_for_where_the_text_came_from_and_where_it_says() {
+        let file = Member {
+            path: "songs/almond.ogg".to_owned(),
+            size: 5,
+            sha1: Sha1::from_bytes([1; 20]),
+            root: TigerRoot::from_bytes([2; 24]),
+            web_seeds: vec!["https://example.org/almond.ogg".to_owned()],
+        };
+        let link = link(&file, &[([127, 0, 0, 1], 6346).into()]);
+        let sha1 = file.sha1;
+        assert_eq!(
+            link.exact_sources,
+            [format!("http://127.0.0.1:6346/uri-res/N2R?urn:sha1:{sha1}")]
+        );
+        assert_eq!(link.acceptable_sources, file.web_seeds);
+        assert_eq!(
+            (link.name.as_deref(), link.length),
+            (Some("almond.ogg"), Some(5))
+        );
+        assert_eq!(link.tiger_root(), Some(file.root));
+    }
+
+    #[test]
+    fn the_whole_is_what_the_best_of_its_files_is() {
+        use DownloadPhase::{Active, Paused, Queued, Searching, Waiting};
+        let phase = |phases: &[DownloadPhase], trouble: bool| {
+            let error = trouble.then(|| Failure {
+                kind: FailureKind::Disk,
+                message: String::new(),
+            });
+            let phases = phases.to_vec();
+            Look {
+                phases,
+                error,
+                ..Look::default()
+            }
+            .phase()
+        };
+        assert_eq!(phase(&[Waiting, Active, Paused], true), Active);
+        assert_eq!(phase(&[Waiting, Queued], true), Searching);
+        assert_eq!(phase(&[Paused, Waiting], true), Paused);
+        assert_eq!(phase(&[Paused, Waiting], false), Waiting);
+        assert_eq!(phase(&[], false), Searching);
     }
 }
