@@ -2,7 +2,7 @@
 //!
 //! Servents do not know each other, so a certificate is self-signed and no name in it is believed.
 //! But where a connection begins with TLS both sides show one if they have it, and by TLS 1.3 who shows a key of the kind that is made
-//! here proves that it is his: [`proven_key`] tells one servent from another, whatever its address. The
+//! here proves that it is his: `proven_key` tells one servent from another, whatever its address. The
 //! anonymous suites of old servents are gone from every TLS library of today; TLS 1.2 and 1.3 with
 //! a certificate is what current ones understand.
 

@@ -5,14 +5,13 @@
 //! So nothing but these two has to be noted: whoever begins again finds the folder by the text in
 //! it, and in the folder what is complete.
 
-use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::parts::{Ended, Parts, has_content};
 use super::run::Obstacle;
-use crate::library::hash::hash_file;
 use crate::node::state::{CollectionState, DownloadPhase, DownloadState, Failure, FailureKind};
 use crate::node::{Error, Inner, Node, Target, collection};
 use crate::runtime;
@@ -30,22 +29,6 @@ const ROOM: Duration = Duration::from_secs(5);
 /// Sources of the text that are asked for the files, too.
 const SOURCES: usize = 16;
 
-/// How far the files of a collection are.
-struct Parts<'a> {
-    files: &'a [Member],
-    folder: PathBuf,
-    /// Those that are neither there nor being fetched.
-    missing: Vec<usize>,
-    /// Those that are fetched, with the number of the download, and whether it was made for this.
-    fetched: BTreeMap<usize, (u64, bool)>,
-    /// Where a content is that is complete.
-    there: HashMap<Sha1, PathBuf>,
-    done: usize,
-    bytes: u64,
-    failed: Option<(usize, Failure)>,
-    failures: usize,
-}
-
 /// How the files that are fetched are, all together.
 #[derive(Debug, Default, PartialEq)]
 struct Look {
@@ -57,15 +40,6 @@ struct Look {
     phases: Vec<DownloadPhase>,
     error: Option<Failure>,
     ended: Vec<(usize, Ended)>,
-}
-
-/// How the download of a file ended.
-#[derive(Debug, PartialEq)]
-enum Ended {
-    Done(PathBuf),
-    Failed(Failure),
-    /// It is not in the list any more.
-    Gone,
 }
 
 impl Inner {
@@ -117,10 +91,6 @@ pub(super) async fn is_there(path: &Path, sha1: Sha1) -> bool {
         there
     };
     runtime::spawn_blocking(look).await
-}
-
-fn has_content(path: &Path, sha1: Sha1) -> bool {
-    hash_file(path, |_| ()).is_ok_and(|hashes| hashes.sha1 == sha1)
 }
 
 impl Node {
@@ -407,107 +377,6 @@ impl Look {
         } else {
             DownloadPhase::Waiting
         }
-    }
-}
-
-impl<'a> Parts<'a> {
-    /// Looks at what is there already.
-    async fn find(files: &'a [Member], folder: PathBuf) -> Self {
-        let mut parts = Self {
-            files,
-            folder,
-            missing: Vec::new(),
-            fetched: BTreeMap::new(),
-            there: HashMap::new(),
-            done: 0,
-            bytes: 0,
-            failed: None,
-            failures: 0,
-        };
-        // The first one is taken from the end.
-        for at in (0..files.len()).rev() {
-            if !parts.is_there(at).await {
-                parts.missing.push(at);
-            }
-        }
-        parts
-    }
-
-    /// Whether a file is complete in its place; takes note of it then.
-    async fn is_there(&mut self, at: usize) -> bool {
-        let (folder, name) = self.place(at);
-        let Member { size, sha1, .. } = self.files[at];
-        let path = folder.join(name);
-        let look = move || {
-            let long = fs::metadata(&path).is_ok_and(|metadata| metadata.len() == size);
-            (long && has_content(&path, sha1)).then_some(path)
-        };
-        let found = runtime::spawn_blocking(look).await;
-        found.map(|path| self.complete(at, path)).is_some()
-    }
-
-    /// The folder and the name of a file.
-    fn place(&self, at: usize) -> (PathBuf, String) {
-        let (folder, name) = self.files[at].parts();
-        let within = folder.map_or_else(|| self.folder.clone(), |sub| self.folder.join(sub));
-        (within, name.to_owned())
-    }
-
-    fn complete(&mut self, at: usize, path: PathBuf) {
-        self.done += 1;
-        self.bytes += self.files[at].size;
-        self.there.entry(self.files[at].sha1).or_insert(path);
-    }
-
-    /// Puts a file in its place whose content is there already.
-    async fn copy(&mut self, at: usize) -> Result<(), Obstacle> {
-        let Some(from) = self.there.get(&self.files[at].sha1).cloned() else {
-            return Ok(());
-        };
-        let (folder, name) = self.place(at);
-        let copied = runtime::spawn_blocking(move || folder::copy(&from, &folder, &name));
-        let path = copied.await?;
-        self.complete(at, path);
-        Ok(())
-    }
-
-    /// Takes note of what became of a download.
-    async fn end(&mut self, at: usize, ended: Ended) -> Result<(), Obstacle> {
-        let own = self.fetched.remove(&at).is_some_and(|(_, own)| own);
-        let failure = match ended {
-            Ended::Done(path) if own => {
-                self.complete(at, path);
-                return Ok(());
-            }
-            Ended::Done(path) => {
-                self.there.insert(self.files[at].sha1, path);
-                return self.copy(at).await;
-            }
-            Ended::Failed(failure) => failure,
-            // It was, perhaps, as it was done: the list has room for so many only.
-            Ended::Gone if self.is_there(at).await => return Ok(()),
-            Ended::Gone => Failure {
-                kind: FailureKind::NoSource,
-                message: "it was taken from the list".to_owned(),
-            },
-        };
-        self.failures += 1;
-        self.failed.get_or_insert((at, failure));
-        Ok(())
-    }
-
-    fn outcome(self) -> Result<(), Obstacle> {
-        let Some((at, failure)) = self.failed else {
-            return Ok(());
-        };
-        let message = format!(
-            "{} of {} files are not there, {} for one: {}",
-            self.failures,
-            self.files.len(),
-            self.files[at].path,
-            failure.message
-        );
-        Err(Obstacle::end(failure.kind, message))
     }
 }
 

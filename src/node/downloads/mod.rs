@@ -2,9 +2,10 @@
 //!
 //! - `target`: what can be fetched; `table`: the list, and which of it run;
 //! - `run`: one download from its first source to its end; `seek`: looking for sources;
-//! - `collect`: the files of a collection, once its text is there.
+//! - `collect`: the files of a collection, once its text is there; `parts`: which of them are.
 
 mod collect;
+mod parts;
 mod run;
 mod seek;
 mod table;
