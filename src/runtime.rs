@@ -301,6 +301,15 @@ pub async fn connect(
     Ok(stream)
 }
 
+/// Where a host of this name is, as the system finds out within `limit`.
+///
+/// # Errors
+/// What the system says, or [`io::ErrorKind::TimedOut`].
+pub async fn resolve(host: &str, port: u16, limit: Duration) -> io::Result<Vec<SocketAddr>> {
+    let found = timeout(limit, (host, port).to_socket_addrs()).await??;
+    Ok(found.collect())
+}
+
 /// Who asks a process to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interruption {
@@ -409,6 +418,19 @@ mod tests {
             let error = connect(Some(from), to, LIMIT).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
         });
+    }
+
+    #[test]
+    fn names_are_resolved() {
+        let found = block_on(resolve("localhost", 80, Duration::from_secs(10))).unwrap();
+        assert!(
+            found
+                .iter()
+                .all(|address| address.ip().is_loopback() && address.port() == 80)
+        );
+        assert!(!found.is_empty());
+        let long = "x".repeat(300);
+        assert!(block_on(resolve(&long, 80, Duration::from_secs(10))).is_err());
     }
 
     #[test]

@@ -53,6 +53,10 @@ pub(super) const NUMBERED: &str = "
 /// Downloads of files of a collection know of which.
 pub(super) const PARTS: &str = "ALTER TABLE downloads ADD COLUMN part_of INTEGER";
 
+/// Downloads know which web servers have the file: their URLs, one a line.
+pub(super) const SEEDS: &str =
+    "ALTER TABLE downloads ADD COLUMN web_seeds TEXT NOT NULL DEFAULT ''";
+
 /// The mark of the highest number that a download had.
 const LAST: &str = "last_download";
 
@@ -75,6 +79,8 @@ pub struct Unfinished {
     pub proven: bool,
     /// Who had it.
     pub sources: Vec<SocketAddr>,
+    /// The URLs of web servers that have it.
+    pub web_seeds: Vec<String>,
     /// What goes first: the higher, the earlier.
     pub priority: i8,
     /// Whether the user stopped it.
@@ -109,14 +115,14 @@ impl Store {
         let step = connection.transaction()?;
         step.execute(
             "INSERT INTO downloads (sha1, id, size, name, directory, root, proven, sources,
-                priority, paused, failure_kind, failure, part_of)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                priority, paused, failure_kind, failure, part_of, web_seeds)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
              ON CONFLICT DO UPDATE SET id = excluded.id, size = excluded.size,
                 name = excluded.name, directory = excluded.directory, root = excluded.root,
                 proven = excluded.proven, sources = excluded.sources,
                 priority = excluded.priority, paused = excluded.paused,
                 failure_kind = excluded.failure_kind, failure = excluded.failure,
-                part_of = excluded.part_of",
+                part_of = excluded.part_of, web_seeds = excluded.web_seeds",
             (
                 download.sha1.as_bytes(),
                 download.id.cast_signed(),
@@ -131,6 +137,7 @@ impl Store {
                 failure.map(|(kind, _)| kind),
                 failure.map(|(_, message)| message),
                 download.part_of.map(u64::cast_signed),
+                download.web_seeds.join("\n"),
             ),
         )?;
         step.execute(
@@ -165,7 +172,7 @@ impl Store {
         let connection = self.connection();
         let mut statement = connection.prepare(
             "SELECT sha1, id, size, name, directory, root, proven, sources, priority, paused,
-                failure_kind, failure, part_of FROM downloads ORDER BY id",
+                failure_kind, failure, part_of, web_seeds FROM downloads ORDER BY id",
         )?;
         let rows = statement.query_map([], unfinished)?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -220,6 +227,7 @@ impl Store {
 
 fn unfinished(row: &Row<'_>) -> rusqlite::Result<Unfinished> {
     let sources: String = row.get(7)?;
+    let seeds: String = row.get(13)?;
     let (kind, message): (Option<String>, Option<String>) = (row.get(10)?, row.get(11)?);
     Ok(Unfinished {
         sha1: Sha1::from_bytes(row.get(0)?),
@@ -233,6 +241,7 @@ fn unfinished(row: &Row<'_>) -> rusqlite::Result<Unfinished> {
             .split(' ')
             .filter_map(|source| source.parse().ok())
             .collect(),
+        web_seeds: seeds.lines().map(str::to_owned).collect(),
         priority: row.get(8)?,
         paused: row.get(9)?,
         failure: kind.zip(message),
@@ -254,6 +263,7 @@ mod tests {
             root: Some(TigerRoot::from_bytes([byte; 24])),
             proven: true,
             sources: vec!["127.0.0.1:1".parse().unwrap(), "[::1]:2".parse().unwrap()],
+            web_seeds: vec!["http://a/".to_owned(), "http://b:8/?c".to_owned()],
             priority: -1,
             paused: true,
             failure: None,
@@ -333,5 +343,9 @@ mod tests {
         let parts = "SELECT count(part_of) FROM downloads";
         let none: i64 = connection.query_row(parts, [], |row| row.get(0)).unwrap();
         assert_eq!(none, 0);
+        connection.execute_batch(SEEDS).unwrap();
+        let seeds = "SELECT group_concat(web_seeds, '') FROM downloads";
+        let seeds: String = connection.query_row(seeds, [], |row| row.get(0)).unwrap();
+        assert_eq!(seeds, "");
     }
 }

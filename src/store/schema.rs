@@ -19,6 +19,7 @@ const MIGRATIONS: &[&[&str]] = &[
     &[wishes::TABLE],
     &[downloads::PARTS],
     &[credit::KEYED],
+    &[downloads::SEEDS],
 ];
 
 /// Brings the database to the last version, each step wholly or not at all.

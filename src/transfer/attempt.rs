@@ -116,6 +116,7 @@ impl Try {
             tls: Tls::Off,
             network: None,
             call_back: None,
+            web_seeds: Arc::default(),
             own: None,
             private: true,
             exchange: None,

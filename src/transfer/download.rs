@@ -200,6 +200,7 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
             tls: job.tls.clone(),
             network: job.network.clone(),
             call_back: job.call_back.clone(),
+            web_seeds: Arc::clone(&job.web_seeds),
             settings: settings.clone(),
         };
         let (sender, news) = mpsc::channel(4);

@@ -26,6 +26,7 @@ pub mod source;
 pub mod throttle;
 mod trees;
 pub mod upload;
+pub mod web_seed;
 mod writer;
 
 pub use crate::swarm::schedule;

@@ -27,10 +27,10 @@ use super::announce::{Announce, Told};
 use super::call_back::CallBack;
 use super::download::Settings;
 use super::mesh;
-use super::range::ContentRange;
 use super::trees::Trees;
+use super::web_seed::WebSeeds;
 use crate::net::handshake::Tls;
-use crate::net::http::{self, Body, Client, HeaderMap, Incoming, Request, Response, StatusCode};
+use crate::net::http::{self, Body, Chunks, Client, HeaderMap, Incoming, Request, StatusCode};
 use crate::net::network::{Network, Side};
 use crate::runtime;
 use crate::swarm::download::Verdict;
@@ -51,6 +51,8 @@ const REPORT: Duration = Duration::from_millis(100);
 const DRAINED: usize = 64 * 1024;
 /// Bytes of whole tiles that are compared with the tree at once; one tile always is.
 const JUDGED: u64 = 2 << 20;
+/// Tiles of a whole file, as it comes, of which one is chosen where not all are wanted.
+const AHEAD: u64 = 16;
 /// How long a connection on which a queue knows us is kept after we were to ask again.
 const LATE: Duration = Duration::from_secs(10);
 
@@ -66,15 +68,46 @@ pub(super) struct Wanted {
     pub(super) network: Option<Network>,
     /// Who has sources connect to us that cannot be dialled.
     pub(super) call_back: Option<Arc<dyn CallBack>>,
+    pub(super) web_seeds: Arc<WebSeeds>,
     pub(super) settings: Settings,
 }
 
 impl Wanted {
+    /// Where a source is asked at first.
+    fn door(&self, address: SocketAddr) -> Door {
+        let seed = self.web_seeds.at(address);
+        seed.map_or_else(
+            || Door::of(address, self.sha1),
+            |seed| Door::of_seed(address, &seed),
+        )
+    }
+
     /// The bytes of a run of tiles.
     pub(super) fn bytes(&self, tiles: &Range<u32>) -> Range<u64> {
         let size = self.trees.size();
         let at = |tile: u32| (u64::from(tile) * self.tile_len).min(size);
         at(tiles.start)..at(tiles.end)
+    }
+}
+
+/// The body of an answer, as far as it was read.
+#[derive(Debug)]
+struct Flow {
+    chunks: Chunks,
+    /// What of its last chunk was not read yet.
+    rest: Bytes,
+    /// The byte of the file that comes next.
+    at: u64,
+    /// The one after the last.
+    end: u64,
+}
+
+impl Flow {
+    async fn next(&mut self) -> Option<Result<Bytes, http::Error>> {
+        match self.rest.is_empty() {
+            true => self.chunks.next().await,
+            false => Some(Ok(std::mem::take(&mut self.rest))),
+        }
     }
 }
 
@@ -138,6 +171,10 @@ pub(super) struct Session {
     client: Option<(Client, Side)>,
     /// Whether the connection has given an answer before.
     proven: bool,
+    /// Whether it is a web server that gives the whole file only, always from the beginning.
+    whole: bool,
+    /// Its answer, as far as it was read.
+    open: Option<Flow>,
     /// A tile that came in part.
     partial: Option<(u32, BytesMut)>,
     /// Bytes that were not told of yet, and when some were last.
@@ -154,7 +191,7 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(wanted: Arc<Wanted>, teller: Teller) -> Self {
         Self {
-            door: Door::of(teller.address, wanted.sha1),
+            door: wanted.door(teller.address),
             wanted,
             address: teller.address,
             teller,
@@ -162,6 +199,8 @@ impl Session {
             patience: Duration::ZERO,
             client: None,
             proven: false,
+            whole: false,
+            open: None,
             partial: None,
             untold: 0,
             told: Instant::now(),
@@ -190,7 +229,7 @@ impl Session {
             if let Err(error) = self.fetch(tiles).await {
                 self.report().await;
                 if self.door.moved && !matches!(error, Error::Queued { .. }) {
-                    self.go_to(Door::of(self.address, self.wanted.sha1));
+                    self.go_to(self.wanted.door(self.address));
                 }
                 self.teller.tell(News::Failed(error)).await;
             }
@@ -208,10 +247,17 @@ impl Session {
         }
         let mut next = tiles.start;
         while next < tiles.end {
-            self.connect().await?;
-            self.fetch_tree().await?;
             let start = self.wanted.bytes(&(next..next)).start + self.partial_len();
             let end = self.wanted.bytes(&tiles).end;
+            if let Some(flow) = self.open.take() {
+                if flow.at <= start {
+                    self.read_on(flow, end, &mut next).await?;
+                    continue;
+                }
+                self.hang_up();
+            }
+            self.connect().await?;
+            self.fetch_tree().await?;
             let reused = self.proven;
             let request = self.request(start, end)?;
             let (answer, ours) = match self.ask(request).await {
@@ -224,7 +270,8 @@ impl Session {
             };
             self.proven = true;
             if ours.is_ok() && answer.status().is_redirection() {
-                let elsewhere = self.sent_on(&answer);
+                let location = text(answer.headers(), "location").map(str::to_owned);
+                let elsewhere = self.sent_on(answer.status(), location).await;
                 self.drain(answer.into_body()).await;
                 self.go_to(elsewhere?);
                 continue;
@@ -233,6 +280,8 @@ impl Session {
                 self.hear(answer.headers()).await;
                 self.note_place(answer.headers());
             }
+            // Without a range it is the whole file, and will be the next time, too.
+            let whole = self.door.web && !answer.headers().contains_key("content-range");
             let offer = self.wanted.judge(start, &answer);
             let offer = match offer.and_then(|offer| {
                 ours.map_err(Error::Stranger)?;
@@ -244,13 +293,21 @@ impl Session {
                     return Err(error);
                 }
             };
-            let received = self
-                .receive(offer, end, &mut next, answer.into_body())
-                .await;
-            if received.is_err() {
-                self.hang_up();
+            let flow = Flow {
+                chunks: http::chunks(answer.into_body()).within(self.wanted.settings.stall),
+                rest: Bytes::new(),
+                at: offer.first,
+                end: offer.last + 1,
+            };
+            match whole {
+                true if start > 0 && !self.whole => {
+                    // Better from the beginning, so that little has to be read past.
+                    self.keep_open(flow, 1).await;
+                    return Err(Error::Unavailable);
+                }
+                true => self.read_on(flow, end, &mut next).await?,
+                false => self.take_part(flow, end, &mut next).await?,
             }
-            received?;
         }
         self.report().await;
         Ok(())
@@ -263,8 +320,11 @@ impl Session {
             .uri(&self.door.path)
             .header("Host", &self.door.host)
             .header("User-Agent", AGENT)
-            .header("X-Queue", "1.0")
             .header("Range", format!("bytes={first}-{}", end - 1));
+        if self.door.web {
+            return built(request.body(Body::empty()));
+        }
+        request = request.header("X-Queue", "1.0");
         for (name, addresses) in [("X-Alt", alternates), ("X-NAlt", failed)] {
             if let Some(addresses) = addresses {
                 request = request.header(name, addresses);
@@ -291,15 +351,24 @@ impl Session {
     }
 
     /// Where an answer sends us.
-    fn sent_on(&self, answer: &Response<Incoming>) -> Result<Door, Error> {
-        let status = answer.status().as_u16();
-        match text(answer.headers(), "location") {
-            Some(location) if !self.door.moved => self
-                .door
-                .follow(location)
-                .ok_or_else(|| Error::Elsewhere(quote(location))),
-            _ => Err(Error::Refused { status }),
+    async fn sent_on(
+        &mut self,
+        status: StatusCode,
+        location: Option<String>,
+    ) -> Result<Door, Error> {
+        let status = status.as_u16();
+        let location = location.filter(|_| !self.door.moved);
+        let location = location.ok_or(Error::Refused { status })?;
+        if let Some(door) = self.door.follow(&location) {
+            return Ok(door);
         }
+        let elsewhere = || Error::Elsewhere(quote(&location));
+        let seed = self.door.names(&location).ok_or_else(elsewhere)?;
+        let limit = self.wanted.settings.connect;
+        let found = runtime::resolve(seed.host(), seed.port(), limit).await;
+        let mut found = found.unwrap_or_default().into_iter();
+        let door = found.find_map(|address| self.door.go_on(address, &seed));
+        door.ok_or_else(elsewhere)
     }
 
     /// Asks through another door from now on.
@@ -315,7 +384,7 @@ impl Session {
     /// has none is no fault.
     async fn fetch_tree(&mut self) -> Result<(), Error> {
         let told = self.tree_at.as_ref().map(|(_, root)| *root);
-        if self.tree_asked {
+        if self.tree_asked || self.door.web {
             return Ok(());
         }
         let Some(errand) = self.wanted.trees.errand(told) else {
@@ -361,6 +430,13 @@ impl Session {
 
     /// Passes on what the head of an answer says beside the bytes.
     async fn hear(&mut self, headers: &HeaderMap) {
+        if self.door.web {
+            // It has all of it; of what is open a part comes next, which is told then.
+            if !self.whole {
+                self.teller.tell(News::Has(None)).await;
+            }
+            return;
+        }
         if self.tree_at.is_none() {
             self.tree_at = text(headers, "x-thex-uri").and_then(mesh::tree_at);
         }
@@ -381,25 +457,68 @@ impl Session {
         }
     }
 
-    /// Takes the body of an answer, up to the byte `end` and at most what it offered, and hands on
-    /// each tile that is whole.
-    async fn receive(
-        &mut self,
-        offer: ContentRange,
-        end: u64,
-        next: &mut u32,
-        body: Incoming,
-    ) -> Result<(), Error> {
+    /// Takes an answer that ends where the range asked for does, or before.
+    async fn take_part(&mut self, mut flow: Flow, end: u64, next: &mut u32) -> Result<(), Error> {
+        let received = self.receive(&mut flow, end, next).await;
+        if received.is_err() || flow.end > end {
+            // More comes than was asked for.
+            self.hang_up();
+            return received;
+        }
+        match flow.next().await {
+            None => Ok(()),
+            Some(_) => {
+                self.hang_up();
+                Err(Error::TooMuch)
+            }
+        }
+    }
+
+    /// Takes what is wanted of a whole file, and keeps the rest for later.
+    async fn read_on(&mut self, mut flow: Flow, end: u64, next: &mut u32) -> Result<(), Error> {
+        let start = self.wanted.bytes(&(*next..*next)).start + self.partial_len();
+        // Where something was read past others have been before us.
+        let near = if start == flow.at { 1 } else { AHEAD };
+        let received = self.receive(&mut flow, end, next).await;
+        if received.is_err() {
+            self.hang_up();
+            return received;
+        }
+        self.keep_open(flow, near).await;
+        Ok(())
+    }
+
+    /// Keeps an answer that goes on, and tells which `near` tiles it gives next: those are cheapest.
+    async fn keep_open(&mut self, flow: Flow, near: u64) {
+        self.whole = true;
+        let first = flow.at.div_ceil(self.wanted.tile_len);
+        let tiles = self.wanted.trees.size().div_ceil(self.wanted.tile_len);
+        let first = if first < tiles { first } else { 0 };
+        let narrow = |tile: u64| u32::try_from(tile).unwrap_or(u32::MAX);
+        let mut ahead = TileSet::none(narrow(tiles));
+        for tile in first..tiles.min(first + near) {
+            ahead.insert(narrow(tile));
+        }
+        if flow.at < flow.end {
+            self.open = Some(flow);
+        } else {
+            self.hang_up();
+        }
+        self.teller.tell(News::Has(Some(ahead))).await;
+    }
+
+    /// Takes an answer up to the byte `end` and at most what it offered, and hands on each tile that
+    /// is whole.
+    async fn receive(&mut self, flow: &mut Flow, end: u64, next: &mut u32) -> Result<(), Error> {
         let wanted = Arc::clone(&self.wanted);
         let start = wanted.bytes(&(*next..*next)).start + self.partial_len();
-        let mut skip = start - offer.first;
-        let mut left = (offer.last + 1).min(end) - start;
-        let last = offer.last < end;
-        let mut chunks = http::chunks(body).within(wanted.settings.stall);
+        let mut skip = start - flow.at;
+        let mut left = flow.end.min(end) - start;
+        let last = flow.end <= end;
         let mut judging = VecDeque::new();
         let at_once = usize::try_from(JUDGED / wanted.tile_len).map_or(1, |most| most.clamp(1, 4));
         while left > 0 {
-            let mut chunk = match chunks.next().await {
+            let mut chunk = match flow.next().await {
                 Some(Ok(chunk)) => chunk,
                 Some(Err(error)) => {
                     self.hand_on(&mut judging, 0).await;
@@ -410,8 +529,9 @@ impl Session {
                     return Err(Error::Broken("it ended too early".to_owned()));
                 }
             };
-            take(&mut chunk, &mut skip);
+            flow.at += take(&mut chunk, &mut skip).len() as u64;
             let mut came = take(&mut chunk, &mut left);
+            flow.at += came.len() as u64;
             self.untold += came.len() as u64;
             super::throttle::pass(&wanted.settings.throttles, came.len()).await;
             while !came.is_empty() {
@@ -434,20 +554,19 @@ impl Session {
                 }
             }
             if self.told.elapsed() >= REPORT {
+                if skip > 0 {
+                    // What is read past shows that it lives.
+                    self.teller.tell(News::Received(0)).await;
+                }
                 self.report().await;
             }
             if !chunk.is_empty() && last {
                 self.hand_on(&mut judging, 0).await;
                 return Err(Error::TooMuch);
             }
+            flow.rest = chunk;
         }
         self.hand_on(&mut judging, 0).await;
-        if offer.last >= end {
-            // More comes than was asked for.
-            self.hang_up();
-        } else if chunks.next().await.is_some() {
-            return Err(Error::TooMuch);
-        }
         Ok(())
     }
 
@@ -463,7 +582,7 @@ impl Session {
                 tile,
                 bytes,
                 verdict,
-                own: !self.door.moved,
+                own: !self.door.moved && !self.door.web,
                 key: self.client.as_ref().and_then(|(_, side)| side.key),
             };
             self.teller.tell(news).await;

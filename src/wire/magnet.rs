@@ -56,6 +56,12 @@ impl Magnet {
         self.keywords.as_deref().or(self.name.as_deref())
     }
 
+    /// Where it says that the content is, the surest first.
+    pub fn web_sources(&self) -> impl Iterator<Item = &str> + Clone {
+        let all = self.exact_sources.iter().chain(&self.acceptable_sources);
+        all.map(String::as_str)
+    }
+
     fn set(&mut self, key: &str, value: String) -> Result<(), &'static str> {
         match key {
             "xt" => self.topics.extend(topic(&value)?),

@@ -12,6 +12,7 @@ mod kill;
 mod pushed;
 mod scale;
 mod source;
+mod web;
 
 use std::net::SocketAddr;
 use std::path::Path;

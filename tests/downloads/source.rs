@@ -75,6 +75,8 @@ pub(crate) struct Manners {
     pub(crate) at_most: Option<usize>,
     /// It does not know the file.
     pub(crate) knows_nothing: bool,
+    /// It is a web server, which has the file there.
+    pub(crate) path: Option<&'static str>,
 }
 
 /// A source under way.
@@ -154,6 +156,16 @@ impl Conversation {
             let tree = thex::encode(&self.file.tree);
             let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", tree.len());
             return self.send(&[head.as_bytes(), &tree].concat());
+        }
+        if let Some(path) = manners.path
+            && head.split(' ').nth(1) != Some(path)
+        {
+            return self.send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+        }
+        if head.starts_with("HEAD ") {
+            let size = self.file.bytes.len();
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n");
+            return self.send(head.as_bytes());
         }
         let range = head
             .lines()

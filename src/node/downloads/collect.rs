@@ -294,6 +294,7 @@ impl Node {
         if let Some(id) = downloads.of(file.sha1) {
             let own = downloads.change(id, |entry| {
                 entry.add_sources(wanted.sources);
+                entry.add_web_seeds(wanted.web_seeds);
                 entry.held = false;
                 let same = entry.directory == folder && entry.state.name == name;
                 same && entry.state.part_of == Some(of)

@@ -2,6 +2,7 @@
 //!
 //! - `target`: what can be fetched; `table`: the list, and which of it run;
 //! - `run`: one download from its first source to its end; `seek`: looking for sources;
+//! - `web`: finding web servers that have a file;
 //! - `collect`: the files of a collection, once its text is there; `parts`: which of them are.
 
 mod collect;
@@ -10,6 +11,7 @@ mod run;
 mod seek;
 mod table;
 mod target;
+mod web;
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -62,6 +64,7 @@ impl Node {
         if let Some(id) = downloads.of(wanted.sha1) {
             downloads.change(id, |entry| {
                 entry.add_sources(wanted.sources);
+                entry.add_web_seeds(wanted.web_seeds);
                 entry.wanted.size = entry.wanted.size.or(wanted.size);
             });
             let stopped = |state: &DownloadState| {

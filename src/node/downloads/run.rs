@@ -178,12 +178,13 @@ impl Node {
             let downloads = self.0.downloads();
             let entry = downloads.entry(id)?;
             let size = entry.wanted.size;
-            Some(size.map(|size| (size, entry.wanted.clone(), entry.directory.clone())))
+            let seeds = Arc::clone(&entry.web_seeds);
+            Some(size.map(|size| (size, entry.wanted.clone(), entry.directory.clone(), seeds)))
         };
         let changes = &self.0.downloads_changed;
         let forever = Duration::from_secs(u64::from(u32::MAX));
         let known = self.0.when(changes, forever, ready, Option::is_some).await;
-        let (size, wanted, directory) = known.flatten()?;
+        let (size, wanted, directory, web_seeds) = known.flatten()?;
         let name = wanted.name.unwrap_or_else(|| wanted.sha1.to_string());
         let name = safe_file_name(&name);
         let source = |address: &SocketAddr| download::Source {
@@ -199,6 +200,7 @@ impl Node {
             root: wanted.root,
             proven: wanted.proven,
             sources: wanted.sources.iter().map(source).collect(),
+            web_seeds,
             incomplete: self.0.incomplete_directory.clone(),
             target: directory,
             from: self.0.dial_from,

@@ -66,7 +66,13 @@ impl Allowance {
 impl Node {
     /// Looks for sources as long as the download runs, and offers it those that are found.
     pub(super) async fn seek(&self, key: (u64, u64), offer: UnboundedSender<SocketAddr>) {
-        future::join(self.gather(key, &offer), self.ask_around(key, &offer)).await;
+        let asking = self.ask_around(key, &offer);
+        future::join3(
+            self.gather(key, &offer),
+            asking,
+            self.find_web_seeds(key, &offer),
+        )
+        .await;
     }
 
     /// Takes over what any search finds.

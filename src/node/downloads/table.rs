@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::AbortHandle;
@@ -12,6 +13,7 @@ use super::target::Wanted;
 use crate::node::error::Error;
 use crate::node::state::{DownloadPhase, DownloadState, Failure, FailureKind, Priority};
 use crate::store::downloads::Unfinished;
+use crate::transfer::web_seed::{self, WebSeed, WebSeeds};
 use crate::wire::urn::Sha1;
 
 /// Downloads kept in the list; finished ones make room, oldest first.
@@ -36,6 +38,8 @@ pub(super) struct Entry {
     pub(super) state: DownloadState,
     pub(super) wanted: Wanted,
     pub(super) directory: PathBuf,
+    /// Its web servers that were found.
+    pub(super) web_seeds: Arc<WebSeeds>,
     run: Option<Run>,
     /// Whether its files are fetched now, each as a download of its own: it takes no place itself.
     pub(super) collecting: bool,
@@ -90,6 +94,10 @@ impl Downloads {
             root: kept.root,
             proven: kept.proven,
             sources: kept.sources,
+            web_seeds: {
+                let seeds = kept.web_seeds.iter();
+                seeds.filter_map(|url| url.parse().ok()).collect()
+            },
         };
         let entry = self.insert(id, wanted, kept.directory);
         (entry.state.part_of, entry.held) = (kept.part_of, kept.part_of.is_some());
@@ -140,6 +148,7 @@ impl Downloads {
             state,
             wanted,
             directory,
+            web_seeds: Arc::default(),
             run: None,
             collecting: false,
             held: false,
@@ -297,8 +306,21 @@ impl Entry {
         new
     }
 
+    /// Takes over which web servers have it.
+    pub(super) fn add_web_seeds(&mut self, seeds: Vec<WebSeed>) {
+        for seed in seeds {
+            let known = &mut self.wanted.web_seeds;
+            if known.len() < web_seed::MOST && !known.contains(&seed) {
+                known.push(seed);
+            }
+        }
+    }
+
     /// Takes note of a source that sent wrong bytes; of the last ones.
     pub(super) fn blame(&mut self, source: SocketAddr) {
+        if let Some(seed) = self.web_seeds.at(source) {
+            self.wanted.web_seeds.retain(|known| *known != seed);
+        }
         self.wanted.sources.retain(|known| *known != source);
         let liars = &mut self.state.liars;
         liars.retain(|known| *known != source);
@@ -322,6 +344,7 @@ impl Entry {
             root: wanted.root,
             proven: wanted.proven,
             sources: wanted.sources.clone(),
+            web_seeds: wanted.web_seeds.iter().map(ToString::to_string).collect(),
             priority: state.priority.rank(),
             // What the disk stopped tries again.
             paused: state.phase == DownloadPhase::Paused && state.error.is_none(),
@@ -392,6 +415,7 @@ mod tests {
                 root: None,
                 proven: false,
                 sources: Vec::new(),
+                web_seeds: Vec::new(),
                 priority: 0,
                 paused: false,
                 failure: None,

@@ -6,6 +6,7 @@ use crate::node::Node;
 use crate::node::error::Error;
 use crate::node::ground::{is_private, is_reachable};
 use crate::node::state::Source;
+use crate::transfer::web_seed::{self, WebSeed};
 use crate::wire::magnet::Magnet;
 use crate::wire::urn::{Sha1, TigerRoot, Urn};
 
@@ -34,6 +35,8 @@ pub(super) struct Wanted {
     /// Whether the user gave the root together with the SHA-1.
     pub(super) proven: bool,
     pub(super) sources: Vec<SocketAddr>,
+    /// Files on web servers.
+    pub(super) web_seeds: Vec<WebSeed>,
 }
 
 impl Wanted {
@@ -46,6 +49,7 @@ impl Wanted {
             root: None,
             proven: false,
             sources: Vec::new(),
+            web_seeds: Vec::new(),
         }
     }
 
@@ -98,15 +102,18 @@ impl Node {
                 let sha1 = magnet.topics.iter().find_map(Urn::sha1);
                 let sha1 = sha1.ok_or_else(|| Error::Unverifiable("the magnet link".to_owned()))?;
                 let root = magnet.topics.iter().find_map(Urn::tiger_root);
-                let named = magnet
-                    .exact_sources
-                    .iter()
-                    .chain(&magnet.acceptable_sources);
+                let named = magnet.web_sources();
                 Ok(Wanted {
                     name: magnet.name.clone(),
                     size: magnet.length,
                     root,
                     proven: root.is_some(),
+                    web_seeds: named
+                        .clone()
+                        .filter(|url| direct_source(url, sha1).is_none())
+                        .filter_map(|url| url.parse().ok())
+                        .take(web_seed::MOST)
+                        .collect(),
                     sources: named
                         .filter_map(|url| direct_source(url, sha1))
                         .take(SOURCES)

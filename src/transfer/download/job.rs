@@ -14,6 +14,7 @@ use crate::swarm::download::QueuePlace;
 use crate::transfer::call_back::{CallBack, Way};
 use crate::transfer::exchange::Exchange;
 use crate::transfer::throttle::Throttle;
+use crate::transfer::web_seed::WebSeeds;
 use crate::transfer::{disk, slots, source};
 use crate::wire::Guid;
 use crate::wire::urn::{Sha1, TigerRoot};
@@ -33,6 +34,9 @@ pub struct Job {
     pub proven: bool,
     /// Who has it, best first.
     pub sources: Vec<Source>,
+    /// Which sources are web servers; more may be noted while the download runs, before they are
+    /// offered.
+    pub web_seeds: Arc<WebSeeds>,
     /// The folder of unfinished files.
     pub incomplete: PathBuf,
     /// The folder the finished file goes to.
@@ -59,6 +63,10 @@ impl Job {
     /// Whether others could be sent to a source.
     pub(super) fn is_open(&self, address: SocketAddr) -> bool {
         let back = self.call_back.as_ref();
+        // A web server knows nothing of those who would come.
+        if self.web_seeds.contains(address) {
+            return false;
+        }
         back.map_or(Way::Dial, |back| back.way(address)).is_open()
     }
 

@@ -36,7 +36,9 @@ impl<E: Fn(Progress) + Send + Sync> Transfer<'_, E> {
             return;
         }
         self.tell_others();
-        let known: Vec<_> = self.swarm.usable().collect();
+        let seeds = &self.job.web_seeds;
+        let servents = self.swarm.usable();
+        let known: Vec<_> = servents.filter(|one| !seeds.contains(*one)).collect();
         let changed = !known.is_empty() && known != *told;
         if changed {
             (self.events)(Progress::Sources(known.clone()));

@@ -6,6 +6,7 @@ use std::io;
 use super::error::Error;
 use super::{Session, Wanted};
 use crate::net::dial::dial;
+use crate::net::handshake::Tls;
 use crate::net::http::{self, Body, Client, Incoming, Request, Response};
 use crate::net::network::{End, Side, Stranger};
 use crate::transfer::call_back::Way;
@@ -17,9 +18,10 @@ impl Session {
         if self.client.as_ref().is_some_and(open) {
             return Ok(());
         }
-        self.proven = false;
+        self.hang_up();
         // Where it sends us somebody else may be, who is dialled.
-        let back = self.wanted.call_back.as_ref().filter(|_| !self.door.moved);
+        let servent = !self.door.moved && !self.door.web;
+        let back = self.wanted.call_back.as_ref().filter(|_| servent);
         let way = back.map_or(Way::Dial, |back| back.way(self.address));
         let client = match way {
             Way::Dial => self.dial().await,
@@ -40,7 +42,7 @@ impl Session {
     }
 
     /// Connects to it.
-    async fn dial(&self) -> Result<(Client, Side), Error> {
+    async fn dial(&mut self) -> Result<(Client, Side), Error> {
         let Wanted {
             settings,
             tls,
@@ -50,7 +52,10 @@ impl Session {
         // Where it sends us somebody else may be.
         let known = self.wanted.call_back.as_ref().filter(|_| !self.door.moved);
         let encrypted = known.and_then(|known| known.tls(self.address));
-        let tls = encrypted.as_ref().unwrap_or(tls);
+        let tls = match self.door.web {
+            true => &Tls::Off,
+            false => encrypted.as_ref().unwrap_or(tls),
+        };
         let stream = dial(*from, self.door.address, settings.connect, tls)
             .await
             .map_err(|error| Error::Connect(error.into()))?;
@@ -60,7 +65,7 @@ impl Session {
     }
 
     /// Has it connect to us.
-    async fn call(&self) -> Result<(Client, Side), Error> {
+    async fn call(&mut self) -> Result<(Client, Side), Error> {
         let Some(back) = &self.wanted.call_back else {
             return Err(Error::Connect(io::ErrorKind::NotConnected.into()));
         };
@@ -79,7 +84,7 @@ impl Session {
     }
 
     pub(super) fn hang_up(&mut self) {
-        (self.client, self.proven) = (None, false);
+        (self.client, self.proven, self.open) = (None, false, None);
     }
 
     /// Sends a request; gives its answer, and whether that comes from the same overlay.
@@ -87,7 +92,8 @@ impl Session {
         &mut self,
         mut request: Request<Body>,
     ) -> Result<(Response<Incoming>, Result<(), Stranger>), Error> {
-        let network = self.wanted.network.as_ref();
+        // The overlay is no affair of a web server.
+        let network = self.wanted.network.as_ref().filter(|_| !self.door.web);
         let Some((client, side)) = &mut self.client else {
             return Err(Error::Broken("there is no connection".to_owned()));
         };
@@ -96,7 +102,10 @@ impl Session {
         }
         match client.send(request).await {
             Ok(answer) => {
-                let ours = side.check_http(network, answer.headers());
+                let ours = match self.door.web {
+                    true => Ok(()),
+                    false => side.check_http(network, answer.headers()),
+                };
                 Ok((answer, ours))
             }
             Err(error) => {

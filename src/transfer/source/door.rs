@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::transfer::mesh::is_somewhere;
 use crate::transfer::slots::is_private;
+use crate::transfer::web_seed::WebSeed;
 use crate::wire::urn::Sha1;
 
 /// Characters of a path that is followed.
@@ -23,6 +24,8 @@ pub(super) struct Door {
     pub(super) path: String,
     /// Whether the source sent us here.
     pub(super) moved: bool,
+    /// Whether a web server is asked, which knows nothing of Gnutella.
+    pub(super) web: bool,
 }
 
 impl Door {
@@ -33,7 +36,34 @@ impl Door {
             host: address.to_string(),
             path: format!("/uri-res/N2R?urn:sha1:{sha1}"),
             moved: false,
+            web: false,
         }
+    }
+
+    /// The place of a file on a web server.
+    pub(super) fn of_seed(address: SocketAddr, seed: &WebSeed) -> Self {
+        Self {
+            address,
+            host: seed.authority(),
+            path: seed.path().to_owned(),
+            moved: false,
+            web: true,
+        }
+    }
+
+    /// The server that a web server sends us to by its name, if it does.
+    pub(super) fn names(&self, location: &str) -> Option<WebSeed> {
+        let seed: WebSeed = location.parse().ok()?;
+        (self.web && !self.moved && seed.literal().is_none()).then_some(seed)
+    }
+
+    /// That server, which is at `address`, if we go there.
+    pub(super) fn go_on(&self, address: SocketAddr, seed: &WebSeed) -> Option<Self> {
+        let allowed = is_near(self.address) || !is_near(address);
+        (allowed && is_somewhere(address)).then(|| Self {
+            moved: true,
+            ..Self::of_seed(address, seed)
+        })
     }
 
     /// Where `location` leads from here, if we go there.
@@ -62,6 +92,7 @@ impl Door {
                 false => format!("/{path}"),
             },
             moved: true,
+            web: self.web,
         })
     }
 }

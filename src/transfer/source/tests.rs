@@ -2,6 +2,7 @@
 
 mod elsewhere;
 mod queue;
+mod web;
 
 use std::sync::atomic::Ordering;
 

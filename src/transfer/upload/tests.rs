@@ -559,6 +559,7 @@ fn our_own_download_fetches_it() {
         tls: Tls::Off,
         network: None,
         call_back: None,
+        web_seeds: Arc::default(),
         own: None,
         private: true,
         exchange: None,
