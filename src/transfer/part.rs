@@ -2,6 +2,7 @@
 //! nothing was written yet. What is there, only the download knows. Everything here blocks; it
 //! belongs on the blocking pool.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
@@ -14,6 +15,8 @@ use super::place;
 
 /// Bytes read at once to verify.
 const VERIFY_CHUNK: usize = 256 * 1024;
+/// Earlier writes that are hashed with a later one, at most, so that none takes long.
+const CAUGHT_UP: usize = 2;
 
 /// An unfinished file, locked against other downloads while open.
 #[derive(Debug)]
@@ -23,6 +26,19 @@ pub(super) struct Part {
     size: u64,
     /// Whether it was there, of the right size, before it was opened.
     found: bool,
+    hashed: Hashed,
+}
+
+/// The SHA-1 of what was written from the beginning on, so far, so that little is left to read at
+/// the end. Only what was written while the file was open counts, and only as long as it is not
+/// written over.
+#[derive(Debug, Default)]
+struct Hashed {
+    hasher: Sha1,
+    /// Bytes that are in it.
+    end: u64,
+    /// Writes beyond these, from their first byte to the one after their last.
+    beyond: BTreeMap<u64, u64>,
 }
 
 impl Part {
@@ -54,6 +70,7 @@ impl Part {
             path,
             size,
             found: len == size,
+            hashed: Hashed::default(),
         })
     }
 
@@ -68,10 +85,48 @@ impl Part {
 
     /// Writes `bytes` from the byte `at` on.
     pub(super) fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), Error> {
+        if at < self.hashed.end {
+            self.hashed = Hashed::default();
+        }
         self.file
             .seek(SeekFrom::Start(at))
             .and_then(|_| self.file.write_all(bytes))
-            .map_err(tried("write", &self.path))
+            .map_err(tried("write", &self.path))?;
+        self.hash_on(at, bytes).map_err(tried("read", &self.path))
+    }
+
+    /// Hashes what was written just now, if it goes on where the hash ends, and some of what goes on
+    /// there since an earlier write.
+    fn hash_on(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        let end = at + bytes.len() as u64;
+        if at == self.hashed.end {
+            self.hashed.hasher.update(bytes);
+            self.hashed.end = end;
+        } else if at > self.hashed.end {
+            self.hashed.beyond.insert(at, end);
+        }
+        for _ in 0..CAUGHT_UP {
+            let Some(end) = self.hashed.beyond.remove(&self.hashed.end) else {
+                break;
+            };
+            self.hash_to(end)?;
+        }
+        Ok(())
+    }
+
+    /// Hashes what is in the file, up to the byte `end`.
+    fn hash_to(&mut self, end: u64) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(self.hashed.end))?;
+        let mut left = end.saturating_sub(self.hashed.end);
+        let mut chunk = vec![0; VERIFY_CHUNK];
+        while left > 0 {
+            let wanted = usize::try_from(left).map_or(VERIFY_CHUNK, |left| left.min(VERIFY_CHUNK));
+            self.file.read_exact(&mut chunk[..wanted])?;
+            self.hashed.hasher.update(&chunk[..wanted]);
+            self.hashed.end += wanted as u64;
+            left -= wanted as u64;
+        }
+        Ok(())
     }
 
     /// These bytes of the file.
@@ -85,8 +140,9 @@ impl Part {
         Ok(bytes)
     }
 
-    /// The SHA-1 of the whole, read from the file. What was written reaches the disk meanwhile:
-    /// before the file is [placed](Self::place) it has to, and that takes about as long.
+    /// The SHA-1 of the whole, of which what was not hashed as it was written is read from the file.
+    /// What was written reaches the disk meanwhile, as it has to before the file is
+    /// [placed](Self::place).
     pub(super) fn sha1(&mut self) -> Result<[u8; 20], Error> {
         let (file, path) = (self.file.try_clone(), self.path.clone());
         let file = file.map_err(tried("open", &self.path))?;
@@ -113,18 +169,11 @@ impl Part {
         std::fs::remove_file(&self.path).map_err(tried("remove", &self.path))
     }
 
+    /// The SHA-1 of the whole. Asked again, it is read from the file from the beginning on.
     fn digest(&mut self) -> io::Result<[u8; 20]> {
-        self.file.seek(SeekFrom::Start(0))?;
-        let mut hasher = Sha1::new();
-        let mut left = self.size;
-        let mut chunk = vec![0; VERIFY_CHUNK];
-        while left > 0 {
-            let wanted = usize::try_from(left).map_or(VERIFY_CHUNK, |left| left.min(VERIFY_CHUNK));
-            self.file.read_exact(&mut chunk[..wanted])?;
-            hasher.update(&chunk[..wanted]);
-            left -= wanted as u64;
-        }
-        Ok(hasher.finalize().into())
+        let whole = self.hash_to(self.size);
+        let hashed = std::mem::take(&mut self.hashed);
+        whole.map(|()| hashed.hasher.finalize().into())
     }
 }
 
@@ -163,6 +212,52 @@ mod tests {
         let placed = part.place(&home.path().join("new/to"), "a.txt").unwrap();
         assert_eq!(fs::read(placed).unwrap(), b"abcdef");
         assert!(!folder.join("ABC.part").exists());
+    }
+
+    #[test]
+    fn any_order_of_writes_gives_the_hash_of_what_is_there() {
+        let home = tempfile::tempdir().unwrap();
+        let whole: [u8; 20] = Sha1::digest(b"abcdef").into();
+        for order in [
+            [0, 1, 2, 3, 4, 5],
+            [5, 4, 3, 2, 1, 0],
+            [1, 2, 3, 4, 5, 0],
+            [3, 0, 4, 1, 5, 2],
+        ] {
+            let mut part = Part::open(home.path(), "ABC", 6).unwrap();
+            for at in order {
+                part.write(at, &[b'a' + u8::try_from(at).unwrap()]).unwrap();
+            }
+            assert_eq!(part.sha1().unwrap(), whole, "{order:?}");
+            part.remove().unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_written_over_is_hashed_as_it_is_now() {
+        let home = tempfile::tempdir().unwrap();
+        let mut part = Part::open(home.path(), "ABC", 6).unwrap();
+        for (at, bytes) in [(0, "xbc"), (3, "def"), (0, "abc")] {
+            part.write(at, bytes.as_bytes()).unwrap();
+        }
+        let whole: [u8; 20] = Sha1::digest(b"abcdef").into();
+        assert_eq!(part.sha1().unwrap(), whole);
+        // Whatever became of it since, it is not taken for what was written.
+        fs::write(part.path(), "abcdeX").unwrap();
+        let other: [u8; 20] = Sha1::digest(b"abcdeX").into();
+        assert_eq!(part.sha1().unwrap(), other);
+    }
+
+    #[test]
+    fn what_an_earlier_run_wrote_is_read() {
+        let home = tempfile::tempdir().unwrap();
+        let mut part = Part::open(home.path(), "ABC", 6).unwrap();
+        part.write(0, b"abc").unwrap();
+        drop(part);
+        let mut part = Part::open(home.path(), "ABC", 6).unwrap();
+        part.write(3, b"def").unwrap();
+        let whole: [u8; 20] = Sha1::digest(b"abcdef").into();
+        assert_eq!(part.sha1().unwrap(), whole);
     }
 
     #[test]

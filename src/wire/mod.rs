@@ -28,6 +28,7 @@ pub mod query;
 pub mod query_hit;
 pub mod route_table_update;
 pub mod thex;
+mod tiger_leaves;
 pub mod tiger_tree;
 pub mod urn;
 pub mod vendor;

@@ -6,6 +6,7 @@
 
 use tiger::{Digest, Tiger};
 
+use super::tiger_leaves;
 use super::urn::TigerRoot;
 
 /// How many bytes of content a leaf covers.
@@ -53,6 +54,16 @@ impl TreeHasher {
         while !data.is_empty() {
             if self.leaf_len == LEAF_LEN {
                 self.close_leaf();
+            }
+            // Whole leaves, several at once.
+            while self.leaf_len == 0
+                && let Some((leaves, later)) = data.split_first_chunk()
+            {
+                for node in tiger_leaves::nodes(leaves) {
+                    self.size += LEAF_LEN;
+                    self.put(0, node);
+                }
+                data = later;
             }
             let room = usize::try_from(LEAF_LEN - self.leaf_len).unwrap_or(usize::MAX);
             let (now, later) = data.split_at(room.min(data.len()));

@@ -96,6 +96,18 @@ fn in_sequence_the_beginning_comes_first() {
 }
 
 #[test]
+fn one_that_stays_alone_is_asked_in_sequence_soon_and_among_others_nobody_is() {
+    let steps_back = |sources| {
+        let mut world = World::new(512, honest(sources, 4 << 20), Tree::Proven, 12);
+        world.succeed();
+        let pairs = world.order.windows(2);
+        pairs.filter(|pair| pair[1] < pair[0]).count()
+    };
+    assert!(steps_back(1) <= 4, "{}", steps_back(1));
+    assert!(steps_back(2) > 20, "{}", steps_back(2));
+}
+
+#[test]
 fn without_anybody_left_it_says_so_and_a_new_source_helps() {
     let mut sources = honest(2, 1 << 20);
     sources[0].gone = true;

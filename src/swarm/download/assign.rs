@@ -3,12 +3,16 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
+use super::settings::{Order, Settings};
 use super::source::Trouble;
 use super::tiles::State;
 use super::{Download, Output, Surroundings};
 
 /// How long a source of unknown speed is expected to need for a tile.
 const GUESS: Duration = Duration::from_secs(1);
+
+/// Requests that the only source answers before others are no longer expected.
+const ALONE: u32 = 4;
 
 impl Download {
     /// Gives every source that waits for something to do as much as there is.
@@ -80,7 +84,8 @@ impl Download {
         let again = source.broken_off;
         let mut run = again.and_then(|tile| self.tiles.run_from(tile, has, most));
         if run.is_none() {
-            run = self.tiles.choose(has, most, settings.order, around.rng);
+            let order = self.order(place, settings);
+            run = self.tiles.choose(has, most, order, around.rng);
         }
         if run.is_none() && has.is_some() {
             // Nothing that it is known to have; it may have more by now.
@@ -117,6 +122,17 @@ impl Download {
             tiles: run,
         });
         true
+    }
+
+    /// Which tiles come first. Where one source has everything and nobody else was found for a
+    /// while, there is nobody to exchange with; from the beginning on the whole is hashed as it comes.
+    fn order(&self, place: usize, settings: &Settings) -> Order {
+        let source = &self.sources[place];
+        let alone = source.has.is_none() && source.runs >= ALONE && self.sources().0 == 1;
+        match alone {
+            true => Order::Sequential,
+            false => settings.order,
+        }
     }
 
     /// The tile that another source would take longest to send, if the one at `place` is faster.

@@ -75,6 +75,8 @@ pub(super) struct Asked {
     pub(super) end: u32,
     /// Bytes of these that came.
     pub(super) ahead: u64,
+    /// Bytes that came of the whole request.
+    pub(super) came: u64,
     /// When it was asked.
     pub(super) since: Duration,
     /// When something happened last.
@@ -105,7 +107,7 @@ pub(super) struct Source {
     /// How often in a row it had nothing of use.
     useless: u32,
     /// Requests that it answered wholly.
-    runs: u32,
+    pub(super) runs: u32,
     /// Our place in its queue, as long as we wait there.
     pub(super) queued: Option<QueuePlace>,
     /// Failures in a row.
@@ -140,11 +142,8 @@ impl Meter {
     }
 
     fn close(&mut self, now: Duration) {
-        // What comes from the buffers of a machine at once says little of its speed.
-        let micros = now.saturating_sub(self.since).as_micros().max(1_000);
         if self.bytes > 0 {
-            let sample = u128::from(self.bytes) * 1_000_000 / micros;
-            let sample = u64::try_from(sample).unwrap_or(u64::MAX);
+            let sample = per_second(self.bytes, now.saturating_sub(self.since));
             self.rate = match self.rate {
                 0 => sample,
                 rate => rate / 2 + sample / 2,
@@ -152,6 +151,21 @@ impl Meter {
         }
         self.begin(now);
     }
+
+    /// Takes a whole request with the wait for its answer, where nothing better is known: one that
+    /// is answered all at once leaves no span to measure.
+    fn guess(&mut self, bytes: u64, span: Duration) {
+        if self.rate == 0 && bytes > 0 {
+            self.rate = per_second(bytes, span);
+        }
+    }
+}
+
+fn per_second(bytes: u64, span: Duration) -> u64 {
+    // What comes from the buffers of a machine at once says little of its speed.
+    let micros = span.as_micros().max(1_000);
+    let rate = u128::from(bytes) * 1_000_000 / micros;
+    u64::try_from(rate).unwrap_or(u64::MAX).max(1)
 }
 
 impl Source {
@@ -256,6 +270,7 @@ impl Source {
             end: run.end,
             left: run,
             ahead: 0,
+            came: 0,
             since: now,
             heard: now,
             answered: false,
@@ -269,6 +284,7 @@ impl Source {
             return;
         };
         asked.ahead += bytes;
+        asked.came += bytes;
         if !asked.answered {
             asked.answered = true;
             let took = now.saturating_sub(asked.heard);
@@ -300,6 +316,9 @@ impl Source {
     /// What it was asked is over, well or badly.
     pub(super) fn rest(&mut self, until: Duration, now: Duration) {
         self.rate.close(now);
+        if let Activity::Asked(asked) = &self.activity {
+            self.rate.guess(asked.came, now.saturating_sub(asked.since));
+        }
         self.activity = Activity::Ready(until);
     }
 
@@ -365,5 +384,53 @@ impl Source {
             }
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TILE: u64 = 256 << 10;
+
+    fn at(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    fn source() -> Source {
+        Source::new(1, ([127, 0, 0, 1], 6346).into(), Duration::ZERO)
+    }
+
+    #[test]
+    fn one_that_sends_all_at_once_has_a_speed_and_is_asked_for_more() {
+        let (mut source, settings) = (source(), Settings::default());
+        source.ask(0..1, at(0));
+        source.receive(TILE, at(50));
+        source.finish(at(50));
+        assert_eq!(source.rate(), TILE * 20, "with the wait for the answer");
+        assert_eq!(source.appetite(&settings), settings.first_range * 2);
+        assert_eq!(source.time_for(TILE), Some(at(50)));
+    }
+
+    #[test]
+    fn what_is_measured_goes_before_what_is_guessed() {
+        let mut source = source();
+        source.ask(0..2, at(0));
+        source.receive(TILE, at(1_000));
+        source.receive(TILE, at(1_500));
+        source.finish(at(1_500));
+        assert_eq!(source.rate(), TILE * 2, "without the wait for the answer");
+        source.ask(2..3, at(1_500));
+        source.receive(TILE, at(9_500));
+        source.finish(at(9_500));
+        assert_eq!(source.rate(), TILE * 2);
+    }
+
+    #[test]
+    fn one_that_sends_nothing_has_none() {
+        let mut source = source();
+        source.ask(0..1, at(0));
+        source.note(Trouble::Silent, at(30_000), &Settings::default());
+        assert_eq!(source.rate(), 0);
     }
 }
