@@ -94,11 +94,20 @@ enum Tls {
 
 /// The rules by which queries travel.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Rules {
+pub(super) enum Rules {
     /// Those of today's servents: at most 4 links
     Public,
     /// Those of the first: at most 7 links, every duplicate dropped
     Classic,
+}
+
+impl Rules {
+    pub(super) const fn profile(self) -> Profile {
+        match self {
+            Self::Public => Profile::PUBLIC,
+            Self::Classic => Profile::CLASSIC,
+        }
+    }
 }
 
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failure> {
@@ -164,10 +173,7 @@ async fn start(context: &Context, arguments: Arguments) -> Result<Node, Failure>
         .home(&context.home)
         .limits(limits)
         .firewalled(firewalled)
-        .profile(match profile {
-            Rules::Public => Profile::PUBLIC,
-            Rules::Classic => Profile::CLASSIC,
-        });
+        .profile(profile.profile());
     builder = builder.mode(match mode {
         Place::Auto => Mode::Auto,
         Place::Ultrapeer => Mode::Ultrapeer,

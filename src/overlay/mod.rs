@@ -55,6 +55,7 @@ pub mod stats;
 mod surroundings;
 mod talk;
 pub mod time;
+pub mod whatif;
 
 pub use catalogue::Catalogue;
 pub use ground::Ground;
