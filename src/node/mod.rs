@@ -16,7 +16,7 @@
 //! - `searches`, `downloads`: what the user asked for, and how far it is; `ledger`: what is kept of
 //!   a download; `uploads`: what others get, and what that is to whose credit;
 //!   `rates`: what both may take now; `wishes`: what is searched for again and again;
-//! - `state`: what a node says of itself.
+//! - `state`: what a node says of itself; `record`: what it saw; `foresight`: what queries would reach.
 
 mod browse;
 mod builder;
@@ -28,6 +28,7 @@ mod core;
 mod downloads;
 mod errands;
 mod error;
+mod foresight;
 mod gate;
 mod greeting;
 mod ground;
@@ -41,10 +42,13 @@ mod outbox;
 mod prepare;
 mod push_proxy;
 mod rates;
+mod record;
 mod search;
 mod searches;
 pub mod state;
 mod stop;
+#[cfg(test)]
+mod transcript;
 mod uploads;
 mod wish;
 mod wishes;
@@ -72,6 +76,7 @@ pub use wishes::{MOST_FETCHED, MOST_WISHES, WishPhase, WishState};
 pub use crate::library::{ShareState, Stage};
 pub use crate::net::network::{Network, Unfit};
 pub use crate::overlay::stats::{Sample, SampleKind};
+pub use crate::overlay::whatif::{Blind, Estimate, Forecast, MAX_TTL};
 pub use crate::overlay::{Mode, Profile, Reachability};
 pub use crate::transfer::schedule::{Rates, Span};
 pub use crate::transfer::upload::Limits as UploadLimits;
@@ -363,6 +368,8 @@ impl Node {
             .await;
         self.downloads_ended(PARTING).await;
         self.remember().await;
+        let recorder = self.0.core().recorder.take();
+        runtime::spawn_blocking(move || drop(recorder)).await;
         self.0.library.stop();
         self.0.shared_changed.notify();
         let temporary = self.0.temporary.lock();
