@@ -222,10 +222,14 @@ fn elsewhere_they_lie_within_the_spread_of_twenty_latencies() {
     let both = Both::start(topology, Profile::CLASSIC, 81);
     // A machine with much to do may hold up one search; the middle one of five stands for all.
     let live: Vec<Outcome> = (0..5).map(|_| both.live()).collect();
-    // The times of a busy loopback: most alike, some far longer.
-    let latency = "lognormal:10,0.75".parse().unwrap();
+    // A loopback's times are nearly equal where the machine is idle, and anything where it is not.
+    let latencies = ["0.25", "0.75", "1.5", "3"].map(|sigma| {
+        let latency: Latency = format!("lognormal:10,{sigma}").parse().unwrap();
+        latency
+    });
     let drawn: Vec<Outcome> = (0..20)
-        .map(|seed| both.simulated(Profile::CLASSIC, &latency, seed))
+        .zip(latencies.iter().cycle())
+        .map(|(seed, latency)| both.simulated(Profile::CLASSIC, latency, seed))
         .collect();
     block_on(both.devnet.stop());
     let sorted = |outcomes: &[Outcome], pick: fn(&Outcome) -> u64| {
