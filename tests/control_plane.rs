@@ -334,3 +334,18 @@ fn counters_are_told_as_json_and_as_text_for_prometheus() {
     assert!(received("query") && received("query_hit"));
     stop(running);
 }
+
+#[test]
+fn a_servent_that_saw_nothing_foretells_nothing_and_says_why() {
+    let running = start();
+    let access = running.1.access().clone();
+    let client = Client::new(access);
+    let blind = block_on(client.whatif("1-4")).unwrap_err();
+    assert_eq!(blind.code, Code::NoNeighbour, "{blind}");
+    assert!(blind.message.contains("no ultrapeer among the neighbours"));
+    for wrong in ["0-4", "4-1", "1-99", "far"] {
+        let error = block_on(client.whatif(wrong)).unwrap_err();
+        assert_eq!(error.code, Code::BadRequest, "{wrong}: {error}");
+    }
+    stop(running);
+}

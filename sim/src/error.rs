@@ -35,6 +35,22 @@ pub enum Error {
         /// Where and why.
         source: topology::Error,
     },
+    /// A file is no recording.
+    #[error("{path} is no recording: {source}")]
+    Recording {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: filbert::overlay::recording::Error,
+    },
+    /// There are more recordings than servents.
+    #[error("{recordings} recordings are too many for a graph of {nodes} servents")]
+    Recordings {
+        /// The recordings.
+        recordings: usize,
+        /// The servents.
+        nodes: usize,
+    },
     /// A file is no experiment.
     #[error("{path} is no experiment: {problem}")]
     Experiment {
@@ -117,12 +133,14 @@ impl Error {
             | Self::Write { .. }
             | Self::Output(_)
             | Self::Graph { .. }
+            | Self::Recording { .. }
             | Self::Results { .. }
             | Self::NoResults(_)
             | Self::OtherResults(_)
             | Self::LinkClosed(_) => 1,
             Self::Experiment { .. }
             | Self::NoPoint { .. }
+            | Self::Recordings { .. }
             | Self::NoExperiment(_)
             | Self::NoAsker { .. } => 2,
             Self::Topology(_)

@@ -33,6 +33,7 @@ mod population;
 pub mod progress;
 pub mod random;
 pub mod reach;
+pub mod replay;
 pub mod report;
 pub mod results;
 pub mod run;

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Access, Code, ConnectRequest, Counter, Download, DownloadChange, Error, GetRequest, Peer,
-    Problem, Search, SearchRequest, Share, Status, Upload, Watch, Wish, WishRequest,
+    Problem, Search, SearchRequest, Share, Status, Upload, Watch, WhatIf, Wish, WishRequest,
 };
 use crate::net::http::{self, Body, Limits, Method, Request, header};
 use crate::runtime;
@@ -72,6 +72,15 @@ impl Client {
     /// As [`status`](Self::status).
     pub async fn counters(&self) -> Result<Vec<Counter>, Error> {
         self.read("counters").await
+    }
+
+    /// What queries with these TTLs, as `A-B`, would reach and cost.
+    ///
+    /// # Errors
+    /// [`Code::BadRequest`], [`Code::NotFound`] where the node saw too little, or as
+    /// [`status`](Self::status).
+    pub async fn whatif(&self, ttl: &str) -> Result<Vec<WhatIf>, Error> {
+        self.read(&format!("whatif?ttl={ttl}")).await
     }
 
     /// Makes a servent a neighbour.

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Code, ConnectRequest, Counter, Download, DownloadChange, Error, GetRequest, Peer, Search,
-    SearchRequest, Share, Status, Upload, Wish, WishRequest, parse_target,
+    SearchRequest, Share, Status, Ttls, Upload, WhatIf, WhatIfRequest, Wish, WishRequest,
+    parse_target,
 };
-use crate::node::Node;
+use crate::node::{Blind, Node};
 use crate::runtime;
 
 /// The longest that one call waits for a change.
@@ -63,6 +64,27 @@ impl Api {
     pub fn counters(&self) -> Vec<Counter> {
         let samples = self.node.counters().samples();
         samples.into_iter().map(Into::into).collect()
+    }
+
+    /// What queries would reach and cost.
+    ///
+    /// # Errors
+    /// When the TTLs are none, or the node saw too little.
+    pub fn whatif(&self, request: &WhatIfRequest) -> Result<Vec<WhatIf>, Error> {
+        let ttls = request
+            .ttl
+            .as_deref()
+            .map_or_else(|| Ok(Ttls::default()), str::parse);
+        let ttls = ttls.map_err(|problem| Error::new(Code::BadRequest, problem))?;
+        let told = self.node.foretell(ttls.iter());
+        let told = told.map_err(|blind| {
+            let code = match blind {
+                Blind::Alone => Code::NoNeighbour,
+                _ => Code::NotFound,
+            };
+            Error::new(code, blind.to_string())
+        })?;
+        Ok(told.into_iter().map(Into::into).collect())
     }
 
     /// Makes a servent a neighbour.

@@ -15,6 +15,7 @@ mod share;
 mod status;
 mod target;
 mod upload;
+mod whatif;
 mod wish;
 
 pub use crate::node::{Builder, Node};
@@ -35,4 +36,5 @@ pub use status::{
 };
 pub use target::parse_target;
 pub use upload::{Upload, UploadPhase};
+pub use whatif::{Likely, Ttls, WhatIf, WhatIfRequest};
 pub use wish::{Wish, WishPhase, WishRequest};

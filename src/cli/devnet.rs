@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::Context;
 use super::exit::{Exit, Failure};
 use super::home::absolute;
+use super::run::Rules;
 use super::{output, size};
 use crate::devnet::{Devnet, FEWEST, FetchTold, MOST, Plan, SearchTold, Story};
 use crate::runtime;
@@ -31,6 +32,9 @@ pub(super) struct Arguments {
     /// They choose their roles and neighbours themselves, each knowing only the first
     #[arg(long, conflicts_with = "topology")]
     auto: bool,
+    /// The rules by which queries travel; without it those by which a guest finds every holder
+    #[arg(long, value_enum, conflicts_with = "auto")]
+    profile: Option<Rules>,
     /// End when the story is told
     #[arg(long)]
     once: bool,
@@ -94,6 +98,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
         auto: arguments.auto,
         shares: shares.collect::<Result<_, _>>()?,
         seed: arguments.seed,
+        profile: arguments.profile.map(Rules::profile),
     };
     let interrupted = runtime::interrupted().boxed();
     let life = live(context, plan, arguments.once).boxed();

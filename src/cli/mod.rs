@@ -33,6 +33,7 @@ mod status;
 mod stop;
 mod transfers;
 mod uploads;
+mod whatif;
 mod wish;
 
 use std::future::Future;
@@ -112,6 +113,8 @@ enum Command {
     Status,
     /// Show what the daemon counted
     Counters,
+    /// Tell what queries would reach and cost, from what the daemon saw so far
+    Whatif(whatif::Arguments),
     /// Stop the daemon
     Stop,
     /// Look at what is shared
@@ -199,6 +202,7 @@ fn dispatch(Cli { globals, command }: Cli) -> Result<Exit, Failure> {
         Command::Peers => until_interrupted(peers::run(context)),
         Command::Status => until_interrupted(status::run(context)),
         Command::Counters => until_interrupted(counters::run(context)),
+        Command::Whatif(arguments) => until_interrupted(whatif::run(context, arguments)),
         Command::Stop => until_interrupted(stop::run(context)),
         Command::Share(share::Command::Ls) => until_interrupted(share::list(context)),
         Command::Connect(arguments) => until_interrupted(connect::run(context, arguments)),

@@ -39,6 +39,13 @@ pub(super) struct Arguments {
     /// said
     #[arg(long, value_enum)]
     give_back: Option<Giving>,
+    /// A new file to record into what the servent sees: times, types, hops, lengths, and hashes of
+    /// words and GUIDs; no addresses, no text
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Bytes that a recording has at most, such as 100M; 1G without it
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, requires = "record")]
+    record_limit: Option<u64>,
     /// The rules by which queries travel
     #[arg(long, value_enum, default_value_t = Rules::Public)]
     profile: Rules,
@@ -94,11 +101,20 @@ enum Tls {
 
 /// The rules by which queries travel.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Rules {
+pub(super) enum Rules {
     /// Those of today's servents: at most 4 links
     Public,
     /// Those of the first: at most 7 links, every duplicate dropped
     Classic,
+}
+
+impl Rules {
+    pub(super) const fn profile(self) -> Profile {
+        match self {
+            Self::Public => Profile::PUBLIC,
+            Self::Classic => Profile::CLASSIC,
+        }
+    }
 }
 
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failure> {
@@ -133,6 +149,8 @@ async fn start(context: &Context, arguments: Arguments) -> Result<Node, Failure>
         upload_limit,
         download_limit,
         give_back,
+        record,
+        record_limit,
         profile,
         mode,
         firewalled,
@@ -164,10 +182,7 @@ async fn start(context: &Context, arguments: Arguments) -> Result<Node, Failure>
         .home(&context.home)
         .limits(limits)
         .firewalled(firewalled)
-        .profile(match profile {
-            Rules::Public => Profile::PUBLIC,
-            Rules::Classic => Profile::CLASSIC,
-        });
+        .profile(profile.profile());
     builder = builder.mode(match mode {
         Place::Auto => Mode::Auto,
         Place::Ultrapeer => Mode::Ultrapeer,
@@ -197,6 +212,9 @@ async fn start(context: &Context, arguments: Arguments) -> Result<Node, Failure>
     }
     if joining.lan {
         builder = builder.lan();
+    }
+    if let Some(file) = record {
+        builder = builder.record(absolute(&file)?, record_limit);
     }
     for share in shares {
         builder = builder.share(absolute(&share)?);

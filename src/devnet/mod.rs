@@ -113,7 +113,9 @@ pub enum Error {
     )]
     NothingToSearch,
     /// A topology leaves nothing to choose.
-    #[error("servents that choose their neighbours themselves have no topology: leave out one")]
+    #[error(
+        "servents that choose their neighbours themselves have no topology and no profile: leave out one"
+    )]
     NothingToChoose,
     /// The servents did not come to two tiers.
     #[error("the servents did not settle within {0:?}")]
@@ -153,6 +155,9 @@ pub struct Plan {
     pub shares: Vec<PathBuf>,
     /// Decides the graph.
     pub seed: u64,
+    /// The rules by which queries travel among servents that are linked as a topology says;
+    /// without it those by which a guest finds every holder within reach, always.
+    pub profile: Option<Profile>,
 }
 
 /// A devnet that is up.
@@ -202,11 +207,14 @@ impl Devnet {
         raise_file_limit(graph.nodes() as u64 * FILES_A_SERVENT + links * FILES_A_LINK + 64)?;
         let directory = Directory::new();
         let (files, skipped) = deal(plan.shares, graph.nodes(), &directory).await?;
-        let reach = u32::from(Profile::PUBLIC.max_ttl);
-        let quests = plan::quests(&graph, &files, FAR, reach)?;
+        let reach = plan.profile.unwrap_or(Profile::PUBLIC).max_ttl;
+        let quests = plan::quests(&graph, &files, FAR, reach.into())?;
         log::info!("starting {} servents as {spec}", graph.nodes());
-        let fixed = |builder: Builder| builder.profile(RULES).role(Role::Ultrapeer);
+        let rules = plan.profile.unwrap_or(RULES);
+        let fixed = |builder: Builder| builder.profile(rules).role(Role::Ultrapeer);
         let nodes = launch(0..graph.nodes(), &directory, fixed).await?;
+        // Before they are linked, so that they tell their tables once.
+        hashed(&nodes).await;
         let edges: Vec<(u32, u32)> = graph
             .iter()
             .flat_map(|from| graph.neighbours(from).iter().map(move |to| (from, *to)))
@@ -220,7 +228,6 @@ impl Devnet {
             };
             try_join_all(some.iter().map(link)).await?;
         }
-        hashed(&nodes).await;
         Ok(Self {
             ultrapeers: nodes.len(),
             settled: None,
@@ -235,7 +242,7 @@ impl Devnet {
 
     /// Starts servents that know only the first of them, and waits until they have settled.
     async fn grow(plan: Plan) -> Result<Self, Error> {
-        if plan.topology.is_some() {
+        if plan.topology.is_some() || plan.profile.is_some() {
             return Err(Error::NothingToChoose);
         }
         let servents = plan.servents.unwrap_or(12);
@@ -276,6 +283,18 @@ impl Devnet {
     #[must_use]
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// How they are linked.
+    #[must_use]
+    pub const fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The files that are shared, by name, each with the servent that holds it.
+    pub fn files(&self) -> impl Iterator<Item = (&str, usize)> {
+        let files = self.files.iter();
+        files.map(|file| (file.name.as_str(), file.holder as usize))
     }
 
     /// The servent that searches first: what it looks for lies within reach of a newcomer that

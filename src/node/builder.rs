@@ -14,6 +14,7 @@ use super::downloads::{Allowance, DownloadLimits, Downloads};
 use super::error::Error;
 use super::ground::{Advertised, is_private};
 use super::prepare::{Prepared, prepare};
+use super::record::{self, Recorder};
 use super::searches::{SearchLimits, Searches};
 use super::state::Role;
 use super::stop::Stop;
@@ -72,6 +73,7 @@ pub struct Builder {
     schedule: Vec<Span>,
     browse: bool,
     limits: overlay::limits::Limits,
+    record: Option<(PathBuf, u64)>,
 }
 
 impl Builder {
@@ -101,6 +103,7 @@ impl Builder {
             schedule: Vec::new(),
             browse: true,
             limits: overlay::limits::Limits::default(),
+            record: None,
         }
     }
 
@@ -221,6 +224,15 @@ impl Builder {
     /// The caps of the servent; without it the defaults.
     pub fn limits(mut self, limits: overlay::limits::Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Records what the node sees into a new file, of so many bytes at most, or 1 GiB: when what
+    /// came from which neighbour and went on, how far it had come and how long it was, with words
+    /// and GUIDs as hashes that mean nothing outside the file, without addresses
+    /// ([`recording`](crate::overlay::recording)).
+    pub fn record(mut self, file: impl Into<PathBuf>, most: Option<u64>) -> Self {
+        self.record = Some((file.into(), most.unwrap_or(record::MOST_BYTES)));
         self
     }
 
@@ -358,7 +370,7 @@ impl Builder {
             }
         }
         let (to_do, waiting) = errands::channel();
-        let core = Core::new(
+        let mut core = Core::new(
             servent,
             settings,
             library.index(),
@@ -367,6 +379,12 @@ impl Builder {
             private,
             to_do,
         );
+        if let Some((path, most)) = self.record {
+            let role = core.servent.role();
+            let file = path.clone();
+            let begun = runtime::spawn_blocking(move || Recorder::begin(&file, most, role)).await;
+            core.recorder = Some(begun.map_err(|cause| Error::Record { path, cause })?);
+        }
         let give_back = self.give_back.unwrap_or(match private {
             true => GiveBack::Always,
             false => GiveBack::WhileDownloading,

@@ -6,12 +6,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use futures::channel::mpsc;
-use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 use super::errands::Errand;
 use super::ground::{Advertised, is_private, is_reachable};
 use super::outbox::Outbox;
+use super::record::Recorder;
 use super::searches::Searches;
 use super::state::{Direction, Role};
 use crate::library::index::Index;
@@ -59,7 +60,7 @@ pub(super) struct Core {
     pub(super) links: Vec<(Link, Arc<Neighbour>)>,
     /// QUERY descriptors sent, for the story a devnet tells.
     pub(super) queries_sent: u64,
-    index: Arc<RwLock<Index>>,
+    pub(super) index: Arc<RwLock<Index>>,
     rng: StdRng,
     origin: Instant,
     next_link: u32,
@@ -75,6 +76,11 @@ pub(super) struct Core {
     roused: Vec<Arc<Neighbour>>,
     /// Whether more of a batch is to come.
     within: bool,
+    /// Takes down what the servent sees.
+    pub(super) recorder: Option<Recorder>,
+    /// All that happens to the servent, for a test to do it again.
+    #[cfg(test)]
+    pub(super) transcript: super::transcript::Transcript,
 }
 
 /// A servent to reach.
@@ -113,7 +119,10 @@ impl Core {
         private: bool,
         errands: mpsc::Sender<Errand>,
     ) -> Self {
+        let seed = rand::rng().random();
         Self {
+            #[cfg(test)]
+            transcript: super::transcript::Transcript::new(seed, servent.guid(), settings.clone()),
             servent,
             settings,
             stats: Stats::detailed(),
@@ -122,7 +131,7 @@ impl Core {
             links: Vec::new(),
             queries_sent: 0,
             index,
-            rng: StdRng::from_rng(&mut rand::rng()),
+            rng: StdRng::from_seed(seed),
             origin: Instant::now(),
             next_link: 0,
             private,
@@ -132,6 +141,7 @@ impl Core {
             outputs: Vec::new(),
             roused: Vec::new(),
             within: false,
+            recorder: None,
         }
     }
 
@@ -336,6 +346,12 @@ impl Core {
 
     /// Hands one input in and carries out what comes of it.
     fn handle(&mut self, input: Input<'_>, received: Option<&Descriptor>) -> Effects {
+        let now = self.now();
+        if let Some(recorder) = &mut self.recorder {
+            recorder.take(now, &input);
+        }
+        #[cfg(test)]
+        self.transcript.begin(|| super::transcript::Act::of(&input));
         self.with(received, |servent, now, around| {
             servent.handle(now, input, around);
         })
@@ -349,6 +365,9 @@ impl Core {
         act: impl FnOnce(&mut Servent, Moment, &mut Surroundings<'_>) -> T,
     ) -> (T, Effects) {
         let now = self.now();
+        #[cfg(test)]
+        self.transcript
+            .surround(now, &mut self.servent, &self.settings);
         let mut outputs = std::mem::take(&mut self.outputs);
         let done = {
             let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
@@ -361,6 +380,11 @@ impl Core {
             };
             act(&mut self.servent, now, &mut around)
         };
+        if let Some(recorder) = &mut self.recorder {
+            recorder.give(now, &outputs, received, self.links.len());
+        }
+        #[cfg(test)]
+        self.transcript.end(&outputs);
         let mut effects = Effects::default();
         for output in outputs.drain(..) {
             effects.found |= self.carry_out(output, received);

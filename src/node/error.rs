@@ -51,6 +51,15 @@ pub enum Error {
     #[cfg(feature = "tls")]
     #[error(transparent)]
     Identity(#[from] crate::net::tls::Error),
+    /// A recording cannot be begun.
+    #[error("cannot record into {}: {cause}; name a file that is not there yet", path.display())]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
     /// Beacons of the local network cannot be heard.
     #[error("cannot look for servents on the local network: {cause}")]
     Lan {

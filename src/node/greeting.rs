@@ -4,6 +4,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::core::Core;
+#[cfg(test)]
+use super::transcript::Act;
 use crate::net::handshake::Judgement;
 use crate::overlay::Role;
 use crate::overlay::slots::{Admission, Caller, Refusal};
@@ -23,6 +25,8 @@ pub(super) struct Met {
 impl Core {
     /// Our first block to the servent at `remote`.
     pub(super) fn greet(&mut self, remote: IpAddr) -> Greeting {
+        #[cfg(test)]
+        self.transcript.begin(|| Act::Greet { remote });
         self.with(None, |servent, now, around| {
             servent.greet(now, remote, None, around)
         })
@@ -36,6 +40,8 @@ impl Core {
             incoming: true,
             greeting: &greeting,
         };
+        #[cfg(test)]
+        self.transcript.begin(|| Act::meet(&caller));
         let refused = self.parting.then_some(Admission::Refuse(PARTING));
         let ((admission, ours), _) = self.with(None, |servent, now, around| {
             let admission = refused.unwrap_or_else(|| servent.meet(now, &caller, around));
@@ -63,6 +69,8 @@ impl Core {
             incoming: false,
             greeting: &greeting,
         };
+        #[cfg(test)]
+        self.transcript.begin(|| Act::meet(&caller));
         let (admission, _) = self.with(None, |servent, now, around| {
             servent.meet(now, &caller, around)
         });

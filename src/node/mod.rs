@@ -17,7 +17,7 @@
 //!   a download; `uploads`: what others get, and what that is to whose credit;
 //!   `rates`: what both may take now; `wishes`: what is searched for again and again;
 //! - `collection`: whose signature is on a set of files, and ours; `secret`: keys in the home;
-//! - `state`: what a node says of itself.
+//! - `state`: what a node says of itself; `record`: what it saw; `foresight`: what queries would reach.
 
 mod browse;
 mod builder;
@@ -30,6 +30,7 @@ mod core;
 mod downloads;
 mod errands;
 mod error;
+mod foresight;
 mod gate;
 mod greeting;
 mod ground;
@@ -43,11 +44,14 @@ mod outbox;
 mod prepare;
 mod push_proxy;
 mod rates;
+mod record;
 mod search;
 mod searches;
 mod secret;
 pub mod state;
 mod stop;
+#[cfg(test)]
+mod transcript;
 mod uploads;
 mod wish;
 mod wishes;
@@ -75,6 +79,7 @@ pub use wishes::{MOST_FETCHED, MOST_WISHES, WishPhase, WishState};
 pub use crate::library::{ShareState, Stage};
 pub use crate::net::network::{Network, Unfit};
 pub use crate::overlay::stats::{Sample, SampleKind};
+pub use crate::overlay::whatif::{Blind, Estimate, Forecast, MAX_TTL};
 pub use crate::overlay::{Mode, Profile, Reachability};
 pub use crate::transfer::schedule::{Rates, Span};
 pub use crate::transfer::upload::Limits as UploadLimits;
@@ -367,6 +372,8 @@ impl Node {
             .await;
         self.downloads_ended(PARTING).await;
         self.remember().await;
+        let recorder = self.0.core().recorder.take();
+        runtime::spawn_blocking(move || drop(recorder)).await;
         self.0.library.stop();
         self.0.shared_changed.notify();
         let temporary = self.0.temporary.lock();

@@ -19,7 +19,8 @@
 //! (ultrapeer or leaf), [`slots`] (how many neighbours, and whom), [`host_cache`] (whom to dial),
 //! [`pong_cache`] (what a ping is answered with). `talk` has vendor messages, pushes and datagrams.
 //! [`dynamic_query`]
-//! decides how a search spends its budget. It knows `wire` only.
+//! decides how a search spends its budget, [`whatif`] tells what one would reach, [`recording`] is what
+//! a servent saw, as text. It knows `wire` only.
 
 mod answer;
 pub mod catalogue;
@@ -43,6 +44,7 @@ mod query_hit;
 pub mod query_routing;
 mod query_rules;
 pub mod rate;
+pub mod recording;
 pub mod role;
 pub mod routes;
 mod routing;
@@ -55,6 +57,7 @@ pub mod stats;
 mod surroundings;
 mod talk;
 pub mod time;
+pub mod whatif;
 
 pub use catalogue::Catalogue;
 pub use ground::Ground;

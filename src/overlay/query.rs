@@ -53,6 +53,9 @@ impl Servent {
             Seen::Own => return Err(Drop::OwnQuery),
         }
         let first = seen == Seen::First;
+        if first && let Some(traffic) = &mut around.stats.traffic {
+            traffic.count_fresh(header);
+        }
         // Where nobody needs to know what is asked, the header decides alone.
         let unread = !settings.strict
             && settings.query_routing

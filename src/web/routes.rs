@@ -12,7 +12,7 @@ use super::guard::{HEALTH, Token, guard};
 use super::problem::Refusal;
 use crate::api::{
     Api, Code, ConnectRequest, Counter, Download, DownloadChange, GetRequest, Peer, Search,
-    SearchRequest, Share, Status, Upload, Watch, Wish, WishRequest,
+    SearchRequest, Share, Status, Upload, Watch, WhatIf, WhatIfRequest, Wish, WishRequest,
 };
 
 /// The longest body of a request.
@@ -29,6 +29,7 @@ pub(super) fn router(api: Api, token: &str) -> Router {
         .route("/status", get(status))
         .route("/peers", get(peers))
         .route("/counters", get(counters))
+        .route("/whatif", get(whatif))
         .route("/connections", post(connect))
         .route("/browse", post(browse))
         .route("/searches", get(searches).post(search))
@@ -64,6 +65,14 @@ async fn peers(State(api): State<Api>) -> Json<Vec<Peer>> {
 
 async fn counters(State(api): State<Api>) -> Json<Vec<Counter>> {
     Json(api.counters())
+}
+
+async fn whatif(
+    State(api): State<Api>,
+    asked: Result<Query<WhatIfRequest>, QueryRejection>,
+) -> Answer<Json<Vec<WhatIf>>> {
+    let Query(request) = asked?;
+    Ok(Json(api.whatif(&request)?))
 }
 
 async fn metrics(State(api): State<Api>) -> impl IntoResponse {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
@@ -81,15 +82,22 @@ pub struct Background {
 #[serde(deny_unknown_fields)]
 pub struct Queries {
     /// Queries for each file in each replica.
+    #[serde(default)]
     pub each: u32,
     /// Who asks.
+    #[serde(default)]
     pub from: From,
+    /// Recordings of live servents, whose searches are made instead: those of the first by node 0,
+    /// and so on. Paths are beside the experiment's file.
+    #[serde(default)]
+    pub recorded: Vec<PathBuf>,
 }
 
 /// Who asks. Written `anyone`, `leaves`, `ultrapeers` or `node:N`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum From {
     /// Any servent.
+    #[default]
     Anyone,
     /// A leaf.
     Leaves,
@@ -171,7 +179,16 @@ impl File {
             condition.then_some(()).ok_or_else(|| problem.to_owned())
         };
         demand(self.replicas > 0, "replicas is at least 1")?;
-        demand(self.queries.each > 0, "queries.each is at least 1")?;
+        let recorded = !self.queries.recorded.is_empty();
+        demand(
+            self.queries.each > 0 || recorded,
+            "queries.each is at least 1",
+        )?;
+        demand(
+            !recorded
+                || (self.queries.each == 0 && self.files.is_empty() && self.catalogues.is_empty()),
+            "recorded queries have their own files and number: leave out each, files and catalogues",
+        )?;
         demand(!self.variants.is_empty(), "there is no [[variant]]")?;
         let variants: BTreeSet<&str> = self.variants.iter().map(|v| v.name.as_str()).collect();
         let files: BTreeSet<&str> = self.file_names().into_iter().collect();

@@ -11,6 +11,7 @@ use super::workload::Sharing;
 use crate::Error;
 use crate::contents::{Contents, Placement, Sharers, power_sums, word, zipf};
 use crate::random::{Purpose, generator};
+use crate::replay::Workload;
 
 /// Contents and questions.
 #[derive(Debug)]
@@ -65,7 +66,17 @@ impl Scene {
         let among = (file.sharing != Sharing::All).then(|| servents.clone());
         let sharers = file.sharing.among(servents, rng);
         let mut placement = Placement::default();
-        let groups = place(file, &sharers, &mut placement, rng);
+        let recorded = recorded(file, graph)?;
+        let groups = match &recorded {
+            Some(workload) => {
+                for &copies in &workload.copies {
+                    let placed = placement.file(&name(placement.files()));
+                    placement.scatter(placed, copies, &sharers, rng);
+                }
+                Vec::new()
+            }
+            None => place(file, &sharers, &mut placement, rng),
+        };
         let wanted = placement.files();
         fill(file, &sharers, &mut placement, rng);
         let contents = placement.settle(graph.nodes());
@@ -74,9 +85,18 @@ impl Scene {
             // Nobody holds what is asked for.
             holders.push(Vec::new());
         }
+        let mut questions = Vec::new();
+        for search in recorded.iter().flat_map(|workload| &workload.searches) {
+            questions.push(Question {
+                source: search.servent,
+                query: Query::keywords(&name(search.file)).expect("plain words are a query"),
+                file: String::new(),
+                place: search.file,
+                asked: true,
+            });
+        }
         let askers = askers(file, graph)?;
         let rng = &mut generator(seed, Purpose::Askers);
-        let mut questions = Vec::new();
         for group in groups {
             for _ in 0..file.queries.each {
                 let source = askers[rng.random_range(0..askers.len())];
@@ -128,6 +148,22 @@ impl Scene {
         let holders = self.holders[question.place].iter();
         holders.filter(|&&node| node != question.source).count() as u64
     }
+}
+
+/// The searches that were recorded, if any were.
+fn recorded(file: &File, graph: &Graph) -> Result<Option<Workload>, Error> {
+    let paths = &file.queries.recorded;
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    if paths.len() > graph.nodes() {
+        return Err(Error::Recordings {
+            recordings: paths.len(),
+            nodes: graph.nodes(),
+        });
+    }
+    let folder = &file.network.folder;
+    Workload::read(paths.iter().map(|path| folder.join(path))).map(Some)
 }
 
 /// Places the files that are searched for.

@@ -2,7 +2,7 @@
 
 use super::{Stats, slot};
 use crate::overlay::output::{Output, Recipients};
-use crate::wire::{Descriptor, HEADER_LEN, Kind};
+use crate::wire::{Descriptor, HEADER_LEN, Header, Kind};
 
 /// Hops counted each for itself; the last place is for all above.
 const HOPS: usize = 9;
@@ -37,6 +37,10 @@ impl Way {
 pub struct Traffic {
     descriptors: [[[u64; HOPS]; KINDS]; 2],
     bytes: [[u64; KINDS]; 2],
+    /// Queries that came for the first time, by hops.
+    fresh: [u64; HOPS],
+    /// The largest TTL + hops among them.
+    horizon: u8,
 }
 
 impl Traffic {
@@ -62,6 +66,24 @@ impl Traffic {
             let counted = kinds.filter(|(_, bytes)| **bytes > 0);
             counted.map(move |(kind, bytes)| (way, kind, *bytes))
         })
+    }
+
+    /// Queries that came for the first time, by hops; 8 stands for all above 7.
+    #[must_use]
+    pub const fn fresh_queries(&self) -> &[u64; HOPS] {
+        &self.fresh
+    }
+
+    /// The largest TTL + hops of a query that came: nobody further away was heard.
+    #[must_use]
+    pub const fn horizon(&self) -> u8 {
+        self.horizon
+    }
+
+    /// Counts a query that came for the first time.
+    pub(in crate::overlay) fn count_fresh(&mut self, header: &Header) {
+        self.fresh[usize::from(header.hops).min(HOPS - 1)] += 1;
+        self.horizon = self.horizon.max(header.ttl.saturating_add(header.hops));
     }
 
     /// Counts copies of one descriptor.
