@@ -4,33 +4,35 @@ use super::Link;
 use super::time::{Duration, Instant};
 use crate::wire::handshake::Greeting;
 
-/// One neighbour: small, since it is touched with every descriptor.
+/// One neighbour: small, since it is touched with every descriptor. What every descriptor touches
+/// stands first and together, mostly within one line of a processor's cache.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Neighbour {
     /// Its link.
     pub link: Link,
     /// Second of the driver's time in which something last came from it.
     pub heard: u32,
-    /// Second in which it was last pinged by us.
-    pub pinged: u32,
-    /// Second in which its link opened.
-    pub since: u32,
     /// Descriptors that came from it.
     pub received: u32,
-    /// Duplicates among them.
-    pub duplicates: u32,
-    /// Descriptors among them that broke a rule.
-    pub bad: u32,
     /// Pings since it was last heard.
     pub unanswered: u8,
+    /// Whether its send queue is too full to take queries.
+    pub congested: bool,
     /// Descriptors beyond the hard TTL limit.
     pub hard_ttl: u8,
     /// Link-local descriptors that claimed to have travelled.
     pub weird: u8,
     /// What the handshake said.
     pub offer: Offer,
-    /// Whether its send queue is too full to take queries.
-    pub congested: bool,
+    /// Second in which it was last pinged by us.
+    pub pinged: u32,
+    /// Second in which its link opened.
+    pub since: u32,
+    /// Duplicates among what came.
+    pub duplicates: u32,
+    /// Descriptors among what came that broke a rule.
+    pub bad: u32,
 }
 
 const _: () = assert!(size_of::<Neighbour>() <= 48, "the hot part of a neighbour");

@@ -1,8 +1,10 @@
 //! Who sent which GUID: duplicate suppression and the way back for replies (protocol §1.5, §1.7).
 //!
 //! Two generations of an open-addressing table. A GUID is remembered for at least one generation's
-//! life and forgotten after two; a cap turns the generations earlier. An unused table takes no
-//! memory beyond its two pointers.
+//! life and forgotten after two; a cap turns the generations earlier. The GUID that was new last
+//! stands before the tables, since most copies of a descriptor come soon after the first: they are
+//! known without a look into a table, and who remembers but one GUID needs none. An unused table
+//! takes no memory beyond its two pointers.
 
 use super::Link;
 use super::limits::Limits;
@@ -25,11 +27,24 @@ pub enum Seen {
 }
 
 /// Where each GUID came from first.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Routes {
+    /// The GUID that was new last, of the young generation.
+    last: Slot,
+    turned: Instant,
     young: Table,
     old: Table,
-    turned: Instant,
+}
+
+impl Default for Routes {
+    fn default() -> Self {
+        Self {
+            last: Slot::EMPTY,
+            turned: Instant::default(),
+            young: Table::default(),
+            old: Table::default(),
+        }
+    }
 }
 
 impl Routes {
@@ -45,24 +60,26 @@ impl Routes {
         limits: &Limits,
         secret: [u64; 2],
     ) -> Seen {
-        self.turn(now, limits);
-        let hash = hash(guid, secret);
-        if let Some(slot) = self.young.find_mut(guid, hash) {
-            return slot.raise(link, ttl);
+        self.turn(now, limits, secret);
+        if self.last.holds(guid) {
+            return self.last.raise(link, ttl);
         }
-        if let Some(slot) = self.old.find_mut(guid, hash) {
-            return slot.raise(link, ttl);
+        if !self.young.is_empty() || !self.old.is_empty() {
+            let hash = hash(guid, secret);
+            if let Some(slot) = self.young.find_mut(guid, hash) {
+                return slot.raise(link, ttl);
+            }
+            if let Some(slot) = self.old.find_mut(guid, hash) {
+                return slot.raise(link, ttl);
+            }
         }
-        self.young.insert(
-            Slot {
-                guid,
-                link: link.0,
-                ttl,
-                used: true,
-            },
-            hash,
-            secret,
-        );
+        self.put_last_away(secret);
+        self.last = Slot {
+            guid,
+            link: link.0,
+            ttl,
+            used: true,
+        };
         Seen::First
     }
 
@@ -74,7 +91,10 @@ impl Routes {
         limits: &Limits,
         secret: [u64; 2],
     ) -> Option<Link> {
-        self.turn(now, limits);
+        self.turn(now, limits, secret);
+        if self.last.holds(guid) {
+            return Some(Link(self.last.link));
+        }
         let hash = hash(guid, secret);
         if let Some(slot) = self.young.find_mut(guid, hash) {
             return Some(Link(slot.link));
@@ -88,6 +108,9 @@ impl Routes {
     /// [`Servent::read_ahead`](super::Servent::read_ahead).
     #[inline]
     pub(super) fn read_ahead(&self) -> u32 {
+        if self.young.is_empty() {
+            return self.last.link;
+        }
         let slots = &self.young.slots;
         let first = slots.first().map_or(0, |slot| slot.link);
         first ^ slots.last().map_or(0, |slot| slot.link)
@@ -96,7 +119,7 @@ impl Routes {
     /// How many GUIDs are remembered, in both generations.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.young.len + self.old.len
+        self.last.used as usize + self.young.len + self.old.len
     }
 
     /// Whether no GUID is remembered.
@@ -107,19 +130,30 @@ impl Routes {
 
     /// Begins a new generation when the young one is old or full.
     #[inline]
-    fn turn(&mut self, now: Instant, limits: &Limits) {
+    fn turn(&mut self, now: Instant, limits: &Limits, secret: [u64; 2]) {
         let age = now.since(self.turned);
-        if age < limits.route_life && self.young.len < limits.routes {
+        let young = usize::from(self.last.used) + self.young.len;
+        if age < limits.route_life && young < limits.routes {
             return;
         }
         if age >= limits.route_life.times(2) {
             // Both are past their life: the memory stays where it is.
             self.old.clear();
+            self.last = Slot::EMPTY;
         } else {
+            self.put_last_away(secret);
             std::mem::swap(&mut self.young, &mut self.old);
         }
         self.young.clear();
         self.turned = now;
+    }
+
+    /// Puts the GUID that was new last among the others of its generation.
+    fn put_last_away(&mut self, secret: [u64; 2]) {
+        let last = std::mem::replace(&mut self.last, Slot::EMPTY);
+        if last.used {
+            self.young.insert(last, hash(last.guid, secret), secret);
+        }
     }
 }
 
@@ -147,6 +181,11 @@ impl Slot {
     };
 
     #[inline]
+    fn holds(&self, guid: Guid) -> bool {
+        self.used && self.guid == guid
+    }
+
+    #[inline]
     fn raise(&mut self, link: Link, ttl: u8) -> Seen {
         if self.link == Link::OWN.0 {
             Seen::Own
@@ -164,6 +203,10 @@ impl Slot {
 impl Table {
     /// Slots of a table that holds its first GUID.
     const SMALLEST: usize = 4;
+
+    const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
 
     #[inline]
     fn find_mut(&mut self, guid: Guid, hash: usize) -> Option<&mut Slot> {
