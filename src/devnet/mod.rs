@@ -228,6 +228,9 @@ impl Devnet {
             };
             try_join_all(some.iter().map(link)).await?;
         }
+        if !settle::linked(&nodes, &graph).await {
+            log::warn!("not every link is there");
+        }
         Ok(Self {
             ultrapeers: nodes.len(),
             settled: None,

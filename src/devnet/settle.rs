@@ -23,6 +23,23 @@ pub(super) struct Tiers {
     pub(super) ultrapeers: usize,
 }
 
+/// How long the end that was dialled may take to know of a link.
+const LINKING: Duration = Duration::from_secs(10);
+
+/// Waits until both ends of every link of a graph know of it: the end that was dialled is the later
+/// one. Says whether they do.
+pub(super) async fn linked(nodes: &[Node], graph: &Graph) -> bool {
+    let lacks = |(number, node): (u32, &Node)| node.peers().len() < graph.neighbours(number).len();
+    let begun = Instant::now();
+    while (0..).zip(nodes).any(lacks) {
+        if begun.elapsed() > LINKING {
+            return false;
+        }
+        runtime::sleep(LOOK / 10).await;
+    }
+    true
+}
+
 /// Waits until servents have settled, at most for `limit`.
 pub(super) async fn wait(nodes: &[Node], limit: Duration) -> Option<Tiers> {
     let begun = Instant::now();
