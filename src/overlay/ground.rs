@@ -49,7 +49,8 @@ impl Ground {
 /// Whether an address belongs to one machine or one site only.
 #[must_use]
 pub const fn is_private(ip: IpAddr) -> bool {
-    match ip {
+    // An IPv4 address may come in the clothes of an IPv6 one.
+    match ip.to_canonical() {
         IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }

@@ -415,7 +415,8 @@ fn rate(bytes: u64, time: Duration) -> u64 {
 
 /// Whether an address is of a network that is nobody else's.
 pub(super) fn is_private(address: IpAddr) -> bool {
-    match address {
+    // An IPv4 address may come in the clothes of an IPv6 one.
+    match address.to_canonical() {
         IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
         IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
     }
@@ -425,6 +426,21 @@ pub(super) fn is_private(address: IpAddr) -> bool {
 mod tests {
     use super::*;
     use crate::swarm::credit::GiveAndTake;
+
+    #[test]
+    fn private_addresses_are_known_in_either_form() {
+        for (address, private) in [
+            ("10.0.0.1", true),
+            ("::ffff:10.0.0.1", true),
+            ("::ffff:127.0.0.1", true),
+            ("fd00::1", true),
+            ("1.2.3.4", false),
+            ("::ffff:1.2.3.4", false),
+            ("2001:db8::1", false),
+        ] {
+            assert_eq!(is_private(address.parse().unwrap()), private, "{address}");
+        }
+    }
 
     fn label(name: &str) -> Label {
         Label {

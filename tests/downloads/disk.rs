@@ -28,6 +28,35 @@ fn with_too_little_room_it_pauses_with_a_reason_and_goes_on_when_there_is_some()
     stop(node);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_folder_that_may_only_be_read_pauses_it_until_it_may_be_written() {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    let file = File::new(700_000);
+    let source = Source::new(&file, Manners::default());
+    let home = common::directory();
+    let incomplete = home.path().join("incomplete");
+    fs::create_dir(&incomplete).unwrap();
+    let allow = |mode| fs::set_permissions(&incomplete, Permissions::from_mode(mode)).unwrap();
+    allow(0o555);
+    if fs::write(incomplete.join("x"), b"").is_ok() {
+        // Root may write anywhere: for it there is the test of a disk that may only be read.
+        return;
+    }
+    let node = start(home.path());
+    let id = get(&node, &file, &[source.address]);
+    let failure = reaches(&node, id, DownloadPhase::Paused).error.unwrap();
+    assert_eq!(failure.kind, FailureKind::Disk);
+    assert!(failure.message.contains("cannot be written"), "{failure:?}");
+    assert_eq!(source.asked(), [], "nobody is asked in vain");
+    allow(0o755);
+    node.resume_download(id).unwrap();
+    completes(&node, id, &file);
+    stop(node);
+}
+
 #[test]
 fn when_the_folder_of_unfinished_files_vanishes_it_begins_again_there() {
     let file = File::new(1_500_000);

@@ -94,6 +94,8 @@ pub struct Source {
 pub struct Settings {
     /// For a connection.
     pub connect: Duration,
+    /// For a connection, before a source that can be called is called as well.
+    pub head_start: Duration,
     /// For the headers of an answer.
     pub headers: Duration,
     /// For the next byte of a body.
@@ -112,6 +114,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
+            head_start: Duration::from_secs(2),
             headers: Duration::from_secs(30),
             stall: Duration::from_secs(30),
             idle: Duration::from_secs(30),

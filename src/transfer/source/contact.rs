@@ -2,14 +2,29 @@
 //! and answers come back in the same way (protocol §6.3, §6.5).
 
 use std::io;
+use std::sync::Arc;
 
+use futures::future::{self, Either, FutureExt};
+
+use super::door::Door;
 use super::error::Error;
 use super::{Session, Wanted};
 use crate::net::dial::dial;
 use crate::net::handshake::Tls;
 use crate::net::http::{self, Body, Client, Incoming, Request, Response};
 use crate::net::network::{End, Side, Stranger};
+use crate::runtime;
 use crate::transfer::call_back::Way;
+
+impl Wanted {
+    fn limits(&self) -> http::Limits {
+        http::Limits {
+            head: self.settings.headers,
+            stall: self.settings.stall,
+            ..http::Limits::default()
+        }
+    }
+}
 
 impl Session {
     /// Has a connection.
@@ -26,11 +41,7 @@ impl Session {
         let client = match way {
             Way::Dial => self.dial().await,
             Way::Call => self.call().await,
-            Way::DialFirst => match self.dial().await {
-                // What the overlay asks of both ends is no question of reaching it.
-                Err(Error::Connect(_)) => self.call().await,
-                dialled => dialled,
-            },
+            Way::DialFirst => self.dial_or_call().await,
             Way::CallFirst => match self.call().await {
                 // The reason of the call tells more.
                 Err(uncalled) => self.dial().await.map_err(|_| uncalled),
@@ -41,45 +52,66 @@ impl Session {
         Ok(())
     }
 
-    /// Connects to it.
-    async fn dial(&mut self) -> Result<(Client, Side), Error> {
-        let Wanted {
-            settings,
-            tls,
-            from,
-            ..
-        } = &*self.wanted;
-        // Where it sends us somebody else may be.
-        let known = self.wanted.call_back.as_ref().filter(|_| !self.door.moved);
-        let encrypted = known.and_then(|known| known.tls(self.address));
-        let tls = match self.door.web {
-            true => &Tls::Off,
-            false => encrypted.as_ref().unwrap_or(tls),
+    /// Dials it, and has it connect to us as well where that fails or takes long: many that nobody
+    /// can connect to do not say so, and never answer.
+    async fn dial_or_call(&mut self) -> Result<(Client, Side), Error> {
+        let dialled = self.dial().boxed();
+        let head_start = self.wanted.settings.head_start;
+        let dialled = match future::select(dialled, runtime::sleep(head_start).boxed()).await {
+            Either::Left((Err(Error::Connect(_)), _)) => return self.call().await,
+            // What the overlay asks of both ends is no question of reaching it.
+            Either::Left((dialled, _)) => return dialled,
+            Either::Right(((), dialled)) => dialled,
         };
-        let stream = dial(*from, self.door.address, settings.connect, tls)
-            .await
-            .map_err(|error| Error::Connect(error.into()))?;
-        let side = Side::of(&stream, End::Asking);
-        let client = http::connect_with(stream, self.limits()).await?;
-        Ok((client, side))
+        match future::select(dialled, self.call().boxed()).await {
+            Either::Left((Err(Error::Connect(_)), called)) => called.await,
+            Either::Left((dialled, _)) => dialled,
+            Either::Right((Err(uncalled), dialled)) => dialled.await.map_err(|error| match error {
+                // The reason of the call tells more.
+                Error::Connect(_) => uncalled,
+                other => other,
+            }),
+            Either::Right((called, _)) => called,
+        }
+    }
+
+    /// Connects to it.
+    fn dial(&self) -> impl Future<Output = Result<(Client, Side), Error>> + Send + use<> {
+        let (wanted, address) = (Arc::clone(&self.wanted), self.address);
+        let Door {
+            address: door,
+            moved,
+            web,
+            ..
+        } = self.door;
+        async move {
+            // Where it sends us somebody else may be.
+            let known = wanted.call_back.as_ref().filter(|_| !moved);
+            let encrypted = known.and_then(|known| known.tls(address));
+            let tls = match web {
+                true => &Tls::Off,
+                false => encrypted.as_ref().unwrap_or(&wanted.tls),
+            };
+            let stream = dial(wanted.from, door, wanted.settings.connect, tls)
+                .await
+                .map_err(|error| Error::Connect(error.into()))?;
+            let side = Side::of(&stream, End::Asking);
+            let client = http::connect_with(stream, wanted.limits()).await?;
+            Ok((client, side))
+        }
     }
 
     /// Has it connect to us.
-    async fn call(&mut self) -> Result<(Client, Side), Error> {
-        let Some(back) = &self.wanted.call_back else {
-            return Err(Error::Connect(io::ErrorKind::NotConnected.into()));
-        };
-        let stream = back.call(self.address).await.map_err(Error::Uncalled)?;
-        let side = Side::of(stream.get_ref(), End::Answering);
-        let client = http::connect_with(stream, self.limits()).await?;
-        Ok((client, side))
-    }
-
-    fn limits(&self) -> http::Limits {
-        http::Limits {
-            head: self.wanted.settings.headers,
-            stall: self.wanted.settings.stall,
-            ..http::Limits::default()
+    fn call(&self) -> impl Future<Output = Result<(Client, Side), Error>> + Send + use<> {
+        let (wanted, address) = (Arc::clone(&self.wanted), self.address);
+        async move {
+            let Some(back) = &wanted.call_back else {
+                return Err(Error::Connect(io::ErrorKind::NotConnected.into()));
+            };
+            let stream = back.call(address).await.map_err(Error::Uncalled)?;
+            let side = Side::of(stream.get_ref(), End::Answering);
+            let client = http::connect_with(stream, wanted.limits()).await?;
+            Ok((client, side))
         }
     }
 

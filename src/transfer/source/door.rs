@@ -110,7 +110,7 @@ fn literal(host: &str) -> Option<SocketAddr> {
 }
 
 fn is_near(address: SocketAddr) -> bool {
-    is_private(address.ip().to_canonical())
+    is_private(address.ip())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What one source may say and send.
 
+mod called;
 mod elsewhere;
 mod queue;
 mod web;
