@@ -12,6 +12,7 @@ use super::network::Network;
 use super::strategy::Variant;
 use super::workload::{Catalogue, Sharing};
 use crate::latency::Latency;
+use crate::swarm;
 
 /// An experiment as its file tells it. Keys that nobody knows are errors.
 #[derive(Clone, Debug, Deserialize)]
@@ -26,6 +27,7 @@ pub struct File {
     #[serde(default = "one")]
     pub replicas: u32,
     /// The network.
+    #[serde(default)]
     pub network: Network,
     /// Files that are searched for. Where there are none, a query is answered by nobody.
     #[serde(default)]
@@ -39,10 +41,13 @@ pub struct File {
     /// Files that are only there.
     pub background: Option<Background>,
     /// Who searches, and how often.
+    #[serde(default)]
     pub queries: Queries,
     /// By which rules: all of them for each query.
-    #[serde(rename = "variant")]
+    #[serde(default, rename = "variant")]
     pub variants: Vec<Variant>,
+    /// A swarm that fetches a file, instead of a network with queries.
+    pub swarm: Option<swarm::Spec>,
     /// What is to come of it.
     #[serde(default, rename = "claim")]
     pub claims: Vec<Claim>,
@@ -77,7 +82,7 @@ pub struct Background {
 }
 
 /// Who searches, and how often.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Queries {
     /// Queries for each file in each replica.
@@ -87,9 +92,10 @@ pub struct Queries {
 }
 
 /// Who asks. Written `anyone`, `leaves`, `ultrapeers` or `node:N`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum From {
     /// Any servent.
+    #[default]
     Anyone,
     /// A leaf.
     Leaves,
@@ -156,6 +162,15 @@ impl File {
         if names.is_empty() { vec![""] } else { names }
     }
 
+    /// The names of the variants, in order.
+    #[must_use]
+    pub fn variant_names(&self) -> Vec<&str> {
+        match &self.swarm {
+            Some(swarm) => swarm.variants.iter().map(|v| v.name.as_str()).collect(),
+            None => self.variants.iter().map(|v| v.name.as_str()).collect(),
+        }
+    }
+
     /// How long descriptors travel under a variant.
     #[must_use]
     pub fn latency<'a>(&'a self, variant: &'a Variant) -> &'a Latency {
@@ -171,19 +186,30 @@ impl File {
             condition.then_some(()).ok_or_else(|| problem.to_owned())
         };
         demand(self.replicas > 0, "replicas is at least 1")?;
-        demand(self.queries.each > 0, "queries.each is at least 1")?;
-        demand(!self.variants.is_empty(), "there is no [[variant]]")?;
-        let variants: BTreeSet<&str> = self.variants.iter().map(|v| v.name.as_str()).collect();
+        match &self.swarm {
+            Some(swarm) => {
+                demand(
+                    self.variants.is_empty() && self.file_names() == [""],
+                    "a swarm has variants of its own, [[swarm.variant]], and no files",
+                )?;
+                swarm.check()?;
+            }
+            None => {
+                demand(self.queries.each > 0, "queries.each is at least 1")?;
+                demand(!self.variants.is_empty(), "there is no [[variant]]")?;
+                self.network.check()?;
+            }
+        }
+        let variants: BTreeSet<&str> = self.variant_names().into_iter().collect();
         let files: BTreeSet<&str> = self.file_names().into_iter().collect();
         demand(
-            variants.len() == self.variants.len(),
+            variants.len() == self.variant_names().len(),
             "two variants have the same name",
         )?;
         demand(
             files.len() == self.file_names().len(),
             "two files have the same name",
         )?;
-        self.network.check()?;
         for variant in &self.variants {
             variant.check(self.network.engine)?;
         }
