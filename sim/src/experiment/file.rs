@@ -340,6 +340,41 @@ mod tests {
     }
 
     #[test]
+    fn a_swarm_takes_the_place_of_network_and_queries() {
+        let text = "title = \"s\"\n[swarm]\nsize = 100000\nseed_up = 1000\nup = 1000\n\
+                    down = 1000\n[[swarm.variant]]\nname = \"a\"\ndownloaders = 3\n";
+        let file = File::parse(text).unwrap();
+        assert_eq!(file.variant_names(), ["a"]);
+        for (old, new, complaint) in [
+            ("size = 100000", "size = 0", "at least 1"),
+            (
+                "downloaders = 3",
+                "downloaders = 0",
+                "variant \"a\" has 1 to",
+            ),
+            (
+                "downloaders = 3",
+                "leechers = 1.5",
+                "leechers and attackers of variant",
+            ),
+            (
+                "downloaders = 3",
+                "policy = \"none\"",
+                "unknown variant `none`",
+            ),
+            ("up = 1000\ndown", "upp = 1000\ndown", "upp = 1000"),
+            (
+                "[swarm]",
+                "[[files]]\nname = \"f\"\ncopies = 1\n[swarm]",
+                "and no files",
+            ),
+        ] {
+            let error = File::parse(&text.replace(old, new)).unwrap_err();
+            assert!(error.contains(complaint), "{error}");
+        }
+    }
+
+    #[test]
     fn every_mistake_is_shown_where_it_is() {
         for (old, new, complaint) in [
             ("each = 2", "each = 2\n        eech = 3", "eech = 3"),

@@ -1,6 +1,6 @@
 //! What an experiment says of a swarm.
 
-use filbert::swarm::credit;
+use filbert::swarm::{credit, download};
 use filbert::wire::tiger_tree::kept_node_len;
 use serde::Deserialize;
 
@@ -24,6 +24,9 @@ pub struct Spec {
     /// Upload slots of each.
     #[serde(default = "slots")]
     pub slots: usize,
+    /// Sources that each knows at once.
+    #[serde(default = "sources")]
+    pub sources: usize,
     /// Virtual seconds after which it is over for those who are not done.
     #[serde(default = "day")]
     pub seconds: u64,
@@ -155,7 +158,7 @@ impl Spec {
             .into_iter()
             .chain([self.size, self.tile(), self.seconds]);
         demand(
-            numbers.min() > Some(0) && self.slots > 0,
+            numbers.min() > Some(0) && self.slots > 0 && self.sources > 0,
             "all numbers of a swarm are at least 1",
         )?;
         demand(
@@ -207,6 +210,10 @@ const fn latency() -> [u64; 2] {
 
 const fn slots() -> usize {
     20
+}
+
+fn sources() -> usize {
+    download::Settings::default().sources
 }
 
 const fn day() -> u64 {
