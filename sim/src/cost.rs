@@ -56,6 +56,15 @@ struct Cost {
 
 impl Cost {
     fn of(file: &File) -> Result<Self, Error> {
+        if let Some(swarm) = &file.swarm {
+            let plans = swarm.variants.iter().map(|variant| swarm.plan(variant));
+            let members = plans.map(|plan| 1 + plan.downloaders + plan.attackers);
+            return Ok(Self {
+                servents: members.max().unwrap_or(0).into(),
+                searches: u64::from(file.replicas) * swarm.variants.len() as u64,
+                copies: 0,
+            });
+        }
         let (servents, edges) = Land::of(&file.network)?.size();
         let each = u64::from(file.replicas)
             * file.file_names().len() as u64

@@ -39,6 +39,7 @@ pub mod results;
 pub mod run;
 pub mod search;
 pub mod sources;
+pub mod swarm;
 pub mod sweep;
 pub mod table;
 pub mod verify;

@@ -37,6 +37,15 @@ pub enum Purpose {
     },
     /// Who fails.
     Failing,
+    /// What happens in a swarm.
+    Swarm,
+    /// What is between two members of a swarm.
+    Pair {
+        /// The one of the smaller number.
+        low: u64,
+        /// The other.
+        high: u64,
+    },
     /// The seed of one replica of an experiment.
     Replica {
         /// Its number.
@@ -59,6 +68,8 @@ pub fn generator(seed: u64, purpose: Purpose) -> Pcg64Mcg {
         Purpose::Search { number } => [9, number, 0],
         Purpose::Replica { number } => [10, number, 0],
         Purpose::Failing => [11, 0, 0],
+        Purpose::Swarm => [20, 0, 0],
+        Purpose::Pair { low, high } => [21, low, high],
     };
     Pcg64Mcg::seed_from_u64(
         words

@@ -165,7 +165,11 @@ pub fn stem(experiment: &str, points: usize, point: usize) -> String {
 pub fn csv(rows: &[Row]) -> Result<Vec<u8>, Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for row in rows {
-        writer.serialize(row).map_err(io::Error::other)?;
+        match &row.swarm {
+            Some(swarm) => writer.serialize(swarm),
+            None => writer.serialize(row),
+        }
+        .map_err(io::Error::other)?;
     }
     let bytes = writer.into_inner().map_err(|error| error.into_error())?;
     Ok(bytes)

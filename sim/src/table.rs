@@ -18,15 +18,20 @@ pub fn print(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
         width(|figures| &figures.variant),
         width(|figures| &figures.file),
     );
+    let of_swarm = |figures: &Figures| figures.measures.contains_key(&Measure::PeerShare);
+    let columns = match findings.figures.iter().any(of_swarm) {
+        true => SWARM_COLUMNS,
+        false => COLUMNS,
+    };
     write!(out, "{:<1$} {2:<3$}", "", widths.0, "", widths.1)?;
-    for measure in COLUMNS {
+    for measure in columns {
         write!(out, " {:>20}", measure.name())?;
     }
     writeln!(out)?;
     for figures in &findings.figures {
         let (variant, file) = (&figures.variant, &figures.file);
         write!(out, "{variant:<0$} {file:<1$}", widths.0, widths.1)?;
-        for measure in COLUMNS {
+        for measure in columns {
             let found = figures.measures.get(&measure);
             write!(out, " {:>20}", found.map_or_else(String::new, figure))?;
         }
@@ -77,6 +82,17 @@ pub fn figure(finding: &Finding) -> String {
         .map_or_else(String::new, |half| format!(" ± {half:.places$}"));
     format!("{:.places$}{interval}", finding.mean)
 }
+
+/// What the table of a swarm shows.
+const SWARM_COLUMNS: [Measure; 7] = [
+    Measure::FinishedShare,
+    Measure::MeanCopies,
+    Measure::MostCopies,
+    Measure::AllCopies,
+    Measure::LeecherDelay,
+    Measure::SeedCopies,
+    Measure::PeerShare,
+];
 
 /// What the table of findings shows; the JSON has all.
 const COLUMNS: [Measure; 7] = [

@@ -152,7 +152,10 @@ impl Credit {
 
     fn meter_mut(&mut self, now: Duration, peer: Peer) -> &mut Meter {
         if self.meters.len() >= self.cap && !self.meters.contains_key(&peer) {
-            let order = |(_, (meter, heard)): &(&Peer, &(Meter, Duration))| (meter.given, *heard);
+            let order = |(peer, (meter, heard)): &(&Peer, &(Meter, Duration))| {
+                // Of equals always the same one, whatever the order of the table.
+                (meter.given, *heard, **peer)
+            };
             if let Some(least) = self.meters.iter().min_by_key(order).map(|(peer, _)| *peer) {
                 self.meters.remove(&least);
                 self.forgotten += 1;

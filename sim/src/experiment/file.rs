@@ -13,6 +13,7 @@ use super::network::Network;
 use super::strategy::Variant;
 use super::workload::{Catalogue, Sharing};
 use crate::latency::Latency;
+use crate::swarm;
 
 /// An experiment as its file tells it. Keys that nobody knows are errors.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,6 +28,7 @@ pub struct File {
     #[serde(default = "one")]
     pub replicas: u32,
     /// The network.
+    #[serde(default)]
     pub network: Network,
     /// Files that are searched for. Where there are none, a query is answered by nobody.
     #[serde(default)]
@@ -40,10 +42,13 @@ pub struct File {
     /// Files that are only there.
     pub background: Option<Background>,
     /// Who searches, and how often.
+    #[serde(default)]
     pub queries: Queries,
     /// By which rules: all of them for each query.
-    #[serde(rename = "variant")]
+    #[serde(default, rename = "variant")]
     pub variants: Vec<Variant>,
+    /// A swarm that fetches a file, instead of a network with queries.
+    pub swarm: Option<swarm::Spec>,
     /// What is to come of it.
     #[serde(default, rename = "claim")]
     pub claims: Vec<Claim>,
@@ -78,7 +83,7 @@ pub struct Background {
 }
 
 /// Who searches, and how often.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Queries {
     /// Queries for each file in each replica.
@@ -164,6 +169,15 @@ impl File {
         if names.is_empty() { vec![""] } else { names }
     }
 
+    /// The names of the variants, in order.
+    #[must_use]
+    pub fn variant_names(&self) -> Vec<&str> {
+        match &self.swarm {
+            Some(swarm) => swarm.variants.iter().map(|v| v.name.as_str()).collect(),
+            None => self.variants.iter().map(|v| v.name.as_str()).collect(),
+        }
+    }
+
     /// How long descriptors travel under a variant.
     #[must_use]
     pub fn latency<'a>(&'a self, variant: &'a Variant) -> &'a Latency {
@@ -179,28 +193,30 @@ impl File {
             condition.then_some(()).ok_or_else(|| problem.to_owned())
         };
         demand(self.replicas > 0, "replicas is at least 1")?;
-        let recorded = !self.queries.recorded.is_empty();
-        demand(
-            self.queries.each > 0 || recorded,
-            "queries.each is at least 1",
-        )?;
-        demand(
-            !recorded
-                || (self.queries.each == 0 && self.files.is_empty() && self.catalogues.is_empty()),
-            "recorded queries have their own files and number: leave out each, files and catalogues",
-        )?;
-        demand(!self.variants.is_empty(), "there is no [[variant]]")?;
-        let variants: BTreeSet<&str> = self.variants.iter().map(|v| v.name.as_str()).collect();
+        match &self.swarm {
+            Some(swarm) => {
+                demand(
+                    self.variants.is_empty() && self.file_names() == [""],
+                    "a swarm has variants of its own, [[swarm.variant]], and no files",
+                )?;
+                swarm.check()?;
+            }
+            None => {
+                self.queries.check(&self.file_names())?;
+                demand(!self.variants.is_empty(), "there is no [[variant]]")?;
+                self.network.check()?;
+            }
+        }
+        let variants: BTreeSet<&str> = self.variant_names().into_iter().collect();
         let files: BTreeSet<&str> = self.file_names().into_iter().collect();
         demand(
-            variants.len() == self.variants.len(),
+            variants.len() == self.variant_names().len(),
             "two variants have the same name",
         )?;
         demand(
             files.len() == self.file_names().len(),
             "two files have the same name",
         )?;
-        self.network.check()?;
         for variant in &self.variants {
             variant.check(self.network.engine)?;
         }
@@ -247,6 +263,21 @@ impl File {
             )?;
         }
         Ok(())
+    }
+}
+
+impl Queries {
+    /// Whether they are settled once: by numbers, or by what was recorded.
+    fn check(&self, files: &[&str]) -> Result<(), String> {
+        if self.recorded.is_empty() {
+            let some = self.each > 0;
+            return some
+                .then_some(())
+                .ok_or_else(|| "queries.each is at least 1".to_owned());
+        }
+        let alone = self.each == 0 && files == [""];
+        let problem = "recorded queries have their own files and number: leave out each, files and catalogues";
+        alone.then_some(()).ok_or_else(|| problem.to_owned())
     }
 }
 
@@ -328,6 +359,41 @@ mod tests {
         let file = File::parse(SMALL).unwrap();
         assert_eq!((file.replicas, file.variants[0].wanted), (1, 50));
         assert_eq!(file.file_names(), [""]);
+    }
+
+    #[test]
+    fn a_swarm_takes_the_place_of_network_and_queries() {
+        let text = "title = \"s\"\n[swarm]\nsize = 100000\nseed_up = 1000\nup = 1000\n\
+                    down = 1000\n[[swarm.variant]]\nname = \"a\"\ndownloaders = 3\n";
+        let file = File::parse(text).unwrap();
+        assert_eq!(file.variant_names(), ["a"]);
+        for (old, new, complaint) in [
+            ("size = 100000", "size = 0", "at least 1"),
+            (
+                "downloaders = 3",
+                "downloaders = 0",
+                "variant \"a\" has 1 to",
+            ),
+            (
+                "downloaders = 3",
+                "leechers = 1.5",
+                "leechers and attackers of variant",
+            ),
+            (
+                "downloaders = 3",
+                "policy = \"none\"",
+                "unknown variant `none`",
+            ),
+            ("up = 1000\ndown", "upp = 1000\ndown", "upp = 1000"),
+            (
+                "[swarm]",
+                "[[files]]\nname = \"f\"\ncopies = 1\n[swarm]",
+                "and no files",
+            ),
+        ] {
+            let error = File::parse(&text.replace(old, new)).unwrap_err();
+            assert!(error.contains(complaint), "{error}");
+        }
     }
 
     #[test]

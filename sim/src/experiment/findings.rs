@@ -80,9 +80,9 @@ impl Findings {
     #[must_use]
     pub fn of(file: &File, table: &Table, seed: u64, rows: &[Row]) -> Self {
         let names = file.file_names();
-        let sides = file.variants.iter().flat_map(|variant| {
+        let sides = file.variant_names().into_iter().flat_map(|variant| {
             names.iter().map(|name| Side {
-                variant: variant.name.clone(),
+                variant: variant.to_owned(),
                 file: (*name).to_owned(),
             })
         });

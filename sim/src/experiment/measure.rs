@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::census::Census;
 use crate::outcome::Outcome;
 use crate::search::Trace;
+use crate::swarm;
 
 /// What one search of an experiment came to: a row of its table.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -46,6 +47,9 @@ pub struct Row {
     /// How unequal servents share in this replica, where the experiment says so.
     #[serde(skip)]
     pub census: Option<Census>,
+    /// What a swarm came to, instead of all the rest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub swarm: Option<swarm::Outcome>,
 }
 
 /// A figure of a row.
@@ -86,6 +90,28 @@ pub enum Measure {
     TopHundredth,
     /// The share that the fifth has who share most.
     TopFifth,
+    /// The share of a swarm that got the file in time.
+    FinishedShare,
+    /// When a member of a swarm had the file, in the mean, in one-copy times.
+    MeanCopies,
+    /// When half of a swarm had it.
+    HalfCopies,
+    /// When 95 % of a swarm had it.
+    MostCopies,
+    /// When all had it.
+    AllCopies,
+    /// When those who gave had it, in the mean.
+    GiverCopies,
+    /// When those who gave nothing had it, in the mean.
+    LeecherCopies,
+    /// How much longer these took than those who gave: the ratio of the two.
+    LeecherDelay,
+    /// Copies that the seed of a swarm sent.
+    SeedCopies,
+    /// The share of a swarm's bytes that the others sent.
+    PeerShare,
+    /// Tiles of no use, for each tile wanted.
+    WastedTiles,
 }
 
 impl Row {
@@ -113,6 +139,17 @@ impl Row {
             satisfied_ms: outcome.satisfied.map(milliseconds),
             last_hop_ppm: last_hop(outcome.by_hops),
             census: None,
+            swarm: None,
+        }
+    }
+
+    /// A row of a swarm.
+    pub(super) fn swarmed(outcome: swarm::Outcome) -> Self {
+        Self {
+            variant: outcome.variant.clone(),
+            replica: outcome.replica,
+            swarm: Some(outcome),
+            ..Self::of(&Outcome::default(), 0, 0)
         }
     }
 
@@ -141,7 +178,7 @@ impl Row {
 
 impl Measure {
     /// Every figure that a table of findings shows.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 28] = [
         Self::Messages,
         Self::TopMessages,
         Self::LeafMessages,
@@ -159,6 +196,17 @@ impl Measure {
         Self::AtMostTenFiles,
         Self::TopHundredth,
         Self::TopFifth,
+        Self::FinishedShare,
+        Self::MeanCopies,
+        Self::HalfCopies,
+        Self::MostCopies,
+        Self::AllCopies,
+        Self::GiverCopies,
+        Self::LeecherCopies,
+        Self::LeecherDelay,
+        Self::SeedCopies,
+        Self::PeerShare,
+        Self::WastedTiles,
     ];
 
     /// Its name in files and tables.
@@ -182,12 +230,26 @@ impl Measure {
             Self::AtMostTenFiles => "at_most_ten_files",
             Self::TopHundredth => "top_hundredth",
             Self::TopFifth => "top_fifth",
+            Self::FinishedShare => "finished_share",
+            Self::MeanCopies => "mean_copies",
+            Self::HalfCopies => "half_copies",
+            Self::MostCopies => "most_copies",
+            Self::AllCopies => "all_copies",
+            Self::GiverCopies => "giver_copies",
+            Self::LeecherCopies => "leecher_copies",
+            Self::LeecherDelay => "leecher_delay",
+            Self::SeedCopies => "seed_copies",
+            Self::PeerShare => "peer_share",
+            Self::WastedTiles => "wasted_tiles",
         }
     }
 
     /// The figure of a row; `None` where it has none.
     #[must_use]
     pub fn of(self, row: &Row) -> Option<f64> {
+        if let Some(outcome) = &row.swarm {
+            return self.of_swarm(outcome);
+        }
         let messages = row.top_messages + row.leaf_messages;
         let reached = row.top_reached + row.leaves_reached;
         let share = |part: u64, whole: u64| {
@@ -215,7 +277,26 @@ impl Measure {
             Self::AtMostTenFiles => row.census?.at_most_ten,
             Self::TopHundredth => row.census?.of_top_1,
             Self::TopFifth => row.census?.of_top_20,
+            _ => return None,
         })
+    }
+
+    /// The figure of a swarm; `None` where it has none.
+    fn of_swarm(self, outcome: &swarm::Outcome) -> Option<f64> {
+        match self {
+            Self::FinishedShare => Some(outcome.finished as f64 / outcome.downloaders as f64),
+            Self::MeanCopies => outcome.mean,
+            Self::HalfCopies => outcome.half,
+            Self::MostCopies => outcome.most,
+            Self::AllCopies => outcome.all,
+            Self::GiverCopies => outcome.givers,
+            Self::LeecherCopies => outcome.leechers,
+            Self::LeecherDelay => Some(outcome.leechers? / outcome.givers?),
+            Self::SeedCopies => Some(outcome.seed_copies),
+            Self::PeerShare => Some(outcome.peer_share),
+            Self::WastedTiles => Some(outcome.wasted),
+            _ => None,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::latency::Latency;
 use crate::random::{Purpose, generator};
 
 /// A network of servents.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
     /// Its graph, by the specifications of `filbert-sim topology`.

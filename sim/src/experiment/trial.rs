@@ -15,6 +15,7 @@ use crate::latency::Latency;
 use crate::network::{Behaviour, Network, Search};
 use crate::random::{Purpose, generator};
 use crate::search::Ground;
+use crate::swarm;
 
 /// A piece of work that depends on no other: a replica, and the variants for which one network
 /// will do, since they differ in nothing but how searches go.
@@ -49,6 +50,13 @@ pub fn plan(file: &File) -> Vec<Task> {
             }
         }
     }
+    if file.swarm.is_some() {
+        kinds.push(Kind {
+            routing: false,
+            latency: file.network.latency.clone(),
+            failure: None,
+        });
+    }
     let of = |replica| {
         let task = move |kind| Task { replica, kind };
         kinds.clone().into_iter().map(task)
@@ -62,6 +70,9 @@ pub fn plan(file: &File) -> Vec<Task> {
 /// When there is no such graph, or nobody who could ask.
 pub fn trial(file: &File, land: &Land, seed: u64, task: &Task) -> Result<Vec<Row>, Error> {
     let seed = replica_seed(seed, task.replica);
+    if let Some(spec) = &file.swarm {
+        return Ok(in_a_swarm(spec, seed, task.replica));
+    }
     let made = land.made(seed)?;
     let Some(graph) = made.as_ref().or_else(|| land.read()) else {
         return Ok(Vec::new());
@@ -94,6 +105,20 @@ impl Task {
         let ours = |variant: &&Variant| Kind::of(file, variant) == self.kind;
         file.variants.iter().filter(ours)
     }
+}
+
+/// What a swarm comes to in each variant.
+fn in_a_swarm(spec: &swarm::Spec, seed: u64, replica: u32) -> Vec<Row> {
+    let variants = spec.variants.iter();
+    let rows = variants.map(|variant| {
+        let outcome = swarm::conduct(spec, spec.plan(variant), seed);
+        Row::swarmed(swarm::Outcome {
+            variant: variant.name.clone(),
+            replica,
+            ..outcome
+        })
+    });
+    rows.collect()
 }
 
 /// What strategies do on the bare graph.
