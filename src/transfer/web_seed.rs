@@ -83,7 +83,8 @@ impl FromStr for WebSeed {
     type Err = Unfit;
 
     fn from_str(text: &str) -> Result<Self, Unfit> {
-        let (url, _) = text.trim().split_once('#').unwrap_or((text.trim(), ""));
+        let text = text.trim();
+        let url = text.split_once('#').map_or(text, |(url, _)| url);
         let (scheme, rest) = url.split_once("://").ok_or(Unfit::Scheme)?;
         if !scheme.eq_ignore_ascii_case("http") {
             return Err(Unfit::Scheme);
@@ -115,7 +116,11 @@ fn named(server: &str) -> Option<(String, u16)> {
         Some(rest) => {
             let (ip, port) = rest.split_once(']')?;
             ip.parse::<std::net::Ipv6Addr>().ok()?;
-            (ip, port.strip_prefix(':').or(port.is_empty().then_some("")))
+            (
+                ip,
+                port.strip_prefix(':')
+                    .or_else(|| port.is_empty().then_some("")),
+            )
         }
         None => match server.split_once(':') {
             Some((host, port)) => (host, Some(port)),

@@ -51,7 +51,7 @@ pub(crate) const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// What the simulator may name of the library: the pure rooms.
-const SIMULATOR: &[&str] = &["library::index", "overlay", "topology", "wire"];
+const SIMULATOR: &[&str] = &["library::index", "overlay", "swarm", "topology", "wire"];
 
 /// The sources of the pure rooms: no socket, file, clock, thread or global randomness.
 const PURE: &[&str] = &[

@@ -5,10 +5,10 @@
 //! slot, [`Credit`](filbert::swarm::credit::Credit) what an asker is worth, a
 //! [`Mesh`](filbert::swarm::mesh::Mesh) who else has the file. What lies between them is a model:
 //!
-//! - [`settings`]: what an experiment says of a swarm, and its variants;
-//! - [`member`]: one that gives, takes, or pretends to;
-//! - [`world`]: links and virtual time;
-//! - [`outcome`]: what came of it.
+//! - `settings`: what an experiment says of a swarm, and its variants;
+//! - `member`: one that gives, takes, or pretends to;
+//! - `world`: links and virtual time;
+//! - `outcome`: what came of it.
 
 mod member;
 mod outcome;
