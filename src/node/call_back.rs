@@ -20,6 +20,7 @@ use crate::net::network::{End, Side};
 use crate::runtime;
 use crate::transfer::AGENT;
 use crate::transfer::call_back::{CallBack, Called, Uncalled, Way};
+use crate::transfer::firewalled::Firewalled;
 use crate::wire::Guid;
 use crate::wire::address::Reach;
 use crate::wire::push::Push;
@@ -66,6 +67,43 @@ impl CallBack for Caller {
         if !proxies.is_empty() {
             self.0.0.callees().replace_proxies(source, proxies);
         }
+    }
+
+    fn introduced(&self, alternate: &Firewalled) -> Option<SocketAddr> {
+        let Firewalled { servent, proxies } = alternate;
+        let private = self.0.is_sheltered();
+        let fit = proxies
+            .iter()
+            .filter(|proxy| is_reachable((**proxy).into(), private));
+        let proxies: Vec<_> = fit
+            .map(|proxy| Reach {
+                address: *proxy,
+                tls: false,
+            })
+            .collect();
+        if *servent == self.0.guid() || proxies.is_empty() {
+            return None;
+        }
+        Some(self.0.0.callees().introduce(*servent, proxies))
+    }
+
+    fn described(&self, source: SocketAddr) -> Option<Firewalled> {
+        let callees = self.0.0.callees();
+        let callee = callees.callee(source)?;
+        let proxies: Vec<_> = callee.proxies.iter().map(|proxy| proxy.address).collect();
+        let servent = callee.servent;
+        (!proxies.is_empty()).then_some(Firewalled { servent, proxies })
+    }
+
+    fn own(&self) -> Option<Firewalled> {
+        let core = self.0.0.core();
+        let hidden = core.servent.is_hidden(&core.settings);
+        let proxies = hidden.then(|| core.servent.push_proxies());
+        let proxies = proxies.into_iter().flatten();
+        let proxies: Vec<_> = proxies.map(|proxy| proxy.address).collect();
+        drop(core);
+        let servent = self.0.guid();
+        (!proxies.is_empty()).then_some(Firewalled { servent, proxies })
     }
 
     fn call(&self, source: SocketAddr) -> BoxFuture<'static, Result<Called, Uncalled>> {

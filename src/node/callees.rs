@@ -104,6 +104,27 @@ impl<C> Callees<C> {
         }
     }
 
+    /// A servent that only who hands on pushes reaches: gives the address under which it is known,
+    /// that of its hit if there was one.
+    pub(super) fn introduce(&mut self, servent: Guid, proxies: Vec<Reach>) -> SocketAddr {
+        let known = self.known.iter().find(|(_, one)| one.servent == servent);
+        if let Some((address, _)) = known {
+            return *address;
+        }
+        let address = stand_in(servent, 1);
+        self.note(&Source {
+            address,
+            servent,
+            index: 0,
+            hops: 0,
+            vendor: String::new(),
+            firewalled: true,
+            tls: false,
+            proxies,
+        });
+        address
+    }
+
     /// A source that can be called has other push proxies than its hit told.
     pub(super) fn replace_proxies(&mut self, source: SocketAddr, proxies: Vec<Reach>) {
         if let Some(callee) = self.known.get_mut(&source) {
@@ -235,6 +256,24 @@ mod tests {
         callees.replace_proxies(other, vec![proxy]);
         assert_eq!(callees.callee(known).unwrap().proxies, [proxy]);
         assert!(callees.callee(other).is_none(), "its GUID is not known");
+    }
+
+    #[test]
+    fn one_that_others_name_is_called_and_takes_nobody_elses_place() {
+        let mut callees = Callees::<u8>::default();
+        let proxy = Reach {
+            address: "5.6.7.8:9".parse().unwrap(),
+            tls: false,
+        };
+        let address = callees.introduce(guid(9), vec![proxy]);
+        assert_eq!(callees.way(address), Way::Call);
+        assert_eq!(callees.callee(address).unwrap().proxies, [proxy]);
+        assert_eq!(callees.introduce(guid(9), Vec::new()), address);
+        // What a hit told is not put right by somebody else.
+        let hit = "1.2.3.4:5".parse().unwrap();
+        callees.note(&source(hit, false));
+        assert_eq!(callees.introduce(guid(7), vec![proxy]), hit);
+        assert!(callees.callee(hit).unwrap().proxies.is_empty());
     }
 
     #[test]

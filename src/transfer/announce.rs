@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::exchange::ALTERNATES;
+use super::firewalled::Firewalled;
 use super::slots::is_private;
+use crate::wire::Guid;
 
 /// What all sources of a download are told.
 #[derive(Debug, Default)]
@@ -21,6 +23,8 @@ struct State {
     gives: bool,
     good: Vec<SocketAddr>,
     bad: Vec<SocketAddr>,
+    /// Of those who gave right bytes the ones that have to be called.
+    firewalled: Vec<Firewalled>,
 }
 
 /// What one source was told already.
@@ -28,6 +32,7 @@ struct State {
 pub(super) struct Told {
     good: HashSet<SocketAddr>,
     bad: HashSet<SocketAddr>,
+    firewalled: HashSet<Guid>,
 }
 
 impl Announce {
@@ -47,6 +52,20 @@ impl Announce {
     pub(super) fn set_others(&self, good: Vec<SocketAddr>, bad: Vec<SocketAddr>) {
         let mut state = self.state();
         (state.good, state.bad) = (good, bad);
+    }
+
+    /// Who gave right bytes and has to be called; ourselves among them, where we do.
+    pub(super) fn set_firewalled(&self, firewalled: Vec<Firewalled>) {
+        self.state().firewalled = firewalled;
+    }
+
+    /// The value of `X-Falt` for a source: nobody twice.
+    pub(super) fn firewalled(&self, told: &mut Told) -> Option<String> {
+        let state = self.state();
+        let new = state.firewalled.iter();
+        let new = new.filter(|one| told.firewalled.insert(one.servent));
+        let texts: Vec<_> = new.take(ALTERNATES).map(ToString::to_string).collect();
+        (!texts.is_empty()).then(|| texts.join(", "))
     }
 
     /// The values of `X-Alt` and `X-NAlt` for the source at `to`: of others nothing twice, and no
@@ -102,6 +121,10 @@ mod tests {
         let first = announce.headers(to, &mut told);
         let both = "9.9.9.9:1, 8.8.8.8:1".to_owned();
         assert_eq!(first, (Some(both), Some("7.7.7.7:1".to_owned())));
+        let falt = "0123456789abcdef0123456789abcdef;1.2.3.4:5";
+        announce.set_firewalled(vec![falt.parse().unwrap()]);
+        assert_eq!(announce.firewalled(&mut told).as_deref(), Some(falt));
+        assert_eq!(announce.firewalled(&mut told), None);
         let second = announce.headers(to, &mut told);
         assert_eq!(second, (Some("9.9.9.9:1".to_owned()), None));
     }

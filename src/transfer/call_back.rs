@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use futures::future::BoxFuture;
 use thiserror::Error;
 
+use super::firewalled::Firewalled;
 use crate::net::handshake::Tls;
 use crate::net::{Rewind, Stream};
 
@@ -25,6 +26,22 @@ pub trait CallBack: Debug + Send + Sync {
 
     /// A source told who hands on pushes to it now.
     fn heard(&self, source: SocketAddr, proxies: &[SocketAddr]);
+
+    /// Somebody is named that can be called: gives the address under which it is known from now on,
+    /// if it is to be asked.
+    fn introduced(&self, _alternate: &Firewalled) -> Option<SocketAddr> {
+        None
+    }
+
+    /// How a source is called, for others who could do so, too.
+    fn described(&self, _source: SocketAddr) -> Option<Firewalled> {
+        None
+    }
+
+    /// How we are called, where nobody can connect to us.
+    fn own(&self) -> Option<Firewalled> {
+        None
+    }
 
     /// Asks a source to connect to us, and gives its connection.
     fn call(&self, source: SocketAddr) -> BoxFuture<'static, Result<Called, Uncalled>>;

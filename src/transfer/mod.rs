@@ -11,6 +11,7 @@ pub mod call_back;
 pub mod disk;
 pub mod download;
 pub mod exchange;
+pub mod firewalled;
 pub mod folder;
 mod mesh;
 pub mod name;

@@ -26,6 +26,7 @@ use super::AGENT;
 use super::announce::{Announce, Told};
 use super::call_back::CallBack;
 use super::download::Settings;
+use super::firewalled;
 use super::mesh;
 use super::trees::Trees;
 use super::web_seed::WebSeeds;
@@ -159,6 +160,8 @@ pub(super) struct Session {
     tree_asked: bool,
     /// What it was told of others.
     others_told: Told,
+    /// Whether it understands alternates that have to be called.
+    understands: bool,
 }
 
 impl Session {
@@ -180,6 +183,7 @@ impl Session {
             tree_at: None,
             tree_asked: false,
             others_told: Told::default(),
+            understands: false,
         }
     }
 
@@ -275,7 +279,7 @@ impl Session {
             match whole {
                 true if start > 0 && !self.whole => {
                     // Better from the beginning, so that little has to be read past.
-                    self.keep_open(flow, 1).await;
+                    self.keep_open(flow).await;
                     return Err(Error::Unavailable);
                 }
                 true => self.read_on(flow, end, &mut next).await?,
@@ -298,7 +302,19 @@ impl Session {
             return built(request.body(Body::empty()));
         }
         request = request.header("X-Queue", "1.0");
-        for (name, addresses) in [("X-Alt", alternates), ("X-NAlt", failed)] {
+        if self.wanted.call_back.is_some() {
+            request = request.header("X-Features", firewalled::FEATURE);
+        }
+        let closed = self
+            .understands
+            .then(|| self.wanted.announce.firewalled(&mut self.others_told))
+            .flatten();
+        let told = [
+            ("X-Alt", alternates),
+            ("X-NAlt", failed),
+            ("X-Falt", closed),
+        ];
+        for (name, addresses) in told {
             if let Some(addresses) = addresses {
                 request = request.header(name, addresses);
             }
@@ -424,7 +440,12 @@ impl Session {
         let has = mesh::available(headers, size);
         let has = has.map(|ranges| TileSet::inside(&ranges, size, self.wanted.tile_len));
         self.teller.tell(News::Has(has)).await;
-        let others = mesh::alternates(headers, "x-alt");
+        self.understands |= firewalled::is_understood(headers);
+        let mut others = mesh::alternates(headers, "x-alt");
+        if let Some(back) = &self.wanted.call_back {
+            let closed = firewalled::told(headers);
+            others.extend(closed.iter().filter_map(|one| back.introduced(one)));
+        }
         if !others.is_empty() {
             self.teller.tell(News::Others(others)).await;
         }

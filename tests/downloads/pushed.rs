@@ -68,6 +68,9 @@ fn a_source_that_nobody_can_connect_to_is_pushed_along_the_way_of_its_hit() {
     }
     // As an ultrapeer it has no push proxy.
     let (source, _shared) = hidden(&file, Role::Ultrapeer, &chain[2]);
+    until("what both its neighbours have is known", || {
+        chain[2].counters().stats.tables >= 2
+    });
     holds(&found_and_fetched(&chain[0], "almond"), &file);
     assert!(chain[1].counters().stats.pushed >= 1);
     block_on(source.stop());

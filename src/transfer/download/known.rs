@@ -84,6 +84,18 @@ impl<E: Fn(Progress) + Send + Sync> Transfer<'_, E> {
         let bad = bad.filter(|address| self.job.is_open(*address));
         let bad = bad.take(2 * ALTERNATES).collect();
         self.wanted.announce.set_others(good, bad);
+        let Some(back) = &self.job.call_back else {
+            return;
+        };
+        let own = back.own();
+        let own = own.filter(|_| self.job.announce.is_none() && self.given > 0);
+        let closed = self
+            .swarm
+            .givers()
+            .filter(|giver| !self.job.is_open(*giver));
+        let closed = closed.filter_map(|giver| back.described(giver));
+        let firewalled = own.into_iter().chain(closed).take(2 * ALTERNATES);
+        self.wanted.announce.set_firewalled(firewalled.collect());
     }
 
     /// Nobody is left who could be asked.

@@ -79,30 +79,34 @@ impl Session {
         let start = self.wanted.bytes(&(*next..*next)).start + self.partial_len();
         // Where something was read past others have been before us.
         let near = if start == flow.at { 1 } else { AHEAD };
+        // Before the last tile is there, which is when it is asked for more.
+        self.look_ahead(end.min(flow.end), near).await;
         let received = self.receive(&mut flow, end, next).await;
-        if received.is_err() {
+        if received.is_err() || flow.at >= flow.end {
             self.hang_up();
-            return received;
+        } else {
+            self.open = Some(flow);
         }
-        self.keep_open(flow, near).await;
-        Ok(())
+        received
     }
 
-    /// Keeps an answer that goes on, and tells which `near` tiles it gives next: those are cheapest.
-    pub(super) async fn keep_open(&mut self, flow: Flow, near: u64) {
+    /// Keeps an answer of which nothing is wanted yet but its beginning.
+    pub(super) async fn keep_open(&mut self, flow: Flow) {
+        self.look_ahead(flow.at, 1).await;
+        self.open = Some(flow);
+    }
+
+    /// Tells which `near` tiles come next from the byte `at` on, or else from the beginning: those are
+    /// cheapest.
+    async fn look_ahead(&mut self, at: u64, near: u64) {
         self.whole = true;
-        let first = flow.at.div_ceil(self.wanted.tile_len);
+        let first = at.div_ceil(self.wanted.tile_len);
         let tiles = self.wanted.trees.size().div_ceil(self.wanted.tile_len);
         let first = if first < tiles { first } else { 0 };
         let narrow = |tile: u64| u32::try_from(tile).unwrap_or(u32::MAX);
         let mut ahead = TileSet::none(narrow(tiles));
         for tile in first..tiles.min(first + near) {
             ahead.insert(narrow(tile));
-        }
-        if flow.at < flow.end {
-            self.open = Some(flow);
-        } else {
-            self.hang_up();
         }
         self.teller.tell(News::Has(Some(ahead))).await;
     }
