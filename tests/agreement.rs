@@ -5,6 +5,7 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use common::{PATIENCE, until, write};
 use filbert::devnet::{Devnet, Plan};
@@ -30,8 +31,12 @@ struct Outcome {
     reached: u64,
 }
 
+/// One devnet at a time: each has many files open.
+static ONE: Mutex<()> = Mutex::new(());
+
 /// One devnet and how to simulate it.
 struct Both {
+    _only: MutexGuard<'static, ()>,
     devnet: Devnet,
     files: Vec<(String, usize)>,
     source: usize,
@@ -39,6 +44,7 @@ struct Both {
 
 impl Both {
     fn start(topology: &str, profile: Profile, files: usize) -> Self {
+        let only = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let songs = common::directory();
         for number in 0..files {
             let name = format!("song n{number}x of the orchard.ogg");
@@ -59,6 +65,7 @@ impl Both {
         let entry = devnet.entry().guid();
         let source = devnet.nodes().iter().position(|node| node.guid() == entry);
         let both = Self {
+            _only: only,
             source: source.unwrap(),
             files,
             devnet,
