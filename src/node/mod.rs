@@ -379,6 +379,8 @@ impl Node {
         let temporary = self.0.temporary.lock();
         let temporary = temporary.unwrap_or_else(PoisonError::into_inner).take();
         runtime::spawn_blocking(move || drop(temporary)).await;
+        // Tasks that have not noticed yet may hold it a little longer.
+        self.0.store.release();
     }
 
     /// Waits until the node is told to stop.

@@ -37,7 +37,7 @@ use thiserror::Error;
 pub struct Store {
     connection: Mutex<Connection>,
     /// Held, not used: the lock goes with the file. A store in memory has none.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 /// A store that was just opened.
@@ -100,7 +100,7 @@ impl Store {
         let (connection, notice) = home::open_database(home)?;
         let store = Self {
             connection: Mutex::new(connection),
-            _lock: Some(lock),
+            lock: Some(lock),
         };
         Ok(Opened { store, notice })
     }
@@ -114,8 +114,16 @@ impl Store {
         schema::migrate(&mut connection, Path::new(":memory:"))?;
         Ok(Self {
             connection: Mutex::new(connection),
-            _lock: None,
+            lock: None,
         })
+    }
+
+    /// Lets another process have the home. What is still written here goes on: the database has a
+    /// lock of its own for each change.
+    pub fn release(&self) {
+        if let Some(Err(error)) = self.lock.as_ref().map(File::unlock) {
+            log::warn!("the home stays locked until this process ends: {error}");
+        }
     }
 
     /// The connection. One that a panic left behind is as good as any: SQLite rolls back what was
@@ -142,7 +150,11 @@ mod tests {
         let error = Store::open(home.path()).unwrap_err();
         assert!(matches!(&error, Error::InUse { home: at } if at == home.path()));
         assert!(error.to_string().contains("in use by another filbert"));
+        first.store.release();
+        let second = Store::open(home.path()).unwrap();
         drop(first);
+        assert!(Store::open(home.path()).is_err());
+        drop(second);
         Store::open(home.path()).unwrap();
     }
 
