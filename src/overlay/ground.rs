@@ -32,7 +32,7 @@ impl Ground {
     /// Whether somebody could be reached at `address`.
     #[must_use]
     pub const fn admits(self, address: SocketAddr) -> bool {
-        let nobody = match address.ip() {
+        let nobody = match address.ip().to_canonical() {
             IpAddr::V4(ip) => {
                 ip.is_unspecified()
                     || ip.is_broadcast()
