@@ -348,15 +348,18 @@ impl Session {
         let status = status.as_u16();
         let location = location.filter(|_| !self.door.moved);
         let location = location.ok_or(Error::Refused { status })?;
-        if let Some(door) = self.door.follow(&location) {
-            return Ok(door);
-        }
         let elsewhere = || Error::Elsewhere(quote(&location));
-        let seed = self.door.names(&location).ok_or_else(elsewhere)?;
-        let limit = self.wanted.settings.connect;
-        let found = runtime::resolve(seed.host(), seed.port(), limit).await;
-        let mut found = found.unwrap_or_default().into_iter();
-        let door = found.find_map(|address| self.door.go_on(address, &seed));
+        let (seed, address) = self.door.led(&location).ok_or_else(elsewhere)?;
+        let found = match address {
+            Some(address) => vec![address],
+            None => {
+                let limit = self.wanted.settings.connect;
+                let found = runtime::resolve((seed.host(), seed.port()), limit).await;
+                found.unwrap_or_default()
+            }
+        };
+        let mut found = found.into_iter();
+        let door = found.find_map(|address| self.door.follow(&seed, address));
         door.ok_or_else(elsewhere)
     }
 

@@ -15,8 +15,9 @@ use crate::transfer::call_back::{CallBack, Way};
 use crate::transfer::exchange::Exchange;
 use crate::transfer::throttle::Throttle;
 use crate::transfer::web_seed::WebSeeds;
-use crate::transfer::{disk, slots, source};
+use crate::transfer::{disk, source};
 use crate::wire::Guid;
+use crate::wire::address::is_private;
 use crate::wire::urn::{Sha1, TigerRoot};
 
 /// What to fetch, from whom, and where to put it.
@@ -72,7 +73,7 @@ impl Job {
 
     /// Whether a source that others told of may be asked.
     pub(super) fn may_ask(&self, address: SocketAddr) -> bool {
-        Some(address) != self.own && (self.private || !slots::is_private(address.ip()))
+        Some(address) != self.own && (self.private || !is_private(address.ip()))
     }
 }
 
