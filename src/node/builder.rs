@@ -439,6 +439,7 @@ impl Builder {
             network: self.network,
             lan: self.lan,
             callees: Mutex::default(),
+            turns: Mutex::default(),
             inbound: !self.firewalled,
             opening: AtomicU64::new(0),
             serving: AtomicU64::new(0),

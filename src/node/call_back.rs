@@ -3,11 +3,12 @@
 //! §6.5).
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use data_encoding::BASE32_NOPAD;
 use futures::FutureExt;
+use futures::channel::oneshot;
 use futures::future::{self, BoxFuture, Either};
 
 use super::Node;
@@ -104,6 +105,10 @@ impl CallBack for Caller {
         drop(core);
         let servent = self.0.guid();
         (!proxies.is_empty()).then_some(Firewalled { servent, proxies })
+    }
+
+    fn queued(&self, at: IpAddr, id: &str) -> Option<oneshot::Receiver<Called>> {
+        self.0.0.turns().wait(at, id)
     }
 
     fn call(&self, source: SocketAddr) -> BoxFuture<'static, Result<Called, Uncalled>> {

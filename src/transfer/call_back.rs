@@ -2,8 +2,9 @@
 //! have them connect to us (protocol §6).
 
 use std::fmt::Debug;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use futures::channel::oneshot;
 use futures::future::BoxFuture;
 use thiserror::Error;
 
@@ -40,6 +41,13 @@ pub trait CallBack: Debug + Send + Sync {
 
     /// How we are called, where nobody can connect to us.
     fn own(&self) -> Option<Firewalled> {
+        None
+    }
+
+    /// Somebody at `at` keeps a place for us in its queue, by this number, and may connect to us when
+    /// it is our turn (protocol §10.7): gives its connection then. Nothing where too many are waited
+    /// for.
+    fn queued(&self, _at: IpAddr, _id: &str) -> Option<oneshot::Receiver<Called>> {
         None
     }
 

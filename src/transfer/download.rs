@@ -200,6 +200,7 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
             tls: job.tls.clone(),
             network: job.network.clone(),
             call_back: job.call_back.clone(),
+            reached_at: job.announce,
             web_seeds: Arc::clone(&job.web_seeds),
             settings: settings.clone(),
         };
@@ -392,6 +393,7 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
                 }
                 ending
             }
+            News::Invited => self.tell(Input::Invited(address), None).await,
             News::Tree(_) => Ok(None),
         }
     }

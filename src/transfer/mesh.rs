@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::net::http::HeaderMap;
+use crate::net::sniff::is_place;
 use crate::swarm::download::QueuePlace;
 use crate::wire::urn::TigerRoot;
 
@@ -18,9 +19,6 @@ const MOST_PROXIES: usize = 4;
 const MOST_RANGES: usize = 1_024;
 /// The port of an address that names none.
 const PORT: u16 = 6346;
-
-/// Characters of the number of a place; what is longer is none.
-const LONGEST_ID: usize = 64;
 
 /// A place in a queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,10 +61,7 @@ pub(super) fn place_in_queue(headers: &HeaderMap) -> Option<Place> {
 /// The number of a place, as it is sent back: nothing in it may end the header's item.
 fn ticket(value: &str) -> Option<String> {
     let id = value.trim().trim_matches('"');
-    let plain = id
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    (plain && !id.is_empty() && id.len() <= LONGEST_ID).then(|| id.to_owned())
+    is_place(id).then(|| id.to_owned())
 }
 
 /// Which bytes a partial source of a file of `size` bytes says it has; nothing where it says

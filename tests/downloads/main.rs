@@ -10,6 +10,7 @@ mod hostile;
 #[cfg(feature = "cli")]
 mod kill;
 mod pushed;
+mod queued;
 mod scale;
 mod source;
 mod web;
