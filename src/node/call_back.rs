@@ -3,7 +3,7 @@
 //! §6.5).
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use data_encoding::BASE32_NOPAD;
@@ -21,7 +21,7 @@ use crate::net::network::{End, Side};
 use crate::runtime;
 use crate::transfer::AGENT;
 use crate::transfer::call_back::{CallBack, Called, Uncalled, Way};
-use crate::transfer::firewalled::Firewalled;
+use crate::transfer::firewalled::{Firewalled, NodeInfo};
 use crate::wire::Guid;
 use crate::wire::address::Reach;
 use crate::wire::push::Push;
@@ -44,6 +44,17 @@ impl fmt::Debug for Caller {
     }
 }
 
+impl Caller {
+    /// Those of some push proxies that can be asked.
+    fn reachable(&self, proxies: &[SocketAddrV4]) -> Vec<Reach> {
+        let private = self.0.is_sheltered();
+        let fit = proxies.iter().copied();
+        let fit = fit.filter(|proxy| is_reachable((*proxy).into(), private));
+        let tls = false;
+        fit.map(|address| Reach { address, tls }).collect()
+    }
+}
+
 impl CallBack for Caller {
     fn way(&self, source: SocketAddr) -> Way {
         self.0.0.callees().way(source)
@@ -55,33 +66,16 @@ impl CallBack for Caller {
         wanted.then(|| tls.clone())
     }
 
-    fn heard(&self, source: SocketAddr, proxies: &[SocketAddr]) {
-        let private = self.0.is_sheltered();
-        let proxy = |address: &SocketAddr| match address {
-            SocketAddr::V4(v4) if is_reachable(*address, private) => Some(Reach {
-                address: *v4,
-                tls: false,
-            }),
-            _ => None,
-        };
-        let proxies: Vec<_> = proxies.iter().filter_map(proxy).collect();
-        if !proxies.is_empty() {
-            self.0.0.callees().replace_proxies(source, proxies);
+    fn heard(&self, source: SocketAddr, servent: Option<Guid>, proxies: &[SocketAddrV4]) {
+        let proxies = self.reachable(proxies);
+        if !proxies.is_empty() && servent != Some(self.0.guid()) {
+            self.0.0.callees().hear(source, servent, proxies);
         }
     }
 
     fn introduced(&self, alternate: &Firewalled) -> Option<SocketAddr> {
         let Firewalled { servent, proxies } = alternate;
-        let private = self.0.is_sheltered();
-        let fit = proxies
-            .iter()
-            .filter(|proxy| is_reachable((**proxy).into(), private));
-        let proxies: Vec<_> = fit
-            .map(|proxy| Reach {
-                address: *proxy,
-                tls: false,
-            })
-            .collect();
+        let proxies = self.reachable(proxies);
         if *servent == self.0.guid() || proxies.is_empty() {
             return None;
         }
@@ -96,15 +90,8 @@ impl CallBack for Caller {
         (!proxies.is_empty()).then_some(Firewalled { servent, proxies })
     }
 
-    fn own(&self) -> Option<Firewalled> {
-        let core = self.0.0.core();
-        let hidden = core.servent.is_hidden(&core.settings);
-        let proxies = hidden.then(|| core.servent.push_proxies());
-        let proxies = proxies.into_iter().flatten();
-        let proxies: Vec<_> = proxies.map(|proxy| proxy.address).collect();
-        drop(core);
-        let servent = self.0.guid();
-        (!proxies.is_empty()).then_some(Firewalled { servent, proxies })
+    fn own(&self) -> Option<NodeInfo> {
+        self.0.0.introduction()
     }
 
     fn queued(&self, at: IpAddr, id: &str) -> Option<oneshot::Receiver<Called>> {

@@ -2,7 +2,7 @@
 //! it they have, where its tree is, which place they keep in their queue (protocol §10.5-10.7,
 //! §11.4). Pure.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -84,10 +84,14 @@ pub(super) fn available(headers: &HeaderMap, size: u64) -> Option<Vec<Range<u64>
 
 /// Who hands on pushes to the servent that answers, as it says (protocol §6.6): nothing where it says
 /// nothing. The names are of several ages.
-pub(super) fn push_proxies(headers: &HeaderMap) -> Vec<SocketAddr> {
+pub(super) fn push_proxies(headers: &HeaderMap) -> Vec<SocketAddrV4> {
     let names = ["x-push-proxy", "x-push-proxies", "x-pushproxies"];
     let all = names.iter().flat_map(|name| alternates(headers, name));
-    all.filter(SocketAddr::is_ipv4).take(MOST_PROXIES).collect()
+    let ipv4 = all.filter_map(|address| match address {
+        SocketAddr::V4(address) => Some(address),
+        SocketAddr::V6(_) => None,
+    });
+    ipv4.take(MOST_PROXIES).collect()
 }
 
 /// The addresses in the headers `name`: in `X-Alt` who else has the file, in `X-NAlt` who failed.

@@ -27,7 +27,7 @@ use super::AGENT;
 use super::announce::{Announce, Told};
 use super::call_back::CallBack;
 use super::download::Settings;
-use super::firewalled;
+use super::firewalled::{self, NodeInfo};
 use super::mesh;
 use super::trees::Trees;
 use super::web_seed::WebSeeds;
@@ -313,6 +313,8 @@ impl Session {
         }
         if let Some(node) = self.wanted.reached_from(self.door.address) {
             request = request.header("X-Node", node.to_string());
+        } else if let Some(info) = self.introduction() {
+            request = request.header("X-FW-Node-Info", info.to_string());
         }
         if self.wanted.call_back.is_some() {
             request = request.header("X-Features", firewalled::FEATURE);
@@ -332,6 +334,13 @@ impl Session {
             }
         }
         built(request.body(Body::empty()))
+    }
+
+    /// How we are called, said once on each connection where nobody can connect to us.
+    fn introduction(&self) -> Option<NodeInfo> {
+        let back = self.wanted.call_back.as_ref();
+        let back = back.filter(|_| !self.proven && self.wanted.reached_at.is_none());
+        back.and_then(|back| back.own())
     }
 
     /// Where an answer sends us.
@@ -427,12 +436,12 @@ impl Session {
         if self.tree_at.is_none() {
             self.tree_at = text(headers, "x-thex-uri").and_then(mesh::tree_at);
         }
-        let proxies = mesh::push_proxies(headers);
+        let (servent, proxies) = firewalled::introduction(headers);
         if let Some(back) = &self.wanted.call_back
             && !self.door.moved
             && !proxies.is_empty()
         {
-            back.heard(self.address, &proxies);
+            back.heard(self.address, servent, &proxies);
         }
         let size = self.wanted.trees.size();
         let has = mesh::available(headers, size);

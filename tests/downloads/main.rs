@@ -7,6 +7,7 @@ mod disk;
 mod full;
 mod giving;
 mod hostile;
+mod introduced;
 #[cfg(feature = "cli")]
 mod kill;
 mod pushed;

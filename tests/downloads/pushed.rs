@@ -239,11 +239,15 @@ fn who_is_pushed_says_in_its_answer_who_hands_on_pushes_to_it() {
     );
     pushed.write_all(get.as_bytes()).unwrap();
     let head = read_head(&mut pushed);
-    let told = format!("\r\nX-Push-Proxies: {}\r\n", proxy.address());
-    assert!(
-        head.starts_with("HTTP/1.1 200 ") && head.contains(&told),
-        "{head}"
+    let proxies = format!("\r\nX-Push-Proxies: {}\r\n", proxy.address());
+    let (servent, own, at) = (source.guid(), source.address(), proxy.address());
+    let info = format!(
+        "\r\nX-Fw-Node-Info: {servent}; {}:{}; {at}\r\n",
+        own.port(),
+        own.ip()
     );
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    assert!(head.contains(&proxies) && head.contains(&info), "{head}");
     for node in [source, proxy] {
         block_on(node.stop());
     }

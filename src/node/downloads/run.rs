@@ -219,8 +219,9 @@ impl Node {
     fn announced(&self) -> Option<SocketAddr> {
         let core = self.0.core();
         let ip = core.advertised.ip();
+        let hidden = core.servent.is_hidden(&core.settings);
         let reached = core.private || core.servent.reachability().tcp == Some(true);
-        (reached && !ip.is_unspecified()).then(|| (ip, self.0.address.port()).into())
+        (reached && !hidden && !ip.is_unspecified()).then(|| (ip, self.0.address.port()).into())
     }
 
     /// Whether the servents around are those of a private network.
