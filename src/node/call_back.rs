@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use data_encoding::BASE32_NOPAD;
 use futures::FutureExt;
 use futures::channel::oneshot;
@@ -14,6 +15,7 @@ use futures::future::{self, BoxFuture, Either};
 use super::Node;
 use super::callees::Callee;
 use super::ground::is_reachable;
+use crate::net::Rewind;
 use crate::net::dial::dial;
 use crate::net::handshake::Tls;
 use crate::net::http::{self, Body, Request, StatusCode};
@@ -31,6 +33,8 @@ use crate::wire::push::Push;
 const PATIENCE: Duration = Duration::from_secs(18);
 /// How long each way is given before the next one is gone, too.
 const STAGE: Duration = Duration::from_secs(2);
+/// Time to reach a servent.
+const CONNECT: Duration = Duration::from_secs(10);
 /// Time to reach a push proxy, and for its answer.
 const PROXY: Duration = Duration::from_secs(5);
 
@@ -104,6 +108,34 @@ impl CallBack for Caller {
 }
 
 impl Node {
+    /// A connection to a servent, whichever side opens it, and which end of it we hold.
+    pub(super) async fn reach_source(&self, source: SocketAddr) -> Result<(Called, End), String> {
+        let way = self.0.callees().way(source);
+        let first = match way {
+            Way::Call | Way::CallFirst => self.call_source(source).await,
+            Way::Dial | Way::DialFirst => self.dial_source(source).await,
+        };
+        match (way, first) {
+            // The reason of the call tells more.
+            (Way::CallFirst, Err(uncalled)) => self.dial_source(source).await.map_err(|_| uncalled),
+            (Way::DialFirst, Err(_)) => self.call_source(source).await,
+            (_, first) => first,
+        }
+    }
+
+    async fn dial_source(&self, source: SocketAddr) -> Result<(Called, End), String> {
+        let tls = self.0.first_tls();
+        let stream = dial(self.0.dial_from, source, CONNECT, &tls).await;
+        let stream = stream.map_err(|error| error.to_string())?;
+        Ok((Rewind::new(Bytes::new(), stream), End::Asking))
+    }
+
+    async fn call_source(&self, source: SocketAddr) -> Result<(Called, End), String> {
+        let called = self.clone().call(source).await;
+        let called = called.map_err(|uncalled| uncalled.to_string())?;
+        Ok((called, End::Answering))
+    }
+
     async fn call(self, source: SocketAddr) -> Result<Called, Uncalled> {
         let callee = self.0.callees().callee(source).cloned();
         let callee = callee.ok_or(Uncalled::NoWay)?;
