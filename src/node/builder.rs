@@ -416,6 +416,7 @@ impl Builder {
             dial_from: (!ip.is_unspecified()).then_some(IpAddr::V4(ip)),
             core: Mutex::new(core),
             keep_free: self.download_limits.keep_free,
+            disk_pause: self.download_limits.disk_pause,
             downloads: Mutex::new(Downloads::new(
                 last_download,
                 self.download_limits.active.max(1),

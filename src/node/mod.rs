@@ -133,6 +133,8 @@ struct Inner {
     downloads: Mutex<Downloads>,
     /// Bytes that downloads leave free on their disk.
     keep_free: u64,
+    /// The first pause after which a download tries the disk again that stopped it.
+    disk_pause: Duration,
     /// Things under way for downloads.
     downloads_busy: AtomicU64,
     /// Held while a download is written down.

@@ -10,6 +10,7 @@ mod hostile;
 mod introduced;
 #[cfg(feature = "cli")]
 mod kill;
+mod mend;
 mod pushed;
 mod queued;
 mod scale;
