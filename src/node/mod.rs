@@ -131,6 +131,8 @@ struct Inner {
     downloads: Mutex<Downloads>,
     /// Bytes that downloads leave free on their disk.
     keep_free: u64,
+    /// Whether downloads are compared with their hashes.
+    verify: bool,
     /// Things under way for downloads.
     downloads_busy: AtomicU64,
     /// Held while a download is written down.

@@ -142,7 +142,10 @@ impl Session {
                 let tile = wanted.bytes(&(*next..*next + 1));
                 let mut room = (tile.end - tile.start) - self.partial_len();
                 let part = take(&mut came, &mut room);
-                let (_, partial) = self.partial.get_or_insert_with(|| (*next, BytesMut::new()));
+                let length = part.len() + usize::try_from(room).unwrap_or(0);
+                let (_, partial) = self
+                    .partial
+                    .get_or_insert_with(|| (*next, BytesMut::with_capacity(length)));
                 partial.extend_from_slice(&part);
                 if room == 0
                     && let Some((tile, bytes)) = self.partial.take()
