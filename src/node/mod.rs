@@ -135,6 +135,8 @@ struct Inner {
     keep_free: u64,
     /// The first pause after which a download tries the disk again that stopped it.
     disk_pause: Duration,
+    /// Whether downloads are compared with their hashes.
+    verify: bool,
     /// Things under way for downloads.
     downloads_busy: AtomicU64,
     /// Held while a download is written down.

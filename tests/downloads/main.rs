@@ -10,6 +10,8 @@ mod hostile;
 mod introduced;
 #[cfg(feature = "cli")]
 mod kill;
+#[cfg(feature = "cli")]
+mod memory;
 mod mend;
 mod pushed;
 mod queued;

@@ -149,6 +149,7 @@ impl Node {
         });
         let mut settings = Settings {
             keep_free: self.0.keep_free,
+            verify: self.0.verify,
             throttles: self.0.limits.download(),
             ..Settings::default()
         };

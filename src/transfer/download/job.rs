@@ -105,6 +105,9 @@ pub struct Settings {
     pub idle: Duration,
     /// Bytes that stay free on the disk of unfinished files.
     pub keep_free: u64,
+    /// Whether what comes is compared with hashes. Without that it is delivered as it came, and given
+    /// to nobody: only to measure what comparing costs.
+    pub verify: bool,
     /// Limits on bytes a second that the download keeps to.
     pub throttles: Vec<Arc<Throttle>>,
     /// How sources are chosen, and how often they are tried.
@@ -120,6 +123,7 @@ impl Default for Settings {
             stall: Duration::from_secs(30),
             idle: Duration::from_secs(30),
             keep_free: 0,
+            verify: true,
             throttles: Vec::new(),
             swarm: swarm::download::Settings::default(),
         }
