@@ -10,7 +10,7 @@ mod hostile;
 mod introduced;
 #[cfg(feature = "cli")]
 mod kill;
-#[cfg(feature = "cli")]
+#[cfg(all(feature = "cli", target_os = "linux"))]
 mod memory;
 mod mend;
 mod pushed;

@@ -15,7 +15,6 @@ fn peak(process: u32) -> u64 {
     figure.parse().unwrap()
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn two_hundred_sources_take_little_memory() {
     let size = match std::env::var_os("FILBERT_SCALE") {
