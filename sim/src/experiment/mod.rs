@@ -11,6 +11,7 @@ mod census;
 mod failure;
 mod file;
 mod findings;
+mod load;
 mod measure;
 mod network;
 mod points;

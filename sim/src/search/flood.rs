@@ -33,7 +33,7 @@ impl Policy for Flood {
                     if to == from {
                         continue;
                     }
-                    trace.copies += 1;
+                    ground.send(to, &mut trace);
                     if ground.visit(to) {
                         trace.reach(hops, ground.holds(to));
                         next.push((to, node));

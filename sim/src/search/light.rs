@@ -38,7 +38,7 @@ impl Policy for LightFlood {
                     if to == from || (light && !ground.in_tree(node, to)) {
                         continue;
                     }
-                    trace.copies += 1;
+                    ground.send(to, &mut trace);
                     if ground.visit(to) {
                         trace.reach(hops.into(), ground.holds(to));
                         next.push((to, node));
