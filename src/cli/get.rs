@@ -86,10 +86,11 @@ async fn fetch(
     }
     let mut downloads = Vec::new();
     for target in &arguments.targets {
-        if let Ok(Target::Magnet(magnet)) = parse_target(target)
-            && magnet.web_sources().any(is_encrypted)
-        {
-            context.tell("filbert: web servers are asked by http:// only; https:// is passed over");
+        for (url, why) in parse_target(target).iter().flat_map(Target::passed_over) {
+            context.tell(&format!(
+                "filbert: {} is not asked: {why}",
+                output::plain(&url)
+            ));
         }
         let (target, dir) = (target.clone(), folder.clone());
         downloads.push(session.client.get(&GetRequest { target, dir }).await?);
@@ -125,11 +126,6 @@ async fn fetch(
         output::json(&downloads)?;
     }
     Ok(exit)
-}
-
-fn is_encrypted(url: &str) -> bool {
-    url.get(..8)
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
 }
 
 /// Tells at the first download what becomes of its bytes, and how that is changed.
