@@ -46,7 +46,7 @@ pub(super) struct Arguments {
 
 /// The text itself, when it names something that can be fetched; of a collection at hand the whole
 /// path.
-fn target(text: &str) -> Result<String, crate::api::Error> {
+fn target(text: &str) -> Result<String, String> {
     let path = Path::new(text);
     if is_named(text) && path.is_file() {
         let path = std::path::absolute(path).ok();
@@ -54,7 +54,16 @@ fn target(text: &str) -> Result<String, crate::api::Error> {
             return Ok(path.to_owned());
         }
     }
-    parse_target(text).map(|_| text.to_owned())
+    let Err(error) = parse_target(text) else {
+        return Ok(text.to_owned());
+    };
+    if is_named(text) && !text.contains("://") {
+        return Err("there is no such file".to_owned());
+    }
+    // What was said stands before it.
+    let said = format!("\"{}\"", text.trim());
+    let why = error.message.strip_prefix(&said);
+    Err(why.map_or_else(|| error.message.clone(), |why| format!("it{why}")))
 }
 
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failure> {
