@@ -87,7 +87,8 @@ impl Node {
                 };
                 match addresses.into_iter().find(fit) {
                     Some(address) => return Some(address),
-                    None => "it is at no address that may be asked".to_owned(),
+                    None if private => "it is at no address that may be asked".to_owned(),
+                    None => "it is at no public address".to_owned(),
                 }
             }
             Err(error) => error.to_string(),
