@@ -206,6 +206,15 @@ fn follow(bar: &ProgressBar, download: &Download) {
     bar.set_message(output::plain(&what));
     bar.set_length(download.size);
     bar.set_position(download.received);
+    bar.set_prefix(standing(download));
+}
+
+/// Who gives it, and how much of it is known to be right.
+fn standing(download: &Download) -> String {
+    let verified = u128::from(download.verified) * 100;
+    let verified = verified.checked_div(download.size.into()).unwrap_or(0);
+    let (active, known) = (download.sources.active, download.sources.known);
+    format!(", sources {active}/{known}, verified {verified}%")
 }
 
 /// Says how a download ended: its path to stdout, anything else to stderr.
@@ -228,4 +237,27 @@ fn report(context: &Context, download: &Download) -> Result<Exit, Failure> {
         output::line(&output::plain(&path.display().to_string()))?;
     }
     Ok(Exit::Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_of_a_file_tells_who_gives_it_and_what_of_it_is_right() {
+        let download = |size: u64, verified: u64| -> Download {
+            let value = serde_json::json!({
+                "id": 1, "name": "almond", "size": size, "sha1": "x", "state": "active",
+                "priority": "normal", "verified": verified, "rate": 0, "path": null,
+                "sources": {"known": 5, "active": 3, "liars": [], "queues": []},
+                "error": null, "error_code": null, "received": verified, "version": 1,
+                "collection": null, "part_of": null,
+            });
+            serde_json::from_value(value).unwrap()
+        };
+        let told = standing(&download(3_000, 1_000));
+        assert_eq!(told, ", sources 3/5, verified 33%");
+        // Nobody has told its size yet.
+        assert_eq!(standing(&download(0, 0)), ", sources 3/5, verified 0%");
+    }
 }
