@@ -34,6 +34,8 @@ struct Regions<E> {
     place: fn(&E) -> u32,
     /// Its region is the place without this many low bits.
     shift: u32,
+    /// So many events of one time are many.
+    many: usize,
 }
 
 impl<E: Copy> Calendar<E> {
@@ -58,11 +60,22 @@ impl<E: Copy> Calendar<E> {
     /// caches.
     #[must_use]
     pub fn by_region(self, places: usize, place: fn(&E) -> u32) -> Self {
-        let bits = usize::BITS - places.saturating_sub(1).leading_zeros();
-        let shift = bits.saturating_sub(REGION_BITS);
+        let shift = region_shift(places);
         Self {
-            regions: Some(Regions { place, shift }),
+            regions: Some(Regions {
+                place,
+                shift,
+                many: MANY,
+            }),
             ..self
+        }
+    }
+
+    /// Lets the next bucket come out region by region or not, however many events it has: who
+    /// keeps a part of all events knows better how many there are.
+    pub(crate) fn count_as_many(&mut self, many: bool) {
+        if let Some(regions) = &mut self.regions {
+            regions.many = if many { 0 } else { usize::MAX };
         }
     }
 
@@ -126,7 +139,7 @@ impl<E: Copy> Calendar<E> {
         }
         self.waiting -= self.present.len();
         if let (Some(regions), Some(&(first, _))) = (&self.regions, self.present.first())
-            && self.present.len() >= MANY
+            && self.present.len() >= regions.many
             && self.present.iter().all(|&(at, _)| at == first)
         {
             let mut sorted = self.spare.pop().unwrap_or_default();
@@ -164,6 +177,12 @@ impl<E: Copy> Regions<E> {
     }
 }
 
+/// The region of one of so many places is its number without this many low bits.
+pub(crate) const fn region_shift(places: usize) -> u32 {
+    let bits = usize::BITS - places.saturating_sub(1).leading_zeros();
+    bits.saturating_sub(REGION_BITS)
+}
+
 /// The place in the ring of a bucket counted from time 0.
 const fn place(bucket: u64) -> usize {
     #[expect(
@@ -178,13 +197,13 @@ const fn place(bucket: u64) -> usize {
 const BUCKETS: usize = 128;
 
 /// Events of one time that are many.
-const MANY: usize = 256;
+pub(crate) const MANY: usize = 256;
 
 /// Bits of the number of a region.
 const REGION_BITS: u32 = 10;
 
 /// Regions of memory.
-const REGIONS: usize = 1 << REGION_BITS;
+pub(crate) const REGIONS: usize = 1 << REGION_BITS;
 
 #[cfg(test)]
 mod tests {
