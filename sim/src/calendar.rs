@@ -34,8 +34,6 @@ struct Regions<E> {
     place: fn(&E) -> u32,
     /// Its region is the place without this many low bits.
     shift: u32,
-    /// So many events of one time are many.
-    many: usize,
 }
 
 impl<E: Copy> Calendar<E> {
@@ -62,20 +60,8 @@ impl<E: Copy> Calendar<E> {
     pub fn by_region(self, places: usize, place: fn(&E) -> u32) -> Self {
         let shift = region_shift(places);
         Self {
-            regions: Some(Regions {
-                place,
-                shift,
-                many: MANY,
-            }),
+            regions: Some(Regions { place, shift }),
             ..self
-        }
-    }
-
-    /// Lets the next bucket come out region by region or not, however many events it has: who
-    /// keeps a part of all events knows better how many there are.
-    pub(crate) fn count_as_many(&mut self, many: bool) {
-        if let Some(regions) = &mut self.regions {
-            regions.many = if many { 0 } else { usize::MAX };
         }
     }
 
@@ -139,7 +125,7 @@ impl<E: Copy> Calendar<E> {
         }
         self.waiting -= self.present.len();
         if let (Some(regions), Some(&(first, _))) = (&self.regions, self.present.first())
-            && self.present.len() >= regions.many
+            && self.present.len() >= MANY
             && self.present.iter().all(|&(at, _)| at == first)
         {
             let mut sorted = self.spare.pop().unwrap_or_default();

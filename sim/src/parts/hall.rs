@@ -33,8 +33,6 @@ pub(super) struct Note {
     pub(super) now: u64,
     /// When the next copy arrives, if any does.
     pub(super) next: Option<u64>,
-    /// How many copies were sent in the last window.
-    pub(super) came: usize,
 }
 
 /// A part's place at the meetings. Who leaves it by a panic breaks them up, so that nobody waits
@@ -44,11 +42,7 @@ pub(super) struct Seat<'h>(&'h Hall);
 
 impl Hall {
     pub(super) fn new(parts: usize) -> Self {
-        let nothing = Note {
-            now: 0,
-            next: None,
-            came: 0,
-        };
+        let nothing = Note { now: 0, next: None };
         Self {
             parts,
             arrived: AtomicUsize::new(0),
@@ -114,7 +108,6 @@ impl Hall {
         let both = |one: Note, other: Note| Note {
             now: one.now.max(other.now),
             next: one.next.into_iter().chain(other.next).min(),
-            came: one.came + other.came,
         };
         notes.reduce(both).expect("there is a part")
     }
@@ -154,7 +147,6 @@ mod tests {
                         Note {
                             now: round * (number + 1),
                             next: (number > 0).then_some(round + number),
-                            came: part,
                         },
                     );
                     hall.meet();
@@ -163,7 +155,6 @@ mod tests {
                     told == Note {
                         now: round * 3,
                         next: Some(round + 1),
-                        came: 3,
                     }
                 })
             }

@@ -15,6 +15,7 @@
 //! Only floods live here: nobody answers, nobody waits for a deadline, and the one random choice
 //! besides latencies is the GUID of the query.
 
+mod arrivals;
 mod cut;
 mod hall;
 mod part;

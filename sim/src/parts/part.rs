@@ -11,11 +11,10 @@ use filbert::wire::{Descriptor, Header};
 use rand_pcg::Pcg64Mcg;
 
 use super::Order;
+use super::arrivals::{Arrivals, Event};
 use super::cut::Cut;
 use super::hall::{Hall, Note};
-use super::sent::{Copied, Outgoing, Sender, Sent, in_order};
-use crate::calendar::{Calendar, MANY};
-use crate::latency::Latency;
+use super::sent::{Copied, Outgoing, Sender, Sent};
 use crate::network::{AHEAD, Behaviour, cross};
 use crate::outcome::Flood;
 use crate::population::Population;
@@ -28,39 +27,20 @@ pub(super) struct Part<'a> {
     cut: Cut,
     population: Population<'a>,
     profile: Profile,
-    latency: Latency,
+    /// The shortest latency, in microseconds.
+    window: u64,
     /// The decoder that every descriptor goes through, when the wire is to be crossed.
     wire: Option<FrameDecoder>,
     query: Query,
-    calendar: Calendar<Event>,
+    arrivals: Arrivals,
     now: Instant,
     /// What travels, by the part that was the first to send it. Payloads are this part's own: no
     /// core waits for another that counts who shares them.
     travelling: Vec<Vec<Descriptor>>,
-    draws: Draws,
-    /// Copies that all parts have sent in this flood.
-    sent: u64,
-    /// Copies that this one has.
+    /// Copies that this part has sent in this flood.
     messages: u64,
-}
-
-/// One copy of a descriptor on its way to a servent of this part.
-#[derive(Clone, Copy, Debug)]
-struct Event {
-    to: u32,
-    /// The receiver's link.
-    link: u32,
-    copy: Copied,
-    /// Its number among all copies of the flood, in the order in which they were sent.
-    number: u64,
-}
-
-/// The latencies of all copies of a flood, of which this part draws some.
-#[derive(Debug)]
-struct Draws {
-    /// Stands at the next copy.
+    /// For servents that a flood gives nothing to choose.
     rng: Pcg64Mcg,
-    next: u64,
 }
 
 impl<'a> Part<'a> {
@@ -72,11 +52,6 @@ impl<'a> Part<'a> {
         behaviour: &Behaviour,
         mut rng: Pcg64Mcg,
     ) -> Self {
-        let latency = behaviour.latency.clone();
-        let mut calendar = Calendar::new(latency.longest());
-        if latency.is_constant() {
-            calendar = calendar.by_region(graph.nodes(), |event: &Event| event.to);
-        }
         let rules = (behaviour.profile, behaviour.query_routing);
         let nodes = cut.nodes(number);
         let mut population = Population::new((graph, nodes.clone()), None, rules, &mut rng);
@@ -89,15 +64,14 @@ impl<'a> Part<'a> {
             graph,
             population,
             profile: behaviour.profile,
-            latency,
+            window: behaviour.latency.shortest(),
             wire: behaviour.wire.then(FrameDecoder::new),
             query: Query::keywords("filbert").expect("one plain word is a query"),
-            calendar,
+            arrivals: Arrivals::new(number, &behaviour.latency, graph.nodes(), rng.clone()),
             now,
             travelling: vec![Vec::new(); cut.parts()],
-            draws: Draws { rng, next: 0 },
-            sent: 0,
             messages: 0,
+            rng,
             cut,
         }
     }
@@ -112,26 +86,27 @@ impl<'a> Part<'a> {
                 part.ask(order, sent);
             }
         });
-        let mut by_region = false;
+        let mut by_region = None;
         let last = loop {
             hall.meet();
-            let came = self.collect(hall, by_region);
-            hall.tell(self.number, came);
+            let all = self.collect(hall, by_region);
             hall.meet();
-            let Note { now, next, came } = hall.told();
+            let Note { now, next } = hall.told();
             let Some(next) = next else {
                 break now;
             };
-            by_region = came >= MANY && self.latency.is_constant();
-            self.calendar.count_as_many(by_region);
-            let end = next + self.latency.shortest();
-            self.send_into(hall, |part, sent| part.pass(end, sent));
+            by_region = all.then_some(next);
+            let end = next + self.window;
+            self.send_into(hall, |part, sent| {
+                sent.by_region = all;
+                part.pass(end, sent);
+            });
         };
         self.now = Instant::from_micros(last);
         if searches {
             let cancel = Input::Cancel { id: SearchId(0) };
-            let rng = &mut self.draws.rng;
-            self.population.enter(source, self.now, cancel, rng);
+            self.population
+                .enter(source, self.now, cancel, &mut self.rng);
             self.population.out.clear();
         }
         for descriptors in &mut self.travelling {
@@ -155,7 +130,24 @@ impl<'a> Part<'a> {
         };
         self.population.behave(most, None);
         self.population.reset();
-        (self.sent, self.messages) = (0, 0);
+        self.messages = 0;
+    }
+
+    /// Takes what was sent to this part, and tells when it waits for what. Gives whether the next
+    /// window goes region by region.
+    fn collect(&mut self, hall: &Hall, by_region: Option<u64>) -> bool {
+        let sent = hall.sent.iter();
+        let sent: Vec<_> = sent
+            .map(|sent| sent.read().unwrap_or_else(PoisonError::into_inner))
+            .collect();
+        for (known, sent) in self.travelling.iter_mut().zip(&sent) {
+            known.extend(sent.fresh.iter().map(own));
+        }
+        let sent: Vec<&Sent> = sent.iter().map(|sent| &**sent).collect();
+        let next = self.arrivals.collect(&sent, by_region);
+        let now = self.now.as_micros();
+        hall.tell(self.number, Note { now, next });
+        self.arrivals.goes_by_region(&sent)
     }
 
     /// Does something that may send.
@@ -186,52 +178,48 @@ impl<'a> Part<'a> {
 
     /// Lets time pass to just before `end`.
     fn pass(&mut self, end: u64, sent: &mut Sent) {
-        let mut fetched = 0;
-        while self.calendar.next_at().is_some_and(|at| at < end) {
-            if fetched == 0 {
-                fetched = self.fetch();
-            }
-            let Some((at, event)) = self.calendar.pop() else {
-                return;
+        let due = self.arrivals.take_due(end);
+        for events in due.chunks(AHEAD) {
+            let copies = events.iter();
+            let copies = || {
+                copies
+                    .clone()
+                    .map(|(_, event)| (event.to, event.link, event.copy.ttl))
             };
-            fetched = fetched.saturating_sub(1);
-            self.now = Instant::from_micros(at);
-            self.deliver(&event, sent);
+            self.population.read_ahead(copies);
+            for (at, event) in events {
+                self.now = Instant::from_micros(*at);
+                self.deliver(event, sent);
+            }
         }
-    }
-
-    /// Reads what the next events will need. Gives their number.
-    fn fetch(&self) -> usize {
-        let events = || self.calendar.upcoming(AHEAD);
-        let copies = || events().map(|event| (event.to, event.link, event.copy.ttl));
-        self.population.read_ahead(copies);
-        events().len()
+        self.arrivals.give_back(due);
     }
 
     fn deliver(&mut self, event: &Event, sent: &mut Sent) {
         let &Event { to, link, copy, .. } = event;
+        let link = Link(link);
         let original = &self.travelling[usize::from(copy.origin)][copy.descriptor as usize];
         let header = Header {
             ttl: copy.ttl,
             hops: copy.hops,
             ..original.header
         };
-        let crossed = self
-            .wire
-            .as_mut()
-            .map(|decoder| cross(decoder, header, original));
-        let (header, payload) = match &crossed {
-            Some(arrived) => (arrived.header, &arrived.payload),
-            None => (header, &original.payload),
-        };
-        let link = Link(link);
-        let input = Input::Received {
-            link,
-            header,
-            payload,
-        };
-        self.population
-            .enter(to, self.now, input, &mut self.draws.rng);
+        if let Some(decoder) = &mut self.wire {
+            let arrived = cross(decoder, header, original);
+            let input = Input::Received {
+                link,
+                header: arrived.header,
+                payload: &arrived.payload,
+            };
+            self.population.enter(to, self.now, input, &mut self.rng);
+        } else {
+            let input = Input::Received {
+                link,
+                header,
+                payload: &original.payload,
+            };
+            self.population.enter(to, self.now, input, &mut self.rng);
+        }
         self.carry_out(to, event.number, Some(copy), sent);
     }
 
@@ -278,7 +266,7 @@ impl<'a> Part<'a> {
         }
         self.population.out = out;
         let copies = sent.count - before;
-        if copies > 0 {
+        if copies > 0 && !sent.by_region {
             sent.senders.push(Sender {
                 at: self.now.as_micros(),
                 number,
@@ -310,89 +298,6 @@ impl<'a> Part<'a> {
                 copy,
             });
         }
-    }
-
-    /// Takes what all parts sent to this one, each copy with its number and its latency. All
-    /// parts do so at the same time.
-    fn collect(&mut self, hall: &Hall, by_region: bool) -> Note {
-        let sent = hall.sent.iter();
-        let sent: Vec<_> = sent
-            .map(|sent| sent.read().unwrap_or_else(PoisonError::into_inner))
-            .collect();
-        for (known, sent) in self.travelling.iter_mut().zip(&sent) {
-            known.extend(sent.fresh.iter().map(own));
-        }
-        if let Some(rng) = sent.iter().find_map(|sent| sent.draws.as_ref()) {
-            self.draws = Draws {
-                rng: rng.clone(),
-                next: 0,
-            };
-        }
-        let mut came = 0;
-        let mut first: Option<u64> = None;
-        let mut mine: Vec<_> = sent
-            .iter()
-            .map(|sent| sent.copies[self.number].iter().peekable())
-            .collect();
-        let mut take = |part: usize, sender: &Sender, place: u32| {
-            let end = place + sender.copies;
-            while let Some(outgoing) = mine[part].next_if(|outgoing| outgoing.place < end) {
-                let number = self.sent + u64::from(outgoing.place - place);
-                let at = sender.at
-                    + self
-                        .draws
-                        .latency(&self.latency, number, sender, outgoing.to);
-                first = Some(first.map_or(at, |first| first.min(at)));
-                let &Outgoing { to, link, copy, .. } = outgoing;
-                let event = Event {
-                    to,
-                    link,
-                    copy,
-                    number,
-                };
-                self.calendar.push(at, event);
-                came += 1;
-            }
-            self.sent += u64::from(sender.copies);
-        };
-        if by_region {
-            // Parts are ranges of regions.
-            for (part, sent) in sent.iter().enumerate() {
-                let mut place = 0;
-                for sender in &sent.senders {
-                    take(part, sender, place);
-                    place += sender.copies;
-                }
-            }
-        } else {
-            let lists: Vec<&[Sender]> = sent.iter().map(|sent| &sent.senders[..]).collect();
-            in_order(&lists, take);
-        }
-        // Where all latencies are the same, nothing else waits; and how the next bucket comes out
-        // is not yet known.
-        let next = if self.latency.is_constant() {
-            first
-        } else {
-            self.calendar.next_at()
-        };
-        Note {
-            now: self.now.as_micros(),
-            next,
-            came,
-        }
-    }
-}
-
-impl Draws {
-    /// The latency of the copy of this number, which is larger than that of the last.
-    #[inline]
-    fn latency(&mut self, model: &Latency, number: u64, sender: &Sender, to: u32) -> u64 {
-        let numbers = model.numbers();
-        if numbers > 0 {
-            self.rng.advance(u128::from((number - self.next) * numbers));
-            self.next = number + 1;
-        }
-        model.draw(sender.from, to, &mut self.rng)
     }
 }
 

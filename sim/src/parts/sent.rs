@@ -6,7 +6,10 @@ use rand_pcg::Pcg64Mcg;
 /// What one part sent within one window.
 #[derive(Debug)]
 pub(super) struct Sent {
-    /// What made servents send, in the order in which it happened.
+    /// Whether the window went region by region, so that there is no need to say when what was
+    /// sent.
+    pub(super) by_region: bool,
+    /// Otherwise what made servents send, in the order in which it happened.
     pub(super) senders: Vec<Sender>,
     /// Copies for each part, in the order in which they were sent.
     pub(super) copies: Vec<Vec<Outgoing>>,
@@ -59,6 +62,7 @@ impl Sent {
     /// Nothing, for so many parts.
     pub(super) fn new(parts: usize) -> Self {
         Self {
+            by_region: false,
             senders: Vec::new(),
             copies: vec![Vec::new(); parts],
             count: 0,
@@ -69,6 +73,7 @@ impl Sent {
 
     /// Forgets all for the next window, and keeps the memory.
     pub(super) fn clear(&mut self) {
+        self.by_region = false;
         self.senders.clear();
         for copies in &mut self.copies {
             copies.clear();
