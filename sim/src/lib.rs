@@ -23,6 +23,7 @@ mod error;
 pub mod experiment;
 pub mod flood;
 pub mod latency;
+pub mod living;
 pub mod memory;
 pub mod network;
 pub mod outcome;

@@ -41,6 +41,8 @@ pub struct Network<'a> {
     outcome: Outcome,
     /// Whether more is counted than a flood needs.
     watched: bool,
+    /// Descriptors that came to each servent in searches since somebody last asked.
+    loads: Vec<u64>,
 }
 
 /// How a network behaves.
@@ -125,6 +127,7 @@ impl<'a> Network<'a> {
             closed: None,
             outcome: Outcome::default(),
             watched: false,
+            loads: contents.map_or_else(Vec::new, |_| vec![0; graph.nodes()]),
         }
     }
 
@@ -173,6 +176,12 @@ impl<'a> Network<'a> {
         self.watched = false;
         self.outcome.reached = self.population.reached();
         mem::take(&mut self.outcome)
+    }
+
+    /// Descriptors that came to each servent in the searches since this was last asked.
+    pub fn take_loads(&mut self) -> Vec<u64> {
+        let none = vec![0; self.loads.len()];
+        mem::replace(&mut self.loads, none)
     }
 
     /// Prepares for a search: time passes until the last one is forgotten.
@@ -248,6 +257,11 @@ impl<'a> Network<'a> {
         };
         let before =
             (self.watched && header.kind == Kind::Query).then(|| self.population.taken(to));
+        if self.watched
+            && let Some(load) = self.loads.get_mut(to as usize)
+        {
+            *load += 1;
+        }
         let link = Link(link);
         if let Some(decoder) = &mut self.wire {
             let arrived = cross(decoder, header, original);

@@ -40,6 +40,9 @@ pub struct DownloadLimits {
     /// Bytes that stay free on the disk of unfinished files; with fewer, downloads pause until there
     /// is room. Where the system does not tell, only a full disk stops them.
     pub keep_free: u64,
+    /// Pause before a download that the disk stopped is tried again; it doubles with each time, up to
+    /// thirty times as much.
+    pub disk_pause: Duration,
 }
 
 impl Default for DownloadLimits {
@@ -47,6 +50,7 @@ impl Default for DownloadLimits {
         Self {
             active: 10,
             keep_free: 64 << 20,
+            disk_pause: Duration::from_secs(10),
         }
     }
 }

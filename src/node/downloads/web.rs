@@ -74,7 +74,7 @@ impl Node {
     ) -> Option<SocketAddr> {
         let found = match seed.literal() {
             Some(address) => Ok(vec![address]),
-            None => runtime::resolve(seed.host(), seed.port(), PATIENCE).await,
+            None => runtime::resolve((seed.host(), seed.port()), PATIENCE).await,
         };
         // A number that the user gave is as good as it looks. A name, or what a stranger wrote into
         // a collection, must not lead into a network that is nobody else's.
