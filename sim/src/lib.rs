@@ -29,6 +29,7 @@ pub mod network;
 pub mod outcome;
 pub mod page;
 pub mod parallel;
+pub mod parts;
 mod plot;
 mod population;
 pub mod progress;
