@@ -38,6 +38,8 @@ pub enum Command {
     Report(Report),
     /// Run again what the results in a folder came of, and compare byte for byte
     Verify(Verify),
+    /// Let servents join, come and go by themselves for a while; measure their overlay
+    Live(crate::living::command::Arguments),
     /// Make, import and describe graphs
     Topology(Topology),
 }

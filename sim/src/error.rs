@@ -86,6 +86,9 @@ pub enum Error {
     /// A folder has no experiment in it.
     #[error("no file in {0} ends in .toml")]
     NoExperiment(PathBuf),
+    /// There can be no such living network.
+    #[error("there is no such network: {0}")]
+    Living(String),
     /// Nobody can ask as an experiment wants.
     #[error("nobody in {graph} can ask: {from}")]
     NoAsker {
@@ -147,6 +150,7 @@ impl Error {
             | Self::NoPoint { .. }
             | Self::Recordings { .. }
             | Self::NoExperiment(_)
+            | Self::Living(_)
             | Self::NoAsker { .. } => 2,
             Self::Topology(_)
             | Self::Sources

@@ -19,9 +19,13 @@ pub fn print(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
         width(|figures| &figures.file),
     );
     let of_swarm = |figures: &Figures| figures.measures.contains_key(&Measure::PeerShare);
-    let columns = match findings.figures.iter().any(of_swarm) {
-        true => SWARM_COLUMNS,
-        false => COLUMNS,
+    let of_living = |figures: &Figures| figures.measures.contains_key(&Measure::Connected);
+    let columns = if findings.figures.iter().any(of_swarm) {
+        SWARM_COLUMNS
+    } else if findings.figures.iter().any(of_living) {
+        LIVING_COLUMNS
+    } else {
+        COLUMNS
     };
     write!(out, "{:<1$} {2:<3$}", "", widths.0, "", widths.1)?;
     for measure in columns {
@@ -92,6 +96,17 @@ const SWARM_COLUMNS: [Measure; 7] = [
     Measure::LeecherDelay,
     Measure::SeedCopies,
     Measure::PeerShare,
+];
+
+/// What the table of a living network shows.
+const LIVING_COLUMNS: [Measure; 7] = [
+    Measure::Present,
+    Measure::Connected,
+    Measure::Linked,
+    Measure::Ultrapeers,
+    Measure::Success,
+    Measure::Reach,
+    Measure::Messages,
 ];
 
 /// What the table of findings shows; the JSON has all.

@@ -13,6 +13,7 @@ use super::network::Network;
 use super::strategy::Variant;
 use super::workload::{Catalogue, Sharing};
 use crate::latency::Latency;
+use crate::living;
 use crate::swarm;
 
 /// An experiment as its file tells it. Keys that nobody knows are errors.
@@ -49,6 +50,8 @@ pub struct File {
     pub variants: Vec<Variant>,
     /// A swarm that fetches a file, instead of a network with queries.
     pub swarm: Option<swarm::Spec>,
+    /// A network whose servents come and go by themselves, instead of either.
+    pub living: Option<living::Spec>,
     /// What is to come of it.
     #[serde(default, rename = "claim")]
     pub claims: Vec<Claim>,
@@ -122,8 +125,8 @@ pub struct Claim {
     pub measure: Measure,
     /// The variant by which the queries were made.
     pub variant: String,
-    /// The file that they were for; nothing where there are no files.
-    #[serde(default)]
+    /// The file that they were for; nothing where there are no files. Of a living network, the phase.
+    #[serde(default, alias = "phase")]
     pub file: String,
     /// What it is divided by, if by anything: the same measure of other queries.
     pub over: Option<Side>,
@@ -144,8 +147,8 @@ pub struct Claim {
 pub struct Side {
     /// The variant by which they were made.
     pub variant: String,
-    /// The file that they were for; nothing where there are no files.
-    #[serde(default)]
+    /// The file that they were for; nothing where there are no files. Of a living network, the phase.
+    #[serde(default, alias = "phase")]
     pub file: String,
 }
 
@@ -161,8 +164,12 @@ impl File {
     }
 
     /// The names of the files that are searched for, a catalogue's being one; one without a name where there are none.
+    /// Of a living network, the names of its phases.
     #[must_use]
     pub fn file_names(&self) -> Vec<&str> {
+        if let Some(living) = &self.living {
+            return living.phase_names();
+        }
         let files = self.files.iter().map(|file| file.name.as_str());
         let catalogues = self.catalogues.iter().map(|all| all.name.as_str());
         let names: Vec<&str> = files.chain(catalogues).collect();
@@ -172,9 +179,10 @@ impl File {
     /// The names of the variants, in order.
     #[must_use]
     pub fn variant_names(&self) -> Vec<&str> {
-        match &self.swarm {
-            Some(swarm) => swarm.variants.iter().map(|v| v.name.as_str()).collect(),
-            None => self.variants.iter().map(|v| v.name.as_str()).collect(),
+        match (&self.swarm, &self.living) {
+            (Some(swarm), _) => swarm.variants.iter().map(|v| v.name.as_str()).collect(),
+            (None, Some(living)) => living.variants.iter().map(|v| v.name.as_str()).collect(),
+            (None, None) => self.variants.iter().map(|v| v.name.as_str()).collect(),
         }
     }
 
@@ -193,15 +201,22 @@ impl File {
             condition.then_some(()).ok_or_else(|| problem.to_owned())
         };
         demand(self.replicas > 0, "replicas is at least 1")?;
-        match &self.swarm {
-            Some(swarm) => {
+        match (&self.swarm, &self.living) {
+            (Some(swarm), _) => {
                 demand(
                     self.variants.is_empty() && self.file_names() == [""],
                     "a swarm has variants of its own, [[swarm.variant]], and no files",
                 )?;
                 swarm.check()?;
             }
-            None => {
+            (None, Some(living)) => {
+                demand(
+                    self.variants.is_empty() && self.files.is_empty() && self.catalogues.is_empty(),
+                    "a living network has variants of its own, [[living.variant]], and no files",
+                )?;
+                living.check()?;
+            }
+            (None, None) => {
                 self.queries.check(&self.file_names())?;
                 demand(!self.variants.is_empty(), "there is no [[variant]]")?;
                 self.network.check()?;
