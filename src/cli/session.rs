@@ -66,7 +66,7 @@ impl Joining {
 
 /// The address of `HOST:PORT`; an IPv4 one where there are several.
 pub(super) async fn resolve(host: &str) -> Result<SocketAddr, Failure> {
-    let found = runtime::resolve(host, LOOK_UP).await;
+    let found = runtime::resolve(host.to_owned(), LOOK_UP).await;
     let unknown = |why: String| {
         let message = format!("\"{host}\" is no address of a servent, HOST:PORT: {why}");
         Failure::new(Exit::Usage, message)

@@ -69,7 +69,7 @@ impl Core {
 
 /// The address that a name stands for: an IPv4 one, since that is what our socket speaks.
 async fn address_of(name: &str) -> std::io::Result<SocketAddr> {
-    let addresses = runtime::resolve(name, PATIENCE).await?;
+    let addresses = runtime::resolve(name.to_owned(), PATIENCE).await?;
     let found = addresses.into_iter().find(SocketAddr::is_ipv4);
     found.ok_or_else(|| std::io::Error::new(std::io::ErrorKind::NotFound, "it has no IPv4 address"))
 }

@@ -358,7 +358,8 @@ impl Session {
             Some(address) => vec![address],
             None => {
                 let limit = self.wanted.settings.connect;
-                let found = runtime::resolve((seed.host(), seed.port()), limit).await;
+                let name = (seed.host().to_owned(), seed.port());
+                let found = runtime::resolve(name, limit).await;
                 found.unwrap_or_default()
             }
         };

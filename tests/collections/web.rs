@@ -120,4 +120,14 @@ fn a_collection_whose_files_are_only_on_the_web_is_fetched_whole() {
     assert_eq!(tree(target.path()).len(), names.len() + 1);
     let list = json(home.path(), &["downloads", "--json"]);
     assert_eq!(list[0]["collection"]["done"], 5, "{list}");
+    assert_eq!(list.as_array().unwrap().len(), 6, "{list}");
+    // Taken from the list it leaves what is complete.
+    assert!(
+        runs(home.path(), &["downloads", "rm", "1"])
+            .status
+            .success()
+    );
+    let list = json(home.path(), &["downloads", "--json"]);
+    assert_eq!(list, serde_json::json!([]));
+    assert_eq!(tree(target.path()).len(), names.len() + 1);
 }

@@ -40,7 +40,7 @@ fn join(one: &TcpStream, other: &TcpStream) {
 
 #[test]
 fn a_source_that_said_who_it_is_is_called_when_nobody_is_at_its_address_any_more() {
-    let file = File::new(400_000);
+    let file = File::new(100_000);
     let servent = Guid::random(&mut rand::rng());
     let proxy = UdpSocket::bind("127.0.0.1:0").unwrap();
     proxy.set_read_timeout(Some(PATIENCE)).unwrap();

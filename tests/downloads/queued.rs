@@ -53,7 +53,7 @@ fn count(node: &filbert::node::Node, name: &str) -> u64 {
 
 #[test]
 fn who_waits_in_a_queue_is_called_and_asks_on_that_connection() {
-    let file = File::new(200_000);
+    let file = File::new(100_000);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let source = listener.local_addr().unwrap();
     let node = block_on(builder().start()).unwrap();

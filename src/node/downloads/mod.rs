@@ -143,7 +143,7 @@ impl Node {
     }
 
     /// Takes a download from the list, and throws away what is there of it; a file that is complete
-    /// stays. What is not complete of a collection goes with it. Gives what it was.
+    /// stays. The files of a collection go from the list with it. Gives what it was.
     ///
     /// # Errors
     /// When there is no such download.
@@ -151,12 +151,7 @@ impl Node {
         let removed = self.0.downloads().remove(id);
         let state = removed.ok_or(Error::NoSuchDownload(id))?;
         self.0.downloads_changed.notify();
-        self.parts_too(id, |part| match self.download(part) {
-            Some(part) if part.phase != DownloadPhase::Done => {
-                self.remove_download(part.id).map(drop)
-            }
-            _ => Ok(()),
-        })?;
+        self.parts_too(id, |part| self.remove_download(part).map(drop))?;
         if state.phase != DownloadPhase::Done {
             let (node, sha1) = (self.clone(), state.sha1);
             let work = self.begin_work();

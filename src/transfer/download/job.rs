@@ -231,7 +231,7 @@ pub struct Failure {
 #[derive(Debug, Error)]
 pub enum Error {
     /// No source gave it. What had arrived is kept.
-    #[error("no source gives the file: {}; search again for others", listed(.failures))]
+    #[error("no source gives the file: {}", listed(.failures))]
     NoSource {
         /// What each did; empty if there was none at all.
         failures: Vec<Failure>,
