@@ -35,7 +35,7 @@ const PARTS: [&str; 4] = ["--parts 2", "--parts 3", "--parts 4", "--parts 2 --wi
 
 fn all_latencies(graph: &str) {
     // Copies that arrive at one time; few and many windows; draws of one number and of two.
-    for latency in ["unit", "uniform:10-100", "uniform:1-2", "lognormal:50,0.5"] {
+    for latency in ["unit", "uniform:10-100", "uniform:1-2", "lognormal:50,0.2"] {
         let base =
             format!("--topology {graph} --ttl 5-6 --sources random:2 --seed 3 --latency {latency}");
         agree(&base, &PARTS);

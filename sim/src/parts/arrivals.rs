@@ -22,8 +22,8 @@ pub(super) struct Arrivals {
     calendar: Option<Calendar<Event>>,
     /// What arrives within the next window, with its time in microseconds, in order.
     due: Vec<(u64, Event)>,
-    /// The same before it is put in order.
-    unsorted: Vec<(u64, Event)>,
+    /// What came over from other parts, as long as it is looked through.
+    merged: Vec<(u64, Event)>,
     /// A region of memory is the number of a node without so many low bits.
     shift: u32,
 }
@@ -59,7 +59,7 @@ impl Arrivals {
             sent: 0,
             calendar: varied.then(|| Calendar::new(latency.longest())),
             due: Vec::new(),
-            unsorted: Vec::new(),
+            merged: Vec::new(),
             shift: region_shift(nodes),
         }
     }
@@ -75,21 +75,24 @@ impl Arrivals {
             let rng = rng.clone();
             (self.draws, self.sent) = (Draws { rng, next: 0 }, 0);
         }
-        match by_region {
-            Some(at) => self.append(at + self.latency.shortest(), sent),
-            None => self.merge(sent),
-        }
-        if let Some(calendar) = &mut self.calendar {
-            return calendar.next_at();
-        }
-        self.due.clear();
-        if self.goes_by_region(sent) {
-            sort_by_region(&self.unsorted, self.shift, &mut self.due);
-            self.unsorted.clear();
+        let regions = self.goes_by_region(sent).then_some(self.shift);
+        let mut due = mem::take(&mut self.due);
+        if let Some(at) = by_region {
+            let at = at + self.latency.shortest();
+            let copies = || self.sent_by_region(sent).map(|event| (at, event));
+            put(copies, regions, &mut due);
+            self.sent += sent.iter().map(|sent| u64::from(sent.count)).sum::<u64>();
         } else {
-            mem::swap(&mut self.due, &mut self.unsorted);
+            self.merge(sent);
+            let copies = || self.merged.iter().copied();
+            put(copies, regions, &mut due);
+            self.merged.clear();
         }
-        self.due.first().map(|&(at, _)| at)
+        self.due = due;
+        match &mut self.calendar {
+            Some(calendar) => calendar.next_at(),
+            None => self.due.first().map(|&(at, _)| at),
+        }
     }
 
     /// Whether the window after one in which the parts sent this goes region by region: very many
@@ -111,20 +114,19 @@ impl Arrivals {
     }
 
     /// Takes back the memory of what has arrived.
-    pub(super) fn give_back(&mut self, mut arrived: Vec<(u64, Event)>) {
-        arrived.clear();
+    pub(super) fn give_back(&mut self, arrived: Vec<(u64, Event)>) {
         self.due = arrived;
     }
 
-    /// Takes copies that were sent region by region and arrive at one time. Parts are ranges of
-    /// regions.
-    fn append(&mut self, at: u64, sent: &[&Sent]) {
-        for sent in sent {
+    /// Copies that were sent region by region. Parts are ranges of regions.
+    fn sent_by_region(&self, sent: &[&Sent]) -> impl Iterator<Item = Event> {
+        let mut before = self.sent;
+        sent.iter().flat_map(move |sent| {
+            let first = before;
+            before += u64::from(sent.count);
             let copies = sent.copies[self.part].iter();
-            let events = copies.map(|copy| (at, copy.numbered(self.sent + u64::from(copy.place))));
-            self.unsorted.extend(events);
-            self.sent += u64::from(sent.count);
-        }
+            copies.map(move |copy| copy.numbered(first + u64::from(copy.place)))
+        })
     }
 
     /// Takes copies in the order in which they were sent in the whole network.
@@ -142,7 +144,7 @@ impl Arrivals {
                 let (at, event) = (sender.at + latency, copy.numbered(number));
                 match &mut self.calendar {
                     Some(calendar) => calendar.push(at, event),
-                    None => self.unsorted.push((at, event)),
+                    None => self.merged.push((at, event)),
                 }
             }
             self.sent += u64::from(sender.copies);
@@ -175,21 +177,28 @@ impl Draws {
     }
 }
 
-/// Puts events in order by region, and those of one region in the order given.
-fn sort_by_region(events: &[(u64, Event)], shift: u32, sorted: &mut Vec<(u64, Event)>) {
+/// Puts events into a list in place of what it has: in the order given, or by region and those of
+/// one region in the order given.
+fn put<I>(events: impl Fn() -> I, shift: Option<u32>, list: &mut Vec<(u64, Event)>)
+where
+    I: Iterator<Item = (u64, Event)>,
+{
+    let (Some(shift), Some(any)) = (shift, events().next()) else {
+        list.clear();
+        list.extend(events());
+        return;
+    };
     let region = |event: &Event| (event.to >> shift) as usize % REGIONS;
-    let mut starts = [0; REGIONS];
-    for (_, event) in events {
-        starts[region(event)] += 1;
+    let mut places = [0; REGIONS];
+    events().for_each(|(_, event)| places[region(&event)] += 1);
+    let mut count = 0;
+    for place in &mut places {
+        (*place, count) = (count, count + *place);
     }
-    let mut before = 0;
-    for start in &mut starts {
-        (*start, before) = (before, before + *start);
-    }
-    sorted.extend_from_slice(events);
-    for event in events {
-        let start = &mut starts[region(&event.1)];
-        sorted[*start] = *event;
-        *start += 1;
-    }
+    list.resize(count, any);
+    events().for_each(|(at, event)| {
+        let place = &mut places[region(&event)];
+        list[*place] = (at, event);
+        *place += 1;
+    });
 }

@@ -1,6 +1,7 @@
 //! Where parts meet between two windows, and what lies there for all to read.
 
 use std::hint;
+use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread;
@@ -12,6 +13,8 @@ use super::sent::Sent;
 #[derive(Debug)]
 pub(super) struct Hall {
     parts: usize,
+    /// How often one looks for the others before others may use the core.
+    patience: u32,
     /// Parts that have come to the present meeting.
     arrived: AtomicUsize,
     /// Meetings that were.
@@ -43,8 +46,10 @@ pub(super) struct Seat<'h>(&'h Hall);
 impl Hall {
     pub(super) fn new(parts: usize) -> Self {
         let nothing = Note { now: 0, next: None };
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
         Self {
             parts,
+            patience: if parts > cores { 0 } else { PATIENCE },
             arrived: AtomicUsize::new(0),
             meetings: AtomicUsize::new(0),
             broken: AtomicBool::new(false),
@@ -79,7 +84,7 @@ impl Hall {
                 !self.broken.load(Ordering::Relaxed),
                 "another part of the network has failed"
             );
-            if waited < PATIENCE {
+            if waited < self.patience {
                 waited += 1;
                 hint::spin_loop();
             } else {
@@ -126,7 +131,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How often one looks for the others before others may use the core.
+/// Some ten microseconds, where each part can have a core of its own.
 const PATIENCE: u32 = 2_000;
 
 #[cfg(test)]

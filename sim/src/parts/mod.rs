@@ -9,7 +9,7 @@
 //!
 //! What comes of it is what [`Network`](crate::network::Network) does, event for event. That one
 //! numbers copies by doing one after the other; here each part says whose copies it sent and when,
-//! all read all of that in the same order ([`sent`]), and thereby know the number of each copy.
+//! all read all of that in the same order (`sent.rs`), and thereby know the number of each copy.
 //! By it they draw latencies and put copies of one time in order.
 //!
 //! Only floods live here: nobody answers, nobody waits for a deadline, and the one random choice
