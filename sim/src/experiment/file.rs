@@ -12,6 +12,7 @@ use super::measure::Measure;
 use super::network::Network;
 use super::strategy::Variant;
 use super::workload::{Catalogue, Sharing};
+use crate::attack;
 use crate::latency::Latency;
 use crate::swarm;
 
@@ -49,6 +50,8 @@ pub struct File {
     pub variants: Vec<Variant>,
     /// A swarm that fetches a file, instead of a network with queries.
     pub swarm: Option<swarm::Spec>,
+    /// Attackers, instead of queries that are made one after the other.
+    pub attack: Option<attack::Spec>,
     /// What is to come of it.
     #[serde(default, rename = "claim")]
     pub claims: Vec<Claim>,
@@ -172,9 +175,10 @@ impl File {
     /// The names of the variants, in order.
     #[must_use]
     pub fn variant_names(&self) -> Vec<&str> {
-        match &self.swarm {
-            Some(swarm) => swarm.variants.iter().map(|v| v.name.as_str()).collect(),
-            None => self.variants.iter().map(|v| v.name.as_str()).collect(),
+        match (&self.swarm, &self.attack) {
+            (Some(swarm), _) => swarm.variants.iter().map(|v| v.name.as_str()).collect(),
+            (None, Some(attack)) => attack.variant_names(),
+            (None, None) => self.variants.iter().map(|v| v.name.as_str()).collect(),
         }
     }
 
@@ -193,15 +197,26 @@ impl File {
             condition.then_some(()).ok_or_else(|| problem.to_owned())
         };
         demand(self.replicas > 0, "replicas is at least 1")?;
-        match &self.swarm {
-            Some(swarm) => {
+        match (&self.swarm, &self.attack) {
+            (Some(_), Some(_)) => return Err("a swarm has attackers of its own".to_owned()),
+            (Some(swarm), None) => {
                 demand(
                     self.variants.is_empty() && self.file_names() == [""],
                     "a swarm has variants of its own, [[swarm.variant]], and no files",
                 )?;
                 swarm.check()?;
             }
-            None => {
+            (None, Some(attack)) => {
+                demand(
+                    self.variants.is_empty() && self.file_names() == [""],
+                    "an attack has variants and files of its own",
+                )?;
+                attack.check()?;
+                if attack.has_network() {
+                    self.network.check()?;
+                }
+            }
+            (None, None) => {
                 self.queries.check(&self.file_names())?;
                 demand(!self.variants.is_empty(), "there is no [[variant]]")?;
                 self.network.check()?;

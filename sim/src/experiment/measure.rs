@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::census::Census;
 use super::load::Load;
+use crate::attack;
 use crate::outcome::Outcome;
 use crate::search::Trace;
 use crate::swarm;
@@ -60,6 +61,9 @@ pub struct Row {
     /// What a swarm came to, instead of all the rest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub swarm: Option<swarm::Outcome>,
+    /// What an attack came to, instead of all the rest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attack: Option<attack::Outcome>,
 }
 
 /// A figure of a row.
@@ -134,6 +138,20 @@ pub enum Measure {
     PeerShare,
     /// Tiles of no use, for each tile wanted.
     WastedTiles,
+    /// Of the results that a searcher is shown while others attack, the share that is genuine.
+    GenuineShare,
+    /// Of the hits that honest servents sent, the share that did not come to who searched.
+    HitsLost,
+    /// Descriptors that an honest servent handles in a second.
+    Load,
+    /// Of the links between honest servents, the share that ended.
+    LinksLost,
+    /// Of the links of attackers to honest servents, the share that ended.
+    AttackersCut,
+    /// Of the places of a servent for ultrapeers, the share that an attacker has.
+    SybilShare,
+    /// The same of honest ones.
+    HonestShare,
 }
 
 impl Row {
@@ -166,6 +184,17 @@ impl Row {
             census: None,
             load: None,
             swarm: None,
+            attack: None,
+        }
+    }
+
+    /// A row of an attack.
+    pub(super) fn attacked(outcome: attack::Outcome) -> Self {
+        Self {
+            variant: outcome.variant.clone(),
+            replica: outcome.replica,
+            attack: Some(outcome),
+            ..Self::of(&Outcome::default(), 0, 0)
         }
     }
 
@@ -207,7 +236,7 @@ impl Row {
 
 impl Measure {
     /// Every figure that a table of findings shows.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 41] = [
         Self::Messages,
         Self::TopMessages,
         Self::LeafMessages,
@@ -242,6 +271,13 @@ impl Measure {
         Self::SeedCopies,
         Self::PeerShare,
         Self::WastedTiles,
+        Self::GenuineShare,
+        Self::HitsLost,
+        Self::Load,
+        Self::LinksLost,
+        Self::AttackersCut,
+        Self::SybilShare,
+        Self::HonestShare,
     ];
 
     /// Its name in files and tables.
@@ -282,6 +318,13 @@ impl Measure {
             Self::SeedCopies => "seed_copies",
             Self::PeerShare => "peer_share",
             Self::WastedTiles => "wasted_tiles",
+            Self::GenuineShare => "genuine_share",
+            Self::HitsLost => "hits_lost",
+            Self::Load => "load",
+            Self::LinksLost => "links_lost",
+            Self::AttackersCut => "attackers_cut",
+            Self::SybilShare => "sybil_share",
+            Self::HonestShare => "honest_share",
         }
     }
 
@@ -290,6 +333,9 @@ impl Measure {
     pub fn of(self, row: &Row) -> Option<f64> {
         if let Some(outcome) = &row.swarm {
             return self.of_swarm(outcome);
+        }
+        if let Some(outcome) = &row.attack {
+            return outcome.figure(self);
         }
         let messages = row.top_messages + row.leaf_messages;
         let reached = row.top_reached + row.leaves_reached;
