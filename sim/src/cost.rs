@@ -65,6 +65,13 @@ impl Cost {
                 copies: 0,
             });
         }
+        if let Some(living) = &file.living {
+            return Ok(Self {
+                servents: living.servents.into(),
+                searches: u64::from(file.replicas) * living.searches_expected(),
+                copies: 0,
+            });
+        }
         let (servents, edges) = Land::of(&file.network)?.size();
         if let Some(attack) = &file.attack {
             return Ok(Self {

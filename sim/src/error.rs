@@ -86,6 +86,9 @@ pub enum Error {
     /// A folder has no experiment in it.
     #[error("no file in {0} ends in .toml")]
     NoExperiment(PathBuf),
+    /// There can be no such living network.
+    #[error("there is no such network: {0}")]
+    Living(String),
     /// Nobody can ask as an experiment wants.
     #[error("nobody in {graph} can ask: {from}")]
     NoAsker {
@@ -111,6 +114,11 @@ pub enum Error {
         "--engine graph counts copies of unit latency: leave out {0}, or use --engine servents"
     )]
     BareGraph(&'static str),
+    /// Parts of a network do nothing at the same time where copies take none.
+    #[error(
+        "--parts needs a latency that is never 0: a copy that takes no time may be anywhere at once"
+    )]
+    NoTime,
     /// A source is not in the graph.
     #[error("no node {0} in the graph")]
     NoSuchNode(u64),
@@ -142,11 +150,13 @@ impl Error {
             | Self::NoPoint { .. }
             | Self::Recordings { .. }
             | Self::NoExperiment(_)
+            | Self::Living(_)
             | Self::NoAsker { .. } => 2,
             Self::Topology(_)
             | Self::Sources
             | Self::Ttls
             | Self::BareGraph(_)
+            | Self::NoTime
             | Self::NoSuchNode(_)
             | Self::TooFewNodes { .. } => 2,
         }

@@ -8,6 +8,7 @@
 //! - [`run`]: does what the file of an [`experiment`] says, and judges its claims;
 //! - [`cost`], [`sweep`], [`page`], [`verify`]: plans the points of an experiment, does them all,
 //!   makes a page of what came of them, and does it again to compare;
+//! - [`living`]: lets servents join by themselves, under churn;
 //! - [`describe`]: makes, imports and describes graphs.
 //!
 //! The same arguments and seed give the same rows, byte for byte, on any number of threads: all
@@ -30,6 +31,7 @@ pub mod network;
 pub mod outcome;
 pub mod page;
 pub mod parallel;
+pub mod parts;
 mod plot;
 mod population;
 pub mod progress;

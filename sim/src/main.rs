@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use filbert_sim::arguments::{Arguments, Command};
-use filbert_sim::{Error, cost, describe, page, reach, run, sweep, verify};
+use filbert_sim::{Error, cost, describe, living, page, reach, run, sweep, verify};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -19,6 +19,9 @@ fn main() -> ExitCode {
         Command::Sweep(arguments) => sweep::run(arguments, &mut io::stderr()),
         Command::Report(arguments) => page::run(arguments, &mut out).map(|()| true),
         Command::Verify(arguments) => verify::run(arguments, &mut out),
+        Command::Live(arguments) => {
+            living::command::run(arguments, &mut out, &mut io::stderr()).map(|()| true)
+        }
         Command::Topology(arguments) => describe::run(arguments, &mut out).map(|()| true),
     };
     let done = done.and_then(|holds| out.flush().map(|()| holds).map_err(Error::Output));

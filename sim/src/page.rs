@@ -162,7 +162,7 @@ fn figures(html: &mut String, figures: &[Figures]) {
             escaped(&row.file)
         );
         for measure in Measure::ALL {
-            let found = row.measures.get(&measure).map_or_else(String::new, figure);
+            let found = row.measures.get(measure).map_or_else(String::new, figure);
             let _ = write!(html, "<td class='figure'>{found}");
         }
         html.push_str("</tr>\n");

@@ -24,6 +24,8 @@ pub fn print(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
     };
     let columns: &[Measure] = if has(&Measure::PeerShare) {
         &SWARM_COLUMNS
+    } else if has(&Measure::Connected) {
+        &LIVING_COLUMNS
     } else if has(&Measure::Load) {
         &ATTACK_COLUMNS
     } else if has(&Measure::SybilShare) {
@@ -100,6 +102,17 @@ const SWARM_COLUMNS: [Measure; 7] = [
     Measure::LeecherDelay,
     Measure::SeedCopies,
     Measure::PeerShare,
+];
+
+/// What the table of a living network shows.
+const LIVING_COLUMNS: [Measure; 7] = [
+    Measure::Present,
+    Measure::Connected,
+    Measure::Linked,
+    Measure::Ultrapeers,
+    Measure::Success,
+    Measure::Reach,
+    Measure::Messages,
 ];
 
 /// What the table of an attack shows.

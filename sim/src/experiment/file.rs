@@ -14,6 +14,7 @@ use super::strategy::Variant;
 use super::workload::{Catalogue, Sharing};
 use crate::attack;
 use crate::latency::Latency;
+use crate::living;
 use crate::swarm;
 
 /// An experiment as its file tells it. Keys that nobody knows are errors.
@@ -50,6 +51,8 @@ pub struct File {
     pub variants: Vec<Variant>,
     /// A swarm that fetches a file, instead of a network with queries.
     pub swarm: Option<swarm::Spec>,
+    /// A network whose servents come and go by themselves, instead of either.
+    pub living: Option<living::Spec>,
     /// Attackers, instead of queries that are made one after the other.
     pub attack: Option<attack::Spec>,
     /// What is to come of it.
@@ -125,8 +128,8 @@ pub struct Claim {
     pub measure: Measure,
     /// The variant by which the queries were made.
     pub variant: String,
-    /// The file that they were for; nothing where there are no files.
-    #[serde(default)]
+    /// The file that they were for; nothing where there are no files. Of a living network, the phase.
+    #[serde(default, alias = "phase")]
     pub file: String,
     /// What it is divided by, if by anything: the same measure of other queries.
     pub over: Option<Side>,
@@ -147,8 +150,8 @@ pub struct Claim {
 pub struct Side {
     /// The variant by which they were made.
     pub variant: String,
-    /// The file that they were for; nothing where there are no files.
-    #[serde(default)]
+    /// The file that they were for; nothing where there are no files. Of a living network, the phase.
+    #[serde(default, alias = "phase")]
     pub file: String,
 }
 
@@ -164,8 +167,12 @@ impl File {
     }
 
     /// The names of the files that are searched for, a catalogue's being one; one without a name where there are none.
+    /// Of a living network, the names of its phases.
     #[must_use]
     pub fn file_names(&self) -> Vec<&str> {
+        if let Some(living) = &self.living {
+            return living.phase_names();
+        }
         let files = self.files.iter().map(|file| file.name.as_str());
         let catalogues = self.catalogues.iter().map(|all| all.name.as_str());
         let names: Vec<&str> = files.chain(catalogues).collect();
@@ -175,10 +182,11 @@ impl File {
     /// The names of the variants, in order.
     #[must_use]
     pub fn variant_names(&self) -> Vec<&str> {
-        match (&self.swarm, &self.attack) {
-            (Some(swarm), _) => swarm.variants.iter().map(|v| v.name.as_str()).collect(),
-            (None, Some(attack)) => attack.variant_names(),
-            (None, None) => self.variants.iter().map(|v| v.name.as_str()).collect(),
+        match (&self.swarm, &self.living, &self.attack) {
+            (Some(swarm), _, _) => swarm.variants.iter().map(|v| v.name.as_str()).collect(),
+            (None, Some(living), _) => living.variants.iter().map(|v| v.name.as_str()).collect(),
+            (None, None, Some(attack)) => attack.variant_names(),
+            (None, None, None) => self.variants.iter().map(|v| v.name.as_str()).collect(),
         }
     }
 
@@ -197,16 +205,31 @@ impl File {
             condition.then_some(()).ok_or_else(|| problem.to_owned())
         };
         demand(self.replicas > 0, "replicas is at least 1")?;
-        match (&self.swarm, &self.attack) {
-            (Some(_), Some(_)) => return Err("a swarm has attackers of its own".to_owned()),
-            (Some(swarm), None) => {
+        let kinds = [
+            self.swarm.is_some(),
+            self.living.is_some(),
+            self.attack.is_some(),
+        ];
+        demand(
+            kinds.into_iter().filter(|&given| given).count() <= 1,
+            "only one of swarm, living and attack has room in an experiment",
+        )?;
+        match (&self.swarm, &self.living, &self.attack) {
+            (Some(swarm), _, _) => {
                 demand(
                     self.variants.is_empty() && self.file_names() == [""],
                     "a swarm has variants of its own, [[swarm.variant]], and no files",
                 )?;
                 swarm.check()?;
             }
-            (None, Some(attack)) => {
+            (None, Some(living), _) => {
+                demand(
+                    self.variants.is_empty() && self.files.is_empty() && self.catalogues.is_empty(),
+                    "a living network has variants of its own, [[living.variant]], and no files",
+                )?;
+                living.check()?;
+            }
+            (None, None, Some(attack)) => {
                 demand(
                     self.variants.is_empty() && self.file_names() == [""],
                     "an attack has variants and files of its own",
@@ -216,7 +239,7 @@ impl File {
                     self.network.check()?;
                 }
             }
-            (None, None) => {
+            (None, None, None) => {
                 self.queries.check(&self.file_names())?;
                 demand(!self.variants.is_empty(), "there is no [[variant]]")?;
                 self.network.check()?;

@@ -87,7 +87,7 @@ impl Findings {
             })
         });
         let figures = sides.map(|side| {
-            let found = Measure::ALL.into_iter().filter_map(|measure| {
+            let found = Measure::ALL.iter().filter_map(|&measure| {
                 let means: Vec<f64> = means(rows, &side, measure).into_values().collect();
                 Some((measure, Finding::of(&means)?))
             });

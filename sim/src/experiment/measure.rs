@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::census::Census;
 use super::load::Load;
 use crate::attack;
+use crate::living;
 use crate::outcome::Outcome;
 use crate::search::Trace;
 use crate::swarm;
@@ -61,6 +62,9 @@ pub struct Row {
     /// What a swarm came to, instead of all the rest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub swarm: Option<swarm::Outcome>,
+    /// What a phase of a living network came to, instead of all the rest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub living: Option<living::Outcome>,
     /// What an attack came to, instead of all the rest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attack: Option<attack::Outcome>,
@@ -138,6 +142,32 @@ pub enum Measure {
     PeerShare,
     /// Tiles of no use, for each tile wanted.
     WastedTiles,
+    /// Servents of a living network that were there.
+    Present,
+    /// The share of them in the largest component, over time.
+    Connected,
+    /// The least that it was.
+    LeastConnected,
+    /// The share of them with an ultrapeer for a neighbour.
+    Linked,
+    /// The share of them that were ultrapeers.
+    Ultrapeers,
+    /// Ultrapeers that were neighbours of one.
+    TopDegree,
+    /// Ultrapeers of a leaf.
+    Parents,
+    /// The share of the servents there that got a query.
+    Reach,
+    /// Attempts to reach somebody, for each session that began.
+    Dials,
+    /// The share of attempts that led to a link.
+    MetShare,
+    /// The share of attempts that were refused.
+    RefusedShare,
+    /// The share of attempts that nobody answered.
+    FailedShare,
+    /// Changes of role, for each session that began.
+    Turns,
     /// Of the results that a searcher is shown while others attack, the share that is genuine.
     GenuineShare,
     /// Of the hits that honest servents sent, the share that did not come to who searched.
@@ -184,6 +214,7 @@ impl Row {
             census: None,
             load: None,
             swarm: None,
+            living: None,
             attack: None,
         }
     }
@@ -204,6 +235,17 @@ impl Row {
             variant: outcome.variant.clone(),
             replica: outcome.replica,
             swarm: Some(outcome),
+            ..Self::of(&Outcome::default(), 0, 0)
+        }
+    }
+
+    /// A row of a phase of a living network.
+    pub(super) fn lived(outcome: living::Outcome) -> Self {
+        Self {
+            variant: outcome.variant.clone(),
+            replica: outcome.replica,
+            file: outcome.phase.clone(),
+            living: Some(outcome),
             ..Self::of(&Outcome::default(), 0, 0)
         }
     }
@@ -236,7 +278,7 @@ impl Row {
 
 impl Measure {
     /// Every figure that a table of findings shows.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: &[Self] = &[
         Self::Messages,
         Self::TopMessages,
         Self::LeafMessages,
@@ -271,6 +313,19 @@ impl Measure {
         Self::SeedCopies,
         Self::PeerShare,
         Self::WastedTiles,
+        Self::Present,
+        Self::Connected,
+        Self::LeastConnected,
+        Self::Linked,
+        Self::Ultrapeers,
+        Self::TopDegree,
+        Self::Parents,
+        Self::Reach,
+        Self::Dials,
+        Self::MetShare,
+        Self::RefusedShare,
+        Self::FailedShare,
+        Self::Turns,
         Self::GenuineShare,
         Self::HitsLost,
         Self::Load,
@@ -318,6 +373,19 @@ impl Measure {
             Self::SeedCopies => "seed_copies",
             Self::PeerShare => "peer_share",
             Self::WastedTiles => "wasted_tiles",
+            Self::Present => "present",
+            Self::Connected => "connected",
+            Self::LeastConnected => "least_connected",
+            Self::Linked => "linked",
+            Self::Ultrapeers => "ultrapeers",
+            Self::TopDegree => "top_degree",
+            Self::Parents => "parents",
+            Self::Reach => "reach",
+            Self::Dials => "dials",
+            Self::MetShare => "met_share",
+            Self::RefusedShare => "refused_share",
+            Self::FailedShare => "failed_share",
+            Self::Turns => "turns",
             Self::GenuineShare => "genuine_share",
             Self::HitsLost => "hits_lost",
             Self::Load => "load",
@@ -333,6 +401,9 @@ impl Measure {
     pub fn of(self, row: &Row) -> Option<f64> {
         if let Some(outcome) = &row.swarm {
             return self.of_swarm(outcome);
+        }
+        if let Some(outcome) = &row.living {
+            return self.of_living(outcome);
         }
         if let Some(outcome) = &row.attack {
             return outcome.figure(self);
@@ -388,6 +459,34 @@ impl Measure {
             Self::SeedCopies => Some(outcome.seed_copies),
             Self::PeerShare => Some(outcome.peer_share),
             Self::WastedTiles => Some(outcome.wasted),
+            _ => None,
+        }
+    }
+}
+
+impl Measure {
+    /// The figure of a phase of a living network; `None` where it has none. Messages and bytes are those
+    /// of a servent in a second.
+    fn of_living(self, outcome: &living::Outcome) -> Option<f64> {
+        match self {
+            Self::Messages => Some(outcome.messages),
+            Self::Bytes => Some(outcome.bytes),
+            Self::Success => outcome.success,
+            Self::Recall => outcome.recall,
+            Self::FirstMs => outcome.first_ms,
+            Self::Present => Some(outcome.present),
+            Self::Connected => Some(outcome.connected),
+            Self::LeastConnected => Some(outcome.least_connected),
+            Self::Linked => Some(outcome.linked),
+            Self::Ultrapeers => Some(outcome.ultrapeers),
+            Self::TopDegree => outcome.top_degree,
+            Self::Parents => outcome.parents,
+            Self::Reach => outcome.reach,
+            Self::Dials => Some(outcome.dials),
+            Self::MetShare => outcome.met_share,
+            Self::RefusedShare => outcome.refused_share,
+            Self::FailedShare => outcome.failed_share,
+            Self::Turns => Some(outcome.turns),
             _ => None,
         }
     }

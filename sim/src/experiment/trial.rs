@@ -14,6 +14,7 @@ use super::strategy::{Strategy, Variant};
 use crate::Error;
 use crate::attack;
 use crate::latency::Latency;
+use crate::living;
 use crate::network::{Behaviour, Network, Search};
 use crate::random::{Purpose, generator};
 use crate::search::Ground;
@@ -52,7 +53,7 @@ pub fn plan(file: &File) -> Vec<Task> {
             }
         }
     }
-    if file.swarm.is_some() || file.attack.is_some() {
+    if file.swarm.is_some() || file.living.is_some() || file.attack.is_some() {
         kinds.push(Kind {
             routing: false,
             latency: file.network.latency.clone(),
@@ -74,6 +75,9 @@ pub fn trial(file: &File, land: &Land, seed: u64, task: &Task) -> Result<Vec<Row
     let seed = replica_seed(seed, task.replica);
     if let Some(spec) = &file.swarm {
         return Ok(in_a_swarm(spec, seed, task.replica));
+    }
+    if let Some(spec) = &file.living {
+        return Ok(while_they_live(spec, seed, task.replica));
     }
     let made = land.made(seed)?;
     if let Some(spec) = &file.attack {
@@ -122,6 +126,22 @@ fn in_a_swarm(spec: &swarm::Spec, seed: u64, replica: u32) -> Vec<Row> {
             variant: variant.name.clone(),
             replica,
             ..outcome
+        })
+    });
+    rows.collect()
+}
+
+/// What a living network comes to in each variant and phase.
+fn while_they_live(spec: &living::Spec, seed: u64, replica: u32) -> Vec<Row> {
+    let variants = spec.variants.iter();
+    let rows = variants.flat_map(|variant| {
+        let outcomes = living::conduct(&spec.of(variant), seed);
+        outcomes.into_iter().map(move |outcome| {
+            Row::lived(living::Outcome {
+                variant: variant.name.clone(),
+                replica,
+                ..outcome
+            })
         })
     });
     rows.collect()

@@ -9,6 +9,7 @@
 //! - `world`: who is there and what happens next; `member`: what a servent is in the network;
 //! - `handshakes`: from a dial to a link; `connections`: what a link is between two servents;
 //! - `carrying`: what servents send, over uplinks that may be slow;
+//! - `command`: the command `live`;
 //! - `searches`: what is shared and searched for; `outcome`: what came of it all;
 //! - `place`: addresses; `slab`: numbers.
 //!
@@ -20,6 +21,7 @@
 
 mod carrying;
 mod churn;
+pub mod command;
 mod connections;
 mod handshakes;
 mod member;

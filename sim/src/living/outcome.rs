@@ -219,7 +219,8 @@ impl Outcome {
             .collect()
     }
 
-    fn of_phase(phase: &Phase, world: &World) -> Self {
+    /// What came of one phase.
+    pub(super) fn of_phase(phase: &Phase, world: &World) -> Self {
         let (from, until) = (micros(phase.from), micros(phase.until));
         let within = |at: u64| at > from && at <= until;
         let looks: Vec<&Look> = world.looks.iter().filter(|look| within(look.at)).collect();

@@ -176,6 +176,22 @@ impl Spec {
         self.phases.clone()
     }
 
+    /// The names of these.
+    #[must_use]
+    pub fn phase_names(&self) -> Vec<&str> {
+        match &self.phases[..] {
+            [] => vec![""],
+            phases => phases.iter().map(|phase| phase.name.as_str()).collect(),
+        }
+    }
+
+    /// About how many searches there are in all variants, were everybody there all the time.
+    #[must_use]
+    pub fn searches_expected(&self) -> u64 {
+        let hours = micros(self.seconds * self.searches * f64::from(self.servents)) / 3_600_000_000;
+        hours * self.variants.len() as u64
+    }
+
     /// When it ends, in microseconds.
     pub(super) fn end(&self) -> u64 {
         micros(self.seconds)
