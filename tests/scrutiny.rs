@@ -65,6 +65,51 @@ fn a_neighbour_asks_so_much_and_no_more() {
 }
 
 #[test]
+fn what_begins_next_to_us_is_as_much_as_one_servent_may_ask() {
+    let mut lone = lone(3);
+    let ask = |lone: &mut Lone, link, hops, count: u32| {
+        let one = |n| lone.asked(link, 2, hops, &text(&format!("words {link} {hops} {n}")));
+        (0..count).map(one).filter(|out| !out.is_empty()).count()
+    };
+    assert_eq!(ask(&mut lone, 0, 0, 100), 21, "one user's");
+    assert_eq!(
+        ask(&mut lone, 0, 1, 400),
+        201,
+        "its leaves' and neighbours'"
+    );
+    assert_eq!(ask(&mut lone, 0, 2, 400), 400, "from afar");
+    assert_eq!(ask(&mut lone, 1, 0, 100), 21, "each for himself");
+    lone.settings.limits.own_queries_per_minute = 0;
+    assert_eq!(ask(&mut lone, 2, 0, 100), 100, "raised by setting");
+    lone.settings.ground = Ground::Private;
+    assert_eq!(ask(&mut lone, 1, 1, 400), 400, "at home");
+}
+
+#[test]
+fn who_asks_too_much_for_too_long_loses_its_link() {
+    let mut lone = lone(2);
+    lone.connect(2, Role::Leaf);
+    lone.settings.limits.excess_strikes = 50;
+    let mut closed = |seconds: u64, link, hops, count: u32| {
+        lone.now = seconds * 1_000;
+        let one = |n| lone.asked(link, 2, hops, &text(&format!("words {seconds} {n}")));
+        let closed = |output: &Output| match output {
+            Output::Close { link, bye, .. } => Some((*link, bye.as_ref().map(|bye| bye.code))),
+            _ => None,
+        };
+        (0..count)
+            .flat_map(one)
+            .filter_map(|output| closed(&output))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(closed(100, 0, 1, 5_000), [], "of what it only passes on");
+    assert_eq!(closed(200, 0, 0, 21 + 49), []);
+    assert_eq!(closed(300, 0, 0, 21 + 49), [], "it paused");
+    assert_eq!(closed(310, 0, 0, 100), [(Link(0), Some(405))]);
+    assert_eq!(closed(400, 2, 0, 21 + 50), [(Link(2), Some(405))], "a leaf");
+}
+
+#[test]
 fn one_origin_asks_so_much_whoever_relays_it() {
     let mut lone = lone(3);
     let ask = |lone: &mut Lone, link, last: u8, n: u8| {
@@ -154,17 +199,18 @@ fn who_sends_copies_of_copies_loses_its_link_if_it_can_be_spared() {
 
 #[test]
 fn hits_of_one_query_have_an_end() {
-    let mut lone = lone(2);
+    let mut lone = lone(4);
     lone.asked(0, 3, 1, &text("something else"));
     let query = Query::keywords("linux iso").unwrap().encode();
     lone.receive(0, header(Kind::Query, guid(1), 3, 1), &query);
-    let back = |lone: &mut Lone, records| {
-        let out = lone.receive(1, header(Kind::QueryHit, guid(1), 3, 1), &hit(records));
-        out.len()
+    let mut passed = |link| {
+        let header = header(Kind::QueryHit, guid(1), 3, 1);
+        let back = |_: &_| !lone.receive(link, header, &hit(10)).is_empty();
+        (0..40).filter(back).count()
     };
-    let passed: usize = (0..40).map(|_| back(&mut lone, 10)).sum();
-    assert_eq!(passed, 25, "250 results");
-    assert_eq!(lone.dropped(Drop::HitThrottled), 15);
+    assert_eq!(passed(1), 13, "of 250 results one neighbour brings 125");
+    assert_eq!([passed(2), passed(3)], [12, 0], "others the rest");
+    assert_eq!(lone.dropped(Drop::HitThrottled), 27 + 28 + 40);
     assert_eq!(lone.servent.neighbours()[1].bad, 0);
 }
 

@@ -73,6 +73,13 @@ impl Cost {
             });
         }
         let (servents, edges) = Land::of(&file.network)?.size();
+        if let Some(attack) = &file.attack {
+            return Ok(Self {
+                servents: servents.max(1),
+                searches: u64::from(file.replicas) * attack.variant_names().len() as u64,
+                copies: 0,
+            });
+        }
         let each = u64::from(file.replicas)
             * file.file_names().len() as u64
             * u64::from(file.queries.each);

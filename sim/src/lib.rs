@@ -16,6 +16,7 @@
 
 pub mod alarms;
 pub mod arguments;
+pub mod attack;
 pub mod calendar;
 pub mod contents;
 pub mod cost;

@@ -55,11 +55,30 @@ pub enum Purpose {
         /// Which of its sessions, and what is decided.
         number: u64,
     },
+    /// One part of an attack.
+    Attack(Attack),
     /// The seed of one replica of an experiment.
     Replica {
         /// Its number.
         number: u64,
     },
+}
+
+/// What random numbers of an attack are drawn for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attack {
+    /// Who attacks, and who holds what.
+    Cast,
+    /// Who searches when.
+    Searches,
+    /// How long links are.
+    Links,
+    /// What servents decide by chance.
+    Servents,
+    /// What attackers do.
+    Deeds,
+    /// Where servents begin to count that count their GUIDs.
+    Counting,
 }
 
 /// The generator for one purpose in the run with this seed.
@@ -79,6 +98,7 @@ pub fn generator(seed: u64, purpose: Purpose) -> Pcg64Mcg {
         Purpose::Failing => [11, 0, 0],
         Purpose::Living => [12, 0, 0],
         Purpose::Session { node, number } => [13, node, number],
+        Purpose::Attack(part) => [30, part as u64, 0],
         Purpose::Swarm => [20, 0, 0],
         Purpose::Pair { low, high } => [21, low, high],
     };

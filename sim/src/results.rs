@@ -165,10 +165,11 @@ pub fn stem(experiment: &str, points: usize, point: usize) -> String {
 pub fn csv(rows: &[Row]) -> Result<Vec<u8>, Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for row in rows {
-        match (&row.swarm, &row.living) {
-            (Some(swarm), _) => writer.serialize(swarm),
-            (None, Some(living)) => writer.serialize(living),
-            (None, None) => writer.serialize(row),
+        match (&row.swarm, &row.living, &row.attack) {
+            (Some(swarm), _, _) => writer.serialize(swarm),
+            (None, Some(living), _) => writer.serialize(living),
+            (None, None, Some(attack)) => writer.serialize(attack),
+            (None, None, None) => writer.serialize(row),
         }
         .map_err(io::Error::other)?;
     }

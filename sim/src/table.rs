@@ -18,24 +18,30 @@ pub fn print(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
         width(|figures| &figures.variant),
         width(|figures| &figures.file),
     );
-    let of_swarm = |figures: &Figures| figures.measures.contains_key(&Measure::PeerShare);
-    let of_living = |figures: &Figures| figures.measures.contains_key(&Measure::Connected);
-    let columns = if findings.figures.iter().any(of_swarm) {
-        SWARM_COLUMNS
-    } else if findings.figures.iter().any(of_living) {
-        LIVING_COLUMNS
+    let has = |measure: &Measure| {
+        let mut figures = findings.figures.iter();
+        figures.any(|of| of.measures.contains_key(measure))
+    };
+    let columns: &[Measure] = if has(&Measure::PeerShare) {
+        &SWARM_COLUMNS
+    } else if has(&Measure::Connected) {
+        &LIVING_COLUMNS
+    } else if has(&Measure::Load) {
+        &ATTACK_COLUMNS
+    } else if has(&Measure::SybilShare) {
+        &SYBIL_COLUMNS
     } else {
-        COLUMNS
+        &COLUMNS
     };
     write!(out, "{:<1$} {2:<3$}", "", widths.0, "", widths.1)?;
-    for measure in columns {
+    for &measure in columns {
         write!(out, " {:>20}", measure.name())?;
     }
     writeln!(out)?;
     for figures in &findings.figures {
         let (variant, file) = (&figures.variant, &figures.file);
         write!(out, "{variant:<0$} {file:<1$}", widths.0, widths.1)?;
-        for measure in columns {
+        for &measure in columns {
             let found = figures.measures.get(&measure);
             write!(out, " {:>20}", found.map_or_else(String::new, figure))?;
         }
@@ -108,6 +114,21 @@ const LIVING_COLUMNS: [Measure; 7] = [
     Measure::Reach,
     Measure::Messages,
 ];
+
+/// What the table of an attack shows.
+const ATTACK_COLUMNS: [Measure; 8] = [
+    Measure::Success,
+    Measure::Recall,
+    Measure::Reached,
+    Measure::FirstMs,
+    Measure::Load,
+    Measure::GenuineShare,
+    Measure::HitsLost,
+    Measure::AttackersCut,
+];
+
+/// What the table of a servent's places shows.
+const SYBIL_COLUMNS: [Measure; 2] = [Measure::SybilShare, Measure::HonestShare];
 
 /// What the table of findings shows; the JSON has all.
 const COLUMNS: [Measure; 7] = [

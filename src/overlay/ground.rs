@@ -58,6 +58,16 @@ pub const fn subnet(ip: IpAddr) -> IpAddr {
     }
 }
 
+/// The wider network that an address belongs to, which one owner may well hold too: /16, or /32 in
+/// IPv6.
+#[must_use]
+pub const fn wide_subnet(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) => IpAddr::V4(Ipv4Addr::from_bits(ip.to_bits() & !0xffff)),
+        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 96))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,5 +109,14 @@ mod tests {
         assert_ne!(of("192.0.2.1"), of("192.0.3.1"));
         assert_eq!(of("2001:db8:1::1"), of("2001:db8:1:ffff::2"));
         assert_ne!(of("2001:db8:1::1"), of("2001:db8:2::1"));
+    }
+
+    #[test]
+    fn a_wide_subnet_holds_many() {
+        let of = |ip: &str| wide_subnet(ip.parse().unwrap());
+        assert_eq!(of("192.0.2.1"), of("192.0.3.1"));
+        assert_ne!(of("192.0.2.1"), of("192.1.2.1"));
+        assert_eq!(of("2001:db8:1::1"), of("2001:db8:2::1"));
+        assert_ne!(of("2001:db8:1::1"), of("2001:db9:1::1"));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Link;
 use super::limits::Limits;
 use super::time::{Duration, Instant};
 use crate::wire::Guid;
@@ -18,40 +19,61 @@ pub(super) struct HitThrottle {
 }
 
 /// What was passed on for one query.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Passed {
+    all: Amount,
+    /// The same by the neighbours that brought it.
+    by: Vec<(Link, Amount)>,
+}
+
+/// How much passed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Amount {
     results: u32,
     bytes: usize,
 }
 
 impl HitThrottle {
-    /// Whether a hit with so many results and bytes, and with `ttl` left, is still passed on.
+    /// Whether a hit with so many results and bytes, and with `ttl` left, is still passed on that comes
+    /// over `link`. One neighbour brings a part of them only, so that who has an answer of any length to
+    /// everything leaves the others room.
     pub(super) fn takes(
         &mut self,
         now: Instant,
         guid: Guid,
+        (link, ttl): (Link, u8),
         (results, bytes): (u32, usize),
-        ttl: u8,
         limits: &Limits,
     ) -> bool {
         self.turn(now, limits);
         // Who is near the asker brings it more cheaply.
-        let most = limits.hit_bytes_per_query
-            * match ttl {
-                0 | 1 => 4,
-                2 => 2,
-                _ => 1,
-            };
+        let nearer = match ttl {
+            0 | 1 => 4,
+            2 => 2,
+            _ => 1,
+        };
+        let most = Amount {
+            results: limits.hit_results_per_query,
+            bytes: limits.hit_bytes_per_query * nearer,
+        };
         let old = &self.old;
         let passed = self
             .young
             .entry(guid)
-            .or_insert_with(|| old.get(&guid).copied().unwrap_or_default());
-        if passed.results >= limits.hit_results_per_query || passed.bytes >= most {
+            .or_insert_with(|| old.get(&guid).cloned().unwrap_or_default());
+        let place = match passed.by.iter().position(|(known, _)| *known == link) {
+            Some(place) => place,
+            None => {
+                passed.by.push((link, Amount::default()));
+                passed.by.len() - 1
+            }
+        };
+        let by = &mut passed.by[place].1;
+        if !passed.all.is_below(most, 1) || !by.is_below(most, limits.hit_share) {
             return false;
         }
-        passed.results = passed.results.saturating_add(results);
-        passed.bytes = passed.bytes.saturating_add(bytes);
+        passed.all.add(results, bytes);
+        by.add(results, bytes);
         true
     }
 
@@ -66,6 +88,20 @@ impl HitThrottle {
             self.old.clear();
         }
         self.turned = now;
+    }
+}
+
+impl Amount {
+    /// Whether it is less than one in so many of the most.
+    fn is_below(self, most: Self, share: u32) -> bool {
+        let share = share.max(1);
+        self.results < most.results.div_ceil(share)
+            && self.bytes < most.bytes.div_ceil(share as usize)
+    }
+
+    const fn add(&mut self, results: u32, bytes: usize) {
+        self.results = self.results.saturating_add(results);
+        self.bytes = self.bytes.saturating_add(bytes);
     }
 }
 
@@ -86,9 +122,10 @@ mod tests {
         let limits = Limits {
             hit_results_per_query: 50,
             hit_bytes_per_query: 1_000,
+            hit_share: 1,
             ..Limits::default()
         };
-        let takes = |_: &_| throttle.takes(at(secs), guid(1), hit, ttl, &limits);
+        let takes = |_: &_| throttle.takes(at(secs), guid(1), (Link(1), ttl), hit, &limits);
         (0..100).filter(takes).count()
     }
 
@@ -117,8 +154,28 @@ mod tests {
         };
         let mut throttle = HitThrottle::default();
         for n in 0..200 {
-            assert!(throttle.takes(at(0), guid(n), (1, 1), 1, &limits));
+            assert!(throttle.takes(at(0), guid(n), (Link(1), 1), (1, 1), &limits));
             assert!(throttle.young.len() <= 10 && throttle.old.len() <= 10);
         }
+    }
+
+    #[test]
+    fn one_neighbour_leaves_room_for_others() {
+        let limits = Limits {
+            hit_results_per_query: 100,
+            hit_bytes_per_query: 1_000,
+            hit_share: 2,
+            ..Limits::default()
+        };
+        let mut throttle = HitThrottle::default();
+        let mut passing = |link, hit| {
+            let way = (Link(link), 3);
+            let takes = |_: &_| throttle.takes(at(0), guid(1), way, hit, &limits);
+            (0..100).filter(takes).count()
+        };
+        assert_eq!(passing(1, (1, 1)), 50);
+        assert_eq!(passing(2, (1, 100)), 5, "of bytes, too");
+        assert_eq!(passing(3, (1, 1)), 45, "what is left");
+        assert_eq!(passing(4, (1, 1)), 0);
     }
 }

@@ -38,11 +38,18 @@ pub struct Limits {
     pub descriptors_per_minute: u32,
     /// How long a neighbour may be held back for that without a break before its link ends.
     pub held_back: Duration,
+    /// Queries beyond its rate that a leaf, or the user of an ultrapeer, on the public network may ask
+    /// without pausing for a minute before its link ends; 0 for any number.
+    pub excess_strikes: u32,
     /// Queries a minute that an ultrapeer of the public network may send, 0 for any number; what
     /// comes in 20 s at that rate may come at once, but no more than 2,000.
     pub queries_per_minute: u32,
     /// The same for a leaf.
     pub leaf_queries_per_minute: u32,
+    /// The same for queries of an ultrapeer that have not travelled: those of its own user.
+    pub own_queries_per_minute: u32,
+    /// The same for those that have travelled once: those of its leaves, and of users of its neighbours.
+    pub near_queries_per_minute: u32,
     /// The same for anybody on private ground.
     pub private_queries_per_minute: u32,
     /// The same for all queries of the public network that want their answers at one address.
@@ -66,6 +73,8 @@ pub struct Limits {
     /// Bytes of hits that are passed on for one query from more than two links away; twice as many
     /// with TTL 2, four times with TTL 1 (protocol §1.7).
     pub hit_bytes_per_query: usize,
+    /// The part of these results and bytes that one neighbour may bring, as one in so many.
+    pub hit_share: u32,
     /// Queries of which it is known how many hits were passed on, in each of two generations.
     pub hit_queries: usize,
     /// Most searches of our own at once; the oldest makes room.
@@ -91,6 +100,9 @@ pub struct Limits {
     pub dials: usize,
     /// Neighbours in one /24 on the public network (protocol §8.3).
     pub per_subnet: usize,
+    /// The share of the places of one role that neighbours in one /16 of the public network may have, as
+    /// one in so many, but never fewer than [`per_subnet`](Self::per_subnet); 0 for any number.
+    pub wide_subnet_share: usize,
     /// Ultrapeers that an ultrapeer of the public network must keep, for us to be its leaf
     /// (protocol §2.5).
     pub least_degree: u32,
@@ -298,8 +310,11 @@ impl Default for Limits {
             results_per_query: 50,
             descriptors_per_minute: 60_000,
             held_back: Duration::from_secs(180),
+            excess_strikes: 1_000,
             queries_per_minute: 15_000,
             leaf_queries_per_minute: 60,
+            own_queries_per_minute: 60,
+            near_queries_per_minute: 600,
             private_queries_per_minute: 30_000,
             origin_queries_per_minute: 60,
             origins: 1_024,
@@ -310,6 +325,7 @@ impl Default for Limits {
             duplicate_strikes: 5,
             hit_results_per_query: 250,
             hit_bytes_per_query: 51_200,
+            hit_share: 2,
             hit_queries: 10_000,
             searches: 64,
             search_life: Duration::from_secs(60),
@@ -322,6 +338,7 @@ impl Default for Limits {
             ultrapeers_wanted: 28,
             dials: 10,
             per_subnet: 2,
+            wide_subnet_share: 4,
             least_degree: 15,
             leaf_grace: Duration::from_secs(300),
             leaves_before_help: 8,

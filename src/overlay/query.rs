@@ -36,8 +36,14 @@ impl Servent {
         if payload.len() > settings.limits.query_bytes {
             return Err(Drop::TooLarge);
         }
-        if settings.strict {
-            self.admit(now, (link, role), header, settings)?;
+        if settings.strict
+            && let Err(why) = self.admit(now, (link, role), header, settings)
+        {
+            let from = (link, role);
+            if why == Drop::TooMany && self.asked_too_much(now, from, header.hops, settings) {
+                self.leave(link, 405, "you ask more than I take", around);
+            }
+            return Err(why);
         }
         let seen = self.note_query(now, header.guid, payload, link, onward.ttl, settings);
         match seen {

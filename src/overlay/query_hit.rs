@@ -80,7 +80,8 @@ impl Servent {
         if settings.strict {
             let throttle = self.hit_throttle.get_or_insert_default();
             let size = (results, HEADER_LEN + payload.len());
-            if !throttle.takes(now, header.guid, size, onward.ttl, &settings.limits) {
+            let way = (link, onward.ttl);
+            if !throttle.takes(now, header.guid, way, size, &settings.limits) {
                 return Err(Drop::HitThrottled);
             }
         }

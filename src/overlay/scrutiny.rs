@@ -23,6 +23,9 @@ use crate::wire::{Guid, Header};
 /// Two queries of one neighbour that come as close as this are compared (protocol §1.5).
 const COUNTING: Duration = Duration::from_millis(500);
 
+/// Who pauses so long has not asked too much without a break.
+const PAUSE: Duration = Duration::from_secs(60);
+
 /// In so many bytes the GUIDs of one who counts them up differ, at most.
 const COUNTED_BYTES: usize = 2;
 
@@ -37,6 +40,10 @@ pub(super) struct Scrutiny {
 #[derive(Debug, Default)]
 struct Asker {
     rate: Rate,
+    /// Of an ultrapeer's own queries, and of those that were next to it.
+    near: [Rate; 2],
+    /// Queries of itself beyond its rate, without a pause, and when the last came.
+    excess: (u32, Instant),
     last: Option<Last>,
     texts: Texts,
     /// Queries that it sent twice.
@@ -77,10 +84,45 @@ impl Servent {
         if last.is_some_and(|last| last.counts_up_to(guid, hops, now)) {
             return Err(Drop::CounterGuid);
         }
+        // From afar come as many as the overlay asks; what begins so near is of one user, or of the leaves
+        // and neighbours of one servent.
+        let of_near = [
+            limits.own_queries_per_minute,
+            limits.near_queries_per_minute,
+        ];
+        let near = asker.near.iter_mut().zip(of_near).nth(hops.into());
+        if let Some((rate, per_minute)) = near
+            && role == Role::Ultrapeer
+            && !settings.ground.is_private()
+            && !rate.takes(now, per_minute)
+        {
+            return Err(Drop::TooMany);
+        }
         match asker.rate.takes(now, per_minute) {
             true => Ok(()),
             false => Err(Drop::TooMany),
         }
+    }
+
+    /// A neighbour sent a query beyond its rate. Says whether it is enough: what comes from afar it only
+    /// passed on.
+    pub(super) fn asked_too_much(
+        &mut self,
+        now: Instant,
+        (link, role): (Link, Role),
+        hops: u8,
+        settings: &Settings,
+    ) -> bool {
+        if (role == Role::Ultrapeer && hops > 0) || settings.ground.is_private() {
+            return false;
+        }
+        let scrutiny = self.scrutiny.get_or_insert_default();
+        let (strikes, last) = &mut scrutiny.askers.entry(link).or_default().excess;
+        if now.since(*last) >= PAUSE {
+            *strikes = 0;
+        }
+        (*strikes, *last) = (strikes.saturating_add(1), now);
+        *strikes == settings.limits.excess_strikes
     }
 
     /// Whether a query that was never seen is more than the same again, or one too many of its

@@ -12,6 +12,7 @@ use super::measure::Measure;
 use super::network::Network;
 use super::strategy::Variant;
 use super::workload::{Catalogue, Sharing};
+use crate::attack;
 use crate::latency::Latency;
 use crate::living;
 use crate::swarm;
@@ -52,6 +53,8 @@ pub struct File {
     pub swarm: Option<swarm::Spec>,
     /// A network whose servents come and go by themselves, instead of either.
     pub living: Option<living::Spec>,
+    /// Attackers, instead of queries that are made one after the other.
+    pub attack: Option<attack::Spec>,
     /// What is to come of it.
     #[serde(default, rename = "claim")]
     pub claims: Vec<Claim>,
@@ -179,10 +182,11 @@ impl File {
     /// The names of the variants, in order.
     #[must_use]
     pub fn variant_names(&self) -> Vec<&str> {
-        match (&self.swarm, &self.living) {
-            (Some(swarm), _) => swarm.variants.iter().map(|v| v.name.as_str()).collect(),
-            (None, Some(living)) => living.variants.iter().map(|v| v.name.as_str()).collect(),
-            (None, None) => self.variants.iter().map(|v| v.name.as_str()).collect(),
+        match (&self.swarm, &self.living, &self.attack) {
+            (Some(swarm), _, _) => swarm.variants.iter().map(|v| v.name.as_str()).collect(),
+            (None, Some(living), _) => living.variants.iter().map(|v| v.name.as_str()).collect(),
+            (None, None, Some(attack)) => attack.variant_names(),
+            (None, None, None) => self.variants.iter().map(|v| v.name.as_str()).collect(),
         }
     }
 
@@ -201,22 +205,41 @@ impl File {
             condition.then_some(()).ok_or_else(|| problem.to_owned())
         };
         demand(self.replicas > 0, "replicas is at least 1")?;
-        match (&self.swarm, &self.living) {
-            (Some(swarm), _) => {
+        let kinds = [
+            self.swarm.is_some(),
+            self.living.is_some(),
+            self.attack.is_some(),
+        ];
+        demand(
+            kinds.into_iter().filter(|&given| given).count() <= 1,
+            "only one of swarm, living and attack has room in an experiment",
+        )?;
+        match (&self.swarm, &self.living, &self.attack) {
+            (Some(swarm), _, _) => {
                 demand(
                     self.variants.is_empty() && self.file_names() == [""],
                     "a swarm has variants of its own, [[swarm.variant]], and no files",
                 )?;
                 swarm.check()?;
             }
-            (None, Some(living)) => {
+            (None, Some(living), _) => {
                 demand(
                     self.variants.is_empty() && self.files.is_empty() && self.catalogues.is_empty(),
                     "a living network has variants of its own, [[living.variant]], and no files",
                 )?;
                 living.check()?;
             }
-            (None, None) => {
+            (None, None, Some(attack)) => {
+                demand(
+                    self.variants.is_empty() && self.file_names() == [""],
+                    "an attack has variants and files of its own",
+                )?;
+                attack.check()?;
+                if attack.has_network() {
+                    self.network.check()?;
+                }
+            }
+            (None, None, None) => {
                 self.queries.check(&self.file_names())?;
                 demand(!self.variants.is_empty(), "there is no [[variant]]")?;
                 self.network.check()?;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::census::Census;
 use super::load::Load;
+use crate::attack;
 use crate::living;
 use crate::outcome::Outcome;
 use crate::search::Trace;
@@ -64,6 +65,9 @@ pub struct Row {
     /// What a phase of a living network came to, instead of all the rest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub living: Option<living::Outcome>,
+    /// What an attack came to, instead of all the rest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attack: Option<attack::Outcome>,
 }
 
 /// A figure of a row.
@@ -164,6 +168,20 @@ pub enum Measure {
     FailedShare,
     /// Changes of role, for each session that began.
     Turns,
+    /// Of the results that a searcher is shown while others attack, the share that is genuine.
+    GenuineShare,
+    /// Of the hits that honest servents sent, the share that did not come to who searched.
+    HitsLost,
+    /// Descriptors that an honest servent handles in a second.
+    Load,
+    /// Of the links between honest servents, the share that ended.
+    LinksLost,
+    /// Of the links of attackers to honest servents, the share that ended.
+    AttackersCut,
+    /// Of the places of a servent for ultrapeers, the share that an attacker has.
+    SybilShare,
+    /// The same of honest ones.
+    HonestShare,
 }
 
 impl Row {
@@ -197,6 +215,17 @@ impl Row {
             load: None,
             swarm: None,
             living: None,
+            attack: None,
+        }
+    }
+
+    /// A row of an attack.
+    pub(super) fn attacked(outcome: attack::Outcome) -> Self {
+        Self {
+            variant: outcome.variant.clone(),
+            replica: outcome.replica,
+            attack: Some(outcome),
+            ..Self::of(&Outcome::default(), 0, 0)
         }
     }
 
@@ -297,6 +326,13 @@ impl Measure {
         Self::RefusedShare,
         Self::FailedShare,
         Self::Turns,
+        Self::GenuineShare,
+        Self::HitsLost,
+        Self::Load,
+        Self::LinksLost,
+        Self::AttackersCut,
+        Self::SybilShare,
+        Self::HonestShare,
     ];
 
     /// Its name in files and tables.
@@ -350,6 +386,13 @@ impl Measure {
             Self::RefusedShare => "refused_share",
             Self::FailedShare => "failed_share",
             Self::Turns => "turns",
+            Self::GenuineShare => "genuine_share",
+            Self::HitsLost => "hits_lost",
+            Self::Load => "load",
+            Self::LinksLost => "links_lost",
+            Self::AttackersCut => "attackers_cut",
+            Self::SybilShare => "sybil_share",
+            Self::HonestShare => "honest_share",
         }
     }
 
@@ -361,6 +404,9 @@ impl Measure {
         }
         if let Some(outcome) = &row.living {
             return self.of_living(outcome);
+        }
+        if let Some(outcome) = &row.attack {
+            return outcome.figure(self);
         }
         let messages = row.top_messages + row.leaf_messages;
         let reached = row.top_reached + row.leaves_reached;

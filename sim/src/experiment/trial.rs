@@ -12,6 +12,7 @@ use super::network::{Engine, Land};
 use super::scene::Scene;
 use super::strategy::{Strategy, Variant};
 use crate::Error;
+use crate::attack;
 use crate::latency::Latency;
 use crate::living;
 use crate::network::{Behaviour, Network, Search};
@@ -52,7 +53,7 @@ pub fn plan(file: &File) -> Vec<Task> {
             }
         }
     }
-    if file.swarm.is_some() || file.living.is_some() {
+    if file.swarm.is_some() || file.living.is_some() || file.attack.is_some() {
         kinds.push(Kind {
             routing: false,
             latency: file.network.latency.clone(),
@@ -79,6 +80,10 @@ pub fn trial(file: &File, land: &Land, seed: u64, task: &Task) -> Result<Vec<Row
         return Ok(while_they_live(spec, seed, task.replica));
     }
     let made = land.made(seed)?;
+    if let Some(spec) = &file.attack {
+        let graph = made.as_ref().or_else(|| land.read());
+        return Ok(under_attack(spec, file, graph, seed, task.replica));
+    }
     let Some(graph) = made.as_ref().or_else(|| land.read()) else {
         return Ok(Vec::new());
     };
@@ -139,6 +144,23 @@ fn while_they_live(spec: &living::Spec, seed: u64, replica: u32) -> Vec<Row> {
             })
         })
     });
+    rows.collect()
+}
+
+/// What an attack comes to in each variant.
+fn under_attack(
+    spec: &attack::Spec,
+    file: &File,
+    graph: Option<&Graph>,
+    seed: u64,
+    replica: u32,
+) -> Vec<Row> {
+    let network = &file.network;
+    let rules = (&network.latency, network.profile.rules(CLASSIC_TTL));
+    let outcomes = attack::conduct(spec, graph, rules, seed);
+    let rows = outcomes
+        .into_iter()
+        .map(|outcome| Row::attacked(attack::Outcome { replica, ..outcome }));
     rows.collect()
 }
 
@@ -245,3 +267,6 @@ fn replica_seed(seed: u64, replica: u32) -> u64 {
     let number = u64::from(replica);
     generator(seed, Purpose::Replica { number }).random()
 }
+
+/// How far queries go under attack where the profile leaves it open.
+const CLASSIC_TTL: u8 = 7;

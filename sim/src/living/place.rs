@@ -1,4 +1,4 @@
-//! Where servents are: each has an address of its own, in a /24 of its own.
+//! Where servents are: each has an address of its own, in a /24 of its own, and 4,096 of them have a /16 too.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
@@ -7,7 +7,8 @@ pub const MOST_SERVENTS: u32 = 1 << 20;
 
 /// The address of the servent of this number.
 pub(super) fn address(node: u32) -> SocketAddrV4 {
-    SocketAddrV4::new(Ipv4Addr::from_bits(FIRST + (node << 8)), PORT)
+    let place = (node & (WIDE - 1)) << 8 | node / WIDE;
+    SocketAddrV4::new(Ipv4Addr::from_bits(FIRST + (place << 8)), PORT)
 }
 
 /// Where its connections to others seem to come from.
@@ -21,13 +22,16 @@ pub(super) fn node_at(address: SocketAddr, servents: u32) -> Option<u32> {
         return None;
     };
     let place = ip.to_bits().checked_sub(FIRST)?;
-    let node = place >> 8;
+    let node = (place >> 8 & 0xff) * WIDE + (place >> 16);
     let is_one = place & 0xff == 0 && address.port() == PORT && node < servents;
     is_one.then_some(node)
 }
 
 /// 16.0.0.1: from here on to 31.255.255.1 there are public addresses only.
 const FIRST: u32 = 0x1000_0001;
+
+/// Networks of 16 bits that there are: one after the other has the next servent.
+const WIDE: u32 = 1 << 12;
 
 const PORT: u16 = 6_346;
 

@@ -187,9 +187,11 @@ impl Servent {
             around.out.push(turned_away(link, offer, 504, why));
             return;
         }
-        let checked = self
-            .membership()
-            .map(|member| member.slots.check(&caller, &around.settings.limits));
+        let checked = self.membership().map(|member| {
+            member
+                .slots
+                .check(meeting.us, &caller, &around.settings.limits)
+        });
         if let Some(Err(Refusal { code, reason })) = checked {
             around.out.push(turned_away(link, offer, code, reason));
             return;

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 pub use self::admission::{Admission, Caller, Refusal, Us};
 use super::Link;
-use super::ground::{Ground, subnet};
+use super::ground::{Ground, subnet, wide_subnet};
 use super::host_cache::Free;
 use super::limits::Limits;
 use super::role::Role;
@@ -69,7 +69,7 @@ impl Slots {
         if caller.incoming && caller.greeting.crawler {
             return self.crawl(now, caller.address.ip(), limits);
         }
-        self.acquaintance(caller, limits)
+        self.acquaintance(us.role, caller, limits)
             .and_then(|()| match us.role {
                 Role::Leaf => self.admit_as_leaf(caller, limits),
                 Role::Ultrapeer => self.admit_as_ultrapeer(now, us, caller, limits),
@@ -107,13 +107,13 @@ impl Slots {
         }
     }
 
-    /// Whether a caller that was admitted may still become a neighbour: others may have come while
-    /// its handshake went on.
+    /// Whether a caller that was admitted while we were in this role may still become a neighbour: others
+    /// may have come while its handshake went on.
     ///
     /// # Errors
     /// Why it may not.
-    pub fn check(&self, caller: &Caller<'_>, limits: &Limits) -> Result<(), Refusal> {
-        self.acquaintance(caller, limits)
+    pub fn check(&self, us: Role, caller: &Caller<'_>, limits: &Limits) -> Result<(), Refusal> {
+        self.acquaintance(us, caller, limits)
     }
 
     /// A caller became a neighbour in `role`.
@@ -230,7 +230,7 @@ impl Slots {
     }
 
     /// Refuses whom we know already, and networks with too many places.
-    fn acquaintance(&self, caller: &Caller<'_>, limits: &Limits) -> Result<(), Refusal> {
+    fn acquaintance(&self, us: Role, caller: &Caller<'_>, limits: &Limits) -> Result<(), Refusal> {
         let servent = caller.servent();
         if servent == Some(self.guid) {
             return Err(Refusal::OURSELVES);
@@ -250,7 +250,27 @@ impl Slots {
         if !private && self.held.iter().filter(of_network).count() >= limits.per_subnet {
             return Err(Refusal::NETWORK);
         }
+        let role = caller.role().unwrap_or_default();
+        if !private && self.is_widely_held(us, role, ip, limits) {
+            return Err(Refusal::NETWORK);
+        }
         Ok(())
+    }
+
+    /// Whether neighbours of this role from the wider network of an address have all the places that they
+    /// may have: who holds many small networks is not to be all our neighbours.
+    fn is_widely_held(&self, us: Role, role: Role, ip: IpAddr, limits: &Limits) -> bool {
+        let places = match (us, role) {
+            (_, Role::Leaf) => limits.leaves,
+            (Role::Ultrapeer, Role::Ultrapeer) => limits.neighbours,
+            (Role::Leaf, Role::Ultrapeer) => limits.ultrapeers,
+        };
+        let Some(share) = places.checked_div(limits.wide_subnet_share) else {
+            return false;
+        };
+        let network = wide_subnet(ip);
+        let held = |held: &&Held| held.role == role && wide_subnet(held.ip) == network;
+        self.held.iter().filter(held).count() >= share.max(limits.per_subnet)
     }
 
     fn admit_as_leaf(&self, caller: &Caller<'_>, limits: &Limits) -> Result<Admission, Refusal> {

@@ -37,7 +37,7 @@ fn greeting(ultrapeer: bool) -> Greeting {
 
 fn caller(n: u8, greeting: &Greeting) -> Caller<'_> {
     Caller {
-        address: SocketAddr::from(([12, 0, n, 1], 40_000)),
+        address: SocketAddr::from(([12, n, 0, 1], 40_000)),
         incoming: true,
         greeting,
     }
@@ -147,7 +147,7 @@ fn nobody_comes_twice() {
     take(&mut slots, at(0), ULTRAPEER, 1, &known);
     assert_eq!(
         slots.addresses(Role::Ultrapeer).collect::<Vec<_>>(),
-        ["12.0.1.1:6346".parse().unwrap()],
+        ["12.1.0.1:6346".parse().unwrap()],
         "only the port is believed"
     );
     let again = Admission::Refuse(Refusal::CONNECTED);
@@ -163,7 +163,7 @@ fn nobody_comes_twice() {
     };
     let ourselves = Admission::Refuse(Refusal::OURSELVES);
     assert_eq!(take(&mut slots, at(0), ULTRAPEER, 3, &ours), ourselves);
-    assert!(slots.knows("12.0.1.1:6346".parse().unwrap(), None));
+    assert!(slots.knows("12.1.0.1:6346".parse().unwrap(), None));
     assert!(slots.knows("12.9.9.9:1".parse().unwrap(), known.guid));
     assert!(!slots.knows("12.9.9.9:1".parse().unwrap(), None));
 }
@@ -183,6 +183,41 @@ fn one_network_has_few_places_and_private_ground_does_not_count() {
             }
         }
         assert_eq!(slots.count(Role::Ultrapeer), expected, "{ground:?}");
+    }
+}
+
+#[test]
+fn a_wide_network_has_a_part_of_the_places_for_each_role() {
+    // Each in another /24 of one /16, and then of another.
+    let taken = |us: Us, ultrapeer, ground| {
+        let (mut slots, limits) = (Slots::new(ground, OURS), Limits::default());
+        let greeting = greeting(ultrapeer);
+        for n in 0..=u8::MAX {
+            let caller = Caller {
+                address: SocketAddr::from(([12, 0, n, 1], 40_000)),
+                ..caller(0, &greeting)
+            };
+            if let Admission::Take { role, .. } = slots.admit(at(0), us, &caller, &limits) {
+                assert_eq!(slots.check(us.role, &caller, &limits), Ok(()));
+                slots.connected(at(0), Link(n.into()), role, &caller);
+            }
+        }
+        let before = slots.links().count();
+        let other = Caller {
+            address: SocketAddr::from(([12, 1, 0, 1], 40_000)),
+            ..caller(0, &greeting)
+        };
+        (before, slots.admit(at(0), us, &other, &limits))
+    };
+    for (us, ultrapeer, places, all) in [
+        (ULTRAPEER, true, 8, 32),
+        (ULTRAPEER, false, 75, 256),
+        (LEAF, true, 2, 4),
+    ] {
+        let (held, other) = taken(us, ultrapeer, Ground::Public);
+        assert_eq!(held, places, "{us:?} {ultrapeer}");
+        assert!(matches!(other, Admission::Take { .. }), "{other:?}");
+        assert_eq!(taken(us, ultrapeer, Ground::Private).0, all);
     }
 }
 
