@@ -25,6 +25,11 @@ struct Passed {
 }
 
 impl HitThrottle {
+    /// Of how many queries hits are counted.
+    pub(super) fn len(&self) -> usize {
+        self.young.len() + self.old.len()
+    }
+
     /// Whether a hit with so many results and bytes, and with `ttl` left, is still passed on.
     pub(super) fn takes(
         &mut self,

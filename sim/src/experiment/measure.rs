@@ -142,6 +142,8 @@ pub enum Measure {
     FailedShare,
     /// Changes of role, for each session that began.
     Turns,
+    /// Entries in all tables of a servent.
+    Held,
 }
 
 impl Row {
@@ -220,7 +222,7 @@ impl Row {
 
 impl Measure {
     /// Every figure that a table of findings shows.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 42] = [
         Self::Messages,
         Self::TopMessages,
         Self::LeafMessages,
@@ -262,6 +264,7 @@ impl Measure {
         Self::RefusedShare,
         Self::FailedShare,
         Self::Turns,
+        Self::Held,
     ];
 
     /// Its name in files and tables.
@@ -309,6 +312,7 @@ impl Measure {
             Self::RefusedShare => "refused_share",
             Self::FailedShare => "failed_share",
             Self::Turns => "turns",
+            Self::Held => "held",
         }
     }
 
@@ -394,6 +398,7 @@ impl Measure {
             Self::RefusedShare => outcome.refused_share,
             Self::FailedShare => outcome.failed_share,
             Self::Turns => Some(outcome.turns),
+            Self::Held => Some(outcome.held),
             _ => None,
         }
     }
