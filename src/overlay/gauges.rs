@@ -2,7 +2,7 @@
 
 use super::query_routing::Table;
 use super::stats::Sample;
-use super::{Role, Servent};
+use super::{Membership, Role, Servent};
 
 impl Servent {
     /// What it holds now, under the names by which metrics know it.
@@ -28,6 +28,10 @@ impl Servent {
                 number(self.routes.len()),
             ),
         ];
+        let help = "entries of tables";
+        for (table, count) in self.held() {
+            gauges.push(Sample::gauge("held", help, table, number(count)));
+        }
         let Some(routing) = &self.routing else {
             return gauges;
         };
@@ -48,6 +52,23 @@ impl Servent {
             }
         }
         gauges
+    }
+
+    /// Entries of the tables that are not counted elsewhere, by name.
+    fn held(&self) -> Vec<(&'static str, usize)> {
+        let searches = self.searches.as_ref().map_or(0, |all| all.len());
+        let dynamic = self.dynamic.as_ref().map_or(0, |all| all.len());
+        let askers = self.scrutiny.as_ref().map_or(0, |all| all.askers());
+        let hits = self.hit_throttle.as_ref().map_or(0, |all| all.len());
+        let mut held = vec![
+            ("searches", searches),
+            ("dynamic_queries", dynamic),
+            ("askers", askers),
+            ("hit_queries", hits),
+        ];
+        held.extend(self.talk_held());
+        held.extend(self.membership().into_iter().flat_map(Membership::held));
+        held
     }
 }
 

@@ -34,6 +34,11 @@ struct Amount {
 }
 
 impl HitThrottle {
+    /// Of how many queries hits are counted.
+    pub(super) fn len(&self) -> usize {
+        self.young.len() + self.old.len()
+    }
+
     /// Whether a hit with so many results and bytes, and with `ttl` left, is still passed on that comes
     /// over `link`. One neighbour brings a part of them only, so that who has an answer of any length to
     /// everything leaves the others room.

@@ -16,6 +16,10 @@ use crate::wire::{Descriptor, Guid, Header, Kind};
 impl Servent {
     /// Probes the silent and closes what stayed silent.
     pub(super) fn probe_silent(&mut self, now: Instant, around: &mut Surroundings<'_>) {
+        if self.neighbours.is_empty() {
+            self.forget_in_solitude(now);
+            return;
+        }
         let Some(keepalive) = around.settings.keepalive else {
             self.probe = None;
             return;

@@ -14,7 +14,7 @@
 //! (duplicates and the way back), `query` and `query_hit` (who gets them),
 //! `query_rules` (what may be asked), `answer` (what we have), `scrutiny` and
 //! `hit_throttle` (how much of it), `keepalive` (who fell
-//! silent), `misbehaviour` (when it is enough), [`flow`] (the send queue of a link), [`limits`]
+//! silent), `solitude` (what goes when nobody is left), `misbehaviour` (when it is enough), [`flow`] (the send queue of a link), [`limits`]
 //! (every cap). A servent that joins an overlay by itself has a [`membership`]: [`role`]
 //! (ultrapeer or leaf), [`slots`] (how many neighbours, and whom), [`host_cache`] (whom to dial),
 //! [`pong_cache`] (what a ping is answered with). `talk` has vendor messages, pushes and datagrams.
@@ -53,6 +53,7 @@ mod search;
 mod servent;
 pub mod settings;
 pub mod slots;
+mod solitude;
 pub mod stats;
 mod surroundings;
 mod talk;

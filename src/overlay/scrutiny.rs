@@ -208,6 +208,11 @@ impl Servent {
 }
 
 impl Scrutiny {
+    /// Of how many neighbours it is known what they ask.
+    pub(super) fn askers(&self) -> usize {
+        self.askers.len()
+    }
+
     /// Whether another query that began at `origin` is taken. An origin that meets another in its
     /// place of the table has the allowance of a new one.
     fn takes_origin(&mut self, now: Instant, origin: Ipv4Addr, settings: &Settings) -> bool {

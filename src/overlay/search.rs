@@ -25,6 +25,11 @@ struct Search {
 }
 
 impl Searches {
+    /// How many run.
+    pub(super) const fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Begins a search and gives the query to send. The oldest makes room where there are too
     /// many.
     pub(super) fn begin(

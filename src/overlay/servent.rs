@@ -51,7 +51,7 @@ pub struct Servent {
     pub(super) dynamic: Option<Box<DynamicQueries>>,
     /// Made with the first hit that is passed on, where we are strict.
     pub(super) hit_throttle: Option<Box<HitThrottle>>,
-    /// When the next neighbour is to be probed.
+    /// When the next neighbour is to be probed, or what is left of the last one to be forgotten.
     pub(super) probe: Option<Instant>,
 }
 
@@ -220,6 +220,7 @@ impl Servent {
 
     pub(super) fn closed(&mut self, now: Instant, link: Link, around: &mut Surroundings<'_>) {
         self.neighbours.retain(|neighbour| neighbour.link != link);
+        self.be_alone(now, around);
         self.route_without(now, link, around);
         self.forget_asker(link);
         if let Some(member) = &mut self.membership {

@@ -182,6 +182,8 @@ pub enum Measure {
     SybilShare,
     /// The same of honest ones.
     HonestShare,
+    /// Entries in all tables of a servent.
+    Held,
 }
 
 impl Row {
@@ -333,6 +335,7 @@ impl Measure {
         Self::AttackersCut,
         Self::SybilShare,
         Self::HonestShare,
+        Self::Held,
     ];
 
     /// Its name in files and tables.
@@ -393,6 +396,7 @@ impl Measure {
             Self::AttackersCut => "attackers_cut",
             Self::SybilShare => "sybil_share",
             Self::HonestShare => "honest_share",
+            Self::Held => "held",
         }
     }
 
@@ -487,6 +491,7 @@ impl Measure {
             Self::RefusedShare => outcome.refused_share,
             Self::FailedShare => outcome.failed_share,
             Self::Turns => Some(outcome.turns),
+            Self::Held => Some(outcome.held),
             _ => None,
         }
     }

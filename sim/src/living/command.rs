@@ -100,6 +100,7 @@ impl Arguments {
             capacities: Vec::new(),
             latency: self.latency.clone(),
             loss: 0.0,
+            depart: None,
             hosts: Some(self.hosts),
             remembered: REMEMBERED,
             searches: self.searches,

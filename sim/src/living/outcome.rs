@@ -1,6 +1,6 @@
 //! What is counted and seen of a living network, and what came of it.
 
-use filbert::overlay::Role;
+use filbert::overlay::{Role, Servent};
 use filbert::wire::Kind;
 use serde::Serialize;
 
@@ -56,6 +56,8 @@ pub struct Look {
     pub top_ends: u64,
     /// Neighbours of leaves.
     pub leaf_ends: u64,
+    /// Entries of all tables of all servents.
+    pub held: u64,
     /// What happened until then.
     pub count: Count,
 }
@@ -105,6 +107,8 @@ pub struct Outcome {
     pub refused_share: Option<f64>,
     /// The share of attempts that nobody answered.
     pub failed_share: Option<f64>,
+    /// Entries in all tables of a servent, in the mean.
+    pub held: f64,
     /// Changes of role, for each session that began.
     pub turns: f64,
     /// All that happened to anybody.
@@ -161,6 +165,7 @@ impl World {
             ultrapeers: 0,
             top_ends: 0,
             leaf_ends: 0,
+            held: 0,
             count: self.count,
         };
         for &node in &self.present {
@@ -170,6 +175,7 @@ impl World {
             let neighbours = member.servent.neighbours().iter();
             let top = neighbours.filter(|known| known.offer.role == Role::Ultrapeer);
             let top = top.count() as u64;
+            look.held += held(&member.servent);
             look.linked += u32::from(top > 0);
             match member.servent.role() {
                 Role::Ultrapeer => {
@@ -207,6 +213,17 @@ impl World {
         }
         sizes.into_iter().max().unwrap_or(0)
     }
+}
+
+/// Entries of all tables of a servent that tell of others: all that its gauges count but what it tells
+/// of itself, and how full tables are.
+fn held(servent: &Servent) -> u64 {
+    let gauges = servent.gauges();
+    let of_others = gauges.iter().filter(|gauge| {
+        let own = gauge.labels.iter().any(|(_, of)| of == "own");
+        gauge.name != "routing_fill" && !own
+    });
+    of_others.map(|gauge| gauge.value).sum()
 }
 
 impl Outcome {
@@ -279,6 +296,7 @@ impl Outcome {
             met_share: ratio(last.count.met - since.met, dials),
             refused_share: ratio(last.count.refused - since.refused, dials),
             failed_share: ratio(last.count.failed - since.failed, dials),
+            held: mean(&|look| look.held as f64 / f64::from(look.present.max(1))),
             turns: (turns(&last.count) - turns(&since)) as f64 / sessions,
             events: last.count.events - since.events,
             ..Self::default()

@@ -7,7 +7,7 @@ pub const MOST_SERVENTS: u32 = 1 << 20;
 
 /// The address of the servent of this number.
 pub(super) fn address(node: u32) -> SocketAddrV4 {
-    let place = (node & (WIDE - 1)) << 8 | node / WIDE;
+    let place = ((node & (WIDE - 1)) << 8) | (node / WIDE);
     SocketAddrV4::new(Ipv4Addr::from_bits(FIRST + (place << 8)), PORT)
 }
 

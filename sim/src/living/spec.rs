@@ -46,6 +46,8 @@ pub struct Spec {
     /// The share of datagrams that are lost.
     #[serde(default)]
     pub loss: f64,
+    /// When all but the seeds go for good; nothing: never.
+    pub depart: Option<f64>,
     /// Addresses that a servent remembers at most; nothing: as many as a live one.
     pub hosts: Option<usize>,
     /// Addresses that it knows from its last session.

@@ -12,6 +12,7 @@ use filbert::wire::Descriptor;
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
+use super::churn::Length;
 use super::connections::Connections;
 use super::handshakes::{Handshakes, Stage};
 use super::member::{Member, Traits, grown, wake};
@@ -96,6 +97,8 @@ pub(super) enum Appointment {
     Split(bool),
     /// Many fail at once.
     Fail,
+    /// All but the seeds go for good.
+    Depart,
     /// A servent comes.
     Come(u32),
     /// A servent goes whose session this is.
@@ -183,6 +186,9 @@ impl World {
         if let Some(failure) = spec.failure {
             self.appoint(seconds(failure.at), Appointment::Fail);
         }
+        if let Some(depart) = spec.depart {
+            self.appoint(seconds(depart), Appointment::Depart);
+        }
         if spec.searches > 0.0 {
             self.appoint(0, Appointment::Search);
         }
@@ -239,6 +245,7 @@ impl World {
             }
             Appointment::Split(split) => self.split = split,
             Appointment::Fail => self.fail(),
+            Appointment::Depart => self.depart(),
             Appointment::Search => self.search_somewhere(),
             Appointment::Cancel(number) => self.end_search(number),
             Appointment::Look => self.look(),
@@ -339,6 +346,19 @@ impl World {
         let absence = self.spec.absence.draw(&mut self.fate(node, Fate::Absence));
         if let Some(absence) = absence {
             self.appoint(now.as_micros() + absence, Appointment::Come(node));
+        }
+    }
+
+    /// All but the seeds go, each in its own way, and nobody comes or searches any more.
+    fn depart(&mut self) {
+        self.agenda.retain(|Reverse((.., what))| {
+            !matches!(what, Appointment::Come(_) | Appointment::Search)
+        });
+        self.spec.absence = Length::Forever;
+        for node in self.spec.seeds..self.spec.servents {
+            let end = &mut self.fate(node, Fate::End);
+            let crash = end.random::<f64>() < self.spec.crash;
+            self.go(node, !crash);
         }
     }
 

@@ -190,6 +190,12 @@ impl HostCache {
         self.marks.push_back((until, address));
     }
 
+    /// Lifts the marks that are over; says when the next one is.
+    pub fn lift_marks(&mut self, now: Instant) -> Option<Instant> {
+        self.expire(now);
+        self.marks.front().map(|(until, _)| *until)
+    }
+
     /// Our role changed: what refused us in the old one may be tried again.
     pub fn begin_anew(&mut self) {
         for host in self.hosts.values_mut().filter(|host| host.failures == 0) {
@@ -323,6 +329,12 @@ impl HostCache {
     #[must_use]
     pub fn len(&self) -> usize {
         self.hosts.len()
+    }
+
+    /// How many addresses are marked as not to be taken.
+    #[must_use]
+    pub fn shunned(&self) -> usize {
+        self.bad.len()
     }
 
     /// Whether none is.

@@ -175,6 +175,17 @@ impl Membership {
         &mut self.standing
     }
 
+    /// Entries of its tables, by name.
+    pub(super) fn held(&self) -> [(&'static str, usize); 5] {
+        [
+            ("hosts", self.hosts.len()),
+            ("bad_hosts", self.hosts.shunned()),
+            ("pongs", self.pongs.len()),
+            ("places", self.slots.links().count()),
+            ("dials", self.slots.dials()),
+        ]
+    }
+
     /// How many seconds it is up on average a day, where that is known.
     fn daily_uptime(&self) -> Option<u32> {
         let seconds = self.standing.average_uptime?.as_secs();

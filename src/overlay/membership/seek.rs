@@ -65,6 +65,8 @@ impl Servent {
             member.kept.next(),
             member.next_dial(self.role, limits),
             short.then(|| member.caches.next()).flatten(),
+            // Else a mark would stay where nobody is left to be marked.
+            member.hosts.lift_marks(now),
         ];
         for due in due.iter_mut().flatten() {
             *due = (*due).max(now + LOOK);

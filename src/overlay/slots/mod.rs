@@ -208,6 +208,12 @@ impl Slots {
         }
     }
 
+    /// How many are being dialled.
+    #[must_use]
+    pub const fn dials(&self) -> usize {
+        self.dialling.len()
+    }
+
     /// How many neighbours have this role.
     #[must_use]
     pub fn count(&self, role: Role) -> usize {

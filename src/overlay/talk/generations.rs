@@ -50,6 +50,11 @@ impl<K: Ord + Copy, V: Default> Generations<K, V> {
             .or_insert_with(|| old.unwrap_or_default())
     }
 
+    /// How much is remembered, in both generations.
+    pub(super) fn len(&self) -> usize {
+        self.young.len() + self.old.len()
+    }
+
     /// Begins a new generation when the young one is old or full.
     fn turn(&mut self, now: Instant, bounds: Bounds) {
         let age = now.since(self.turned);

@@ -134,6 +134,23 @@ impl Servent {
         self.talk.as_ref()?.due
     }
 
+    /// Forgets all pushes and the ways they went.
+    pub(super) fn forget_pushes(&mut self) {
+        if let Some(talk) = &mut self.talk {
+            talk.pushes = Pushes::default();
+        }
+    }
+
+    /// Entries of its tables, by name.
+    pub(super) fn talk_held(&self) -> [(&'static str, usize); 3] {
+        let of = |count: fn(&Talk) -> usize| self.talk.as_deref().map_or(0, count);
+        [
+            ("peers", of(|talk| talk.peers.len())),
+            ("flows", of(|talk| talk.flows.len())),
+            ("push_ways", of(|talk| talk.pushes.held())),
+        ]
+    }
+
     /// Does what is due.
     pub(super) fn look_around(&mut self, now: Instant, around: &mut Surroundings<'_>) {
         if self.talk_deadline().is_none_or(|due| now < due) {

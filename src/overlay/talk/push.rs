@@ -38,6 +38,13 @@ pub(super) struct Pushes {
     asked: Quotas,
 }
 
+impl Pushes {
+    /// How many ways and pushes are remembered.
+    pub(super) fn held(&self) -> usize {
+        self.ways.len() + self.seen.len()
+    }
+}
+
 /// Where a push came from.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum From {
