@@ -66,6 +66,14 @@ impl Cost {
             });
         }
         let (servents, edges) = Land::of(&file.network)?.size();
+        if let Some(gia) = &file.gia {
+            // How many queries that takes is what is to be found out.
+            return Ok(Self {
+                servents,
+                searches: u64::from(file.replicas) * gia.variants.len() as u64,
+                copies: 0,
+            });
+        }
         let each = u64::from(file.replicas)
             * file.file_names().len() as u64
             * u64::from(file.queries.each);

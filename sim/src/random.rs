@@ -46,6 +46,14 @@ pub enum Purpose {
         /// The other.
         high: u64,
     },
+    /// Who has which capacity.
+    Capacities,
+    /// Which neighbours servents look for.
+    Adapting,
+    /// Which queries are made, and when.
+    Asking,
+    /// Where walkers go.
+    Walking,
     /// The seed of one replica of an experiment.
     Replica {
         /// Its number.
@@ -70,6 +78,10 @@ pub fn generator(seed: u64, purpose: Purpose) -> Pcg64Mcg {
         Purpose::Failing => [11, 0, 0],
         Purpose::Swarm => [20, 0, 0],
         Purpose::Pair { low, high } => [21, low, high],
+        Purpose::Capacities => [30, 0, 0],
+        Purpose::Adapting => [31, 0, 0],
+        Purpose::Asking => [32, 0, 0],
+        Purpose::Walking => [33, 0, 0],
     };
     Pcg64Mcg::seed_from_u64(
         words

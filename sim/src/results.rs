@@ -165,9 +165,10 @@ pub fn stem(experiment: &str, points: usize, point: usize) -> String {
 pub fn csv(rows: &[Row]) -> Result<Vec<u8>, Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for row in rows {
-        match &row.swarm {
-            Some(swarm) => writer.serialize(swarm),
-            None => writer.serialize(row),
+        match (&row.swarm, &row.gia) {
+            (Some(swarm), _) => writer.serialize(swarm),
+            (_, Some(gia)) => writer.serialize(gia),
+            _ => writer.serialize(row),
         }
         .map_err(io::Error::other)?;
     }

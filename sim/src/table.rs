@@ -19,19 +19,23 @@ pub fn print(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
         width(|figures| &figures.file),
     );
     let of_swarm = |figures: &Figures| figures.measures.contains_key(&Measure::PeerShare);
-    let columns = match findings.figures.iter().any(of_swarm) {
-        true => SWARM_COLUMNS,
-        false => COLUMNS,
+    let of_gia = |figures: &Figures| figures.measures.contains_key(&Measure::CollapseRate);
+    let columns = if findings.figures.iter().any(of_swarm) {
+        &SWARM_COLUMNS[..]
+    } else if findings.figures.iter().any(of_gia) {
+        &GIA_COLUMNS[..]
+    } else {
+        &COLUMNS[..]
     };
     write!(out, "{:<1$} {2:<3$}", "", widths.0, "", widths.1)?;
-    for measure in columns {
+    for &measure in columns {
         write!(out, " {:>20}", measure.name())?;
     }
     writeln!(out)?;
     for figures in &findings.figures {
         let (variant, file) = (&figures.variant, &figures.file);
         write!(out, "{variant:<0$} {file:<1$}", widths.0, widths.1)?;
-        for measure in columns {
+        for &measure in columns {
             let found = figures.measures.get(&measure);
             write!(out, " {:>20}", found.map_or_else(String::new, figure))?;
         }
@@ -92,6 +96,16 @@ const SWARM_COLUMNS: [Measure; 7] = [
     Measure::LeecherDelay,
     Measure::SeedCopies,
     Measure::PeerShare,
+];
+
+/// What the table of Gia shows.
+const GIA_COLUMNS: [Measure; 6] = [
+    Measure::CollapseRate,
+    Measure::Success,
+    Measure::Hops,
+    Measure::Utilisation,
+    Measure::IdleHops,
+    Measure::TopLinks,
 ];
 
 /// What the table of findings shows; the JSON has all.

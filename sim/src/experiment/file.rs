@@ -9,10 +9,11 @@ use serde::{Deserialize, Deserializer};
 
 use super::agreement::Reference;
 use super::measure::Measure;
-use super::network::Network;
+use super::network::{Engine, Network};
 use super::strategy::Variant;
 use super::workload::{Catalogue, Sharing};
 use crate::latency::Latency;
+use crate::search::gia;
 use crate::swarm;
 
 /// An experiment as its file tells it. Keys that nobody knows are errors.
@@ -49,6 +50,8 @@ pub struct File {
     pub variants: Vec<Variant>,
     /// A swarm that fetches a file, instead of a network with queries.
     pub swarm: Option<swarm::Spec>,
+    /// How many searches servents bear that do as Gia does, instead of queries.
+    pub gia: Option<gia::Spec>,
     /// What is to come of it.
     #[serde(default, rename = "claim")]
     pub claims: Vec<Claim>,
@@ -172,9 +175,10 @@ impl File {
     /// The names of the variants, in order.
     #[must_use]
     pub fn variant_names(&self) -> Vec<&str> {
-        match &self.swarm {
-            Some(swarm) => swarm.variants.iter().map(|v| v.name.as_str()).collect(),
-            None => self.variants.iter().map(|v| v.name.as_str()).collect(),
+        match (&self.swarm, &self.gia) {
+            (Some(swarm), _) => swarm.variants.iter().map(|v| v.name.as_str()).collect(),
+            (_, Some(gia)) => gia.variants.iter().map(|v| v.name.as_str()).collect(),
+            _ => self.variants.iter().map(|v| v.name.as_str()).collect(),
         }
     }
 
@@ -193,15 +197,27 @@ impl File {
             condition.then_some(()).ok_or_else(|| problem.to_owned())
         };
         demand(self.replicas > 0, "replicas is at least 1")?;
-        match &self.swarm {
-            Some(swarm) => {
+        match (&self.swarm, &self.gia) {
+            (Some(swarm), _) => {
                 demand(
                     self.variants.is_empty() && self.file_names() == [""],
                     "a swarm has variants of its own, [[swarm.variant]], and no files",
                 )?;
                 swarm.check()?;
             }
-            None => {
+            (_, Some(gia)) => {
+                demand(
+                    self.variants.is_empty() && self.file_names() == [""],
+                    "gia has variants of its own, [[gia.variant]], and no files",
+                )?;
+                demand(
+                    self.network.engine == Engine::Graph,
+                    "no servent does as gia does: use engine = \"graph\"",
+                )?;
+                self.network.check()?;
+                gia.check()?;
+            }
+            _ => {
                 self.queries.check(&self.file_names())?;
                 demand(!self.variants.is_empty(), "there is no [[variant]]")?;
                 self.network.check()?;

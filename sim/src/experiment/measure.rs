@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::census::Census;
 use crate::outcome::Outcome;
-use crate::search::Trace;
+use crate::search::{Trace, gia};
 use crate::swarm;
 
 /// What one search of an experiment came to: a row of its table.
@@ -50,6 +50,9 @@ pub struct Row {
     /// What a swarm came to, instead of all the rest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub swarm: Option<swarm::Outcome>,
+    /// What Gia came to, instead of all the rest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gia: Option<gia::Outcome>,
 }
 
 /// A figure of a row.
@@ -112,6 +115,14 @@ pub enum Measure {
     PeerShare,
     /// Tiles of no use, for each tile wanted.
     WastedTiles,
+    /// Queries a second of each servent beyond which too few are answered in time.
+    CollapseRate,
+    /// The share of all capacity that is in use there.
+    Utilisation,
+    /// Hops to the first answer where there is no other query.
+    IdleHops,
+    /// Links of the servents of highest capacity.
+    TopLinks,
 }
 
 impl Row {
@@ -140,6 +151,17 @@ impl Row {
             last_hop_ppm: last_hop(outcome.by_hops),
             census: None,
             swarm: None,
+            gia: None,
+        }
+    }
+
+    /// A row of Gia.
+    pub(super) fn loaded(outcome: gia::Outcome) -> Self {
+        Self {
+            variant: outcome.variant.clone(),
+            replica: outcome.replica,
+            gia: Some(outcome),
+            ..Self::of(&Outcome::default(), 0, 0)
         }
     }
 
@@ -178,7 +200,7 @@ impl Row {
 
 impl Measure {
     /// Every figure that a table of findings shows.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 32] = [
         Self::Messages,
         Self::TopMessages,
         Self::LeafMessages,
@@ -207,6 +229,10 @@ impl Measure {
         Self::SeedCopies,
         Self::PeerShare,
         Self::WastedTiles,
+        Self::CollapseRate,
+        Self::Utilisation,
+        Self::IdleHops,
+        Self::TopLinks,
     ];
 
     /// Its name in files and tables.
@@ -241,6 +267,10 @@ impl Measure {
             Self::SeedCopies => "seed_copies",
             Self::PeerShare => "peer_share",
             Self::WastedTiles => "wasted_tiles",
+            Self::CollapseRate => "collapse_rate",
+            Self::Utilisation => "utilisation",
+            Self::IdleHops => "idle_hops",
+            Self::TopLinks => "top_links",
         }
     }
 
@@ -249,6 +279,9 @@ impl Measure {
     pub fn of(self, row: &Row) -> Option<f64> {
         if let Some(outcome) = &row.swarm {
             return self.of_swarm(outcome);
+        }
+        if let Some(outcome) = &row.gia {
+            return self.of_gia(outcome);
         }
         let messages = row.top_messages + row.leaf_messages;
         let reached = row.top_reached + row.leaves_reached;
@@ -295,6 +328,19 @@ impl Measure {
             Self::SeedCopies => Some(outcome.seed_copies),
             Self::PeerShare => Some(outcome.peer_share),
             Self::WastedTiles => Some(outcome.wasted),
+            _ => None,
+        }
+    }
+
+    /// The figure of Gia; `None` where it has none.
+    fn of_gia(self, outcome: &gia::Outcome) -> Option<f64> {
+        match self {
+            Self::CollapseRate => outcome.collapse,
+            Self::Success => outcome.success,
+            Self::Hops => outcome.hops,
+            Self::Utilisation => outcome.utilisation,
+            Self::IdleHops => Some(outcome.idle_hops),
+            Self::TopLinks => Some(outcome.top_links),
             _ => None,
         }
     }

@@ -14,7 +14,7 @@ use crate::Error;
 use crate::latency::Latency;
 use crate::network::{Behaviour, Network, Search};
 use crate::random::{Purpose, generator};
-use crate::search::Ground;
+use crate::search::{Ground, gia};
 use crate::swarm;
 
 /// A piece of work that depends on no other: a replica, and the variants for which one network
@@ -50,7 +50,7 @@ pub fn plan(file: &File) -> Vec<Task> {
             }
         }
     }
-    if file.swarm.is_some() {
+    if file.swarm.is_some() || file.gia.is_some() {
         kinds.push(Kind {
             routing: false,
             latency: file.network.latency.clone(),
@@ -77,6 +77,9 @@ pub fn trial(file: &File, land: &Land, seed: u64, task: &Task) -> Result<Vec<Row
     let Some(graph) = made.as_ref().or_else(|| land.read()) else {
         return Ok(Vec::new());
     };
+    if let Some(spec) = &file.gia {
+        return Ok(under_load(spec, graph, seed, task.replica));
+    }
     let mut scene = Scene::set(file, graph, seed)?;
     let damage = task.kind.failure.map(|failure| failure.strike(graph, seed));
     if let Some(damage) = &damage {
@@ -116,6 +119,18 @@ fn in_a_swarm(spec: &swarm::Spec, seed: u64, replica: u32) -> Vec<Row> {
             variant: variant.name.clone(),
             replica,
             ..outcome
+        })
+    });
+    rows.collect()
+}
+
+/// What Gia comes to in each variant.
+fn under_load(spec: &gia::Spec, graph: &Graph, seed: u64, replica: u32) -> Vec<Row> {
+    let variants = spec.variants.iter();
+    let rows = variants.map(|variant| {
+        Row::loaded(gia::Outcome {
+            replica,
+            ..gia::conduct(spec, variant, graph, seed)
         })
     });
     rows.collect()

@@ -1,0 +1,268 @@
+//! Queues, walkers and floods in virtual time.
+//!
+//! A servent processes one query after the other, in the order in which they came, each for as long as
+//! its capacity says; so do duplicates of a flood. Only that takes time: links do not, and an answer is
+//! with who asked as soon as there is one. What comes meanwhile waits, and however long a queue is,
+//! nothing is lost (the paper says as much of its own). What servents ask themselves costs them
+//! nothing.
+
+use std::collections::VecDeque;
+
+use rand_pcg::Pcg64Mcg;
+
+use super::net::Net;
+use super::query::Query;
+use super::settings::{Mechanism, Search, Spec, Variant};
+use super::tokens::Tokens;
+use crate::calendar::Calendar;
+
+/// Servents and their queues.
+#[derive(Debug)]
+pub(super) struct World<'a> {
+    net: &'a Net,
+    search: Search,
+    bias: bool,
+    ttl: u32,
+    steps: u32,
+    tokens: Option<Tokens>,
+    servents: Vec<Servent>,
+    queries: Vec<Query>,
+    rng: Pcg64Mcg,
+    /// Who will have processed a query, and when.
+    calendar: Calendar<u32>,
+    /// Virtual microseconds.
+    now: u64,
+    /// Queries that were processed, by whomever.
+    processed: u64,
+}
+
+/// What waits at a servent.
+#[derive(Clone, Debug, Default)]
+struct Servent {
+    /// What it has not processed yet.
+    inbox: VecDeque<Copy>,
+    /// Queries that it has no token for.
+    outbox: VecDeque<usize>,
+}
+
+/// A copy of a query.
+#[derive(Clone, Copy, Debug)]
+struct Copy {
+    query: usize,
+    /// The place of the neighbour that sent it.
+    from: u32,
+    /// Links that it went over.
+    hops: u32,
+}
+
+impl<'a> World<'a> {
+    /// Servents that have nothing to do.
+    pub(super) fn new(spec: &Spec, variant: &Variant, net: &'a Net, rng: Pcg64Mcg) -> Self {
+        let each = u8::try_from(spec.tokens).unwrap_or(u8::MAX);
+        let tokens = variant.has(Mechanism::Tokens);
+        Self {
+            net,
+            search: variant.search,
+            bias: variant.has(Mechanism::Bias),
+            ttl: spec.ttl.into(),
+            steps: spec.steps,
+            tokens: tokens.then(|| Tokens::new(net, each)),
+            servents: vec![Servent::default(); net.len()],
+            queries: Vec::new(),
+            rng,
+            calendar: Calendar::new(HORIZON),
+            now: 0,
+            processed: 0,
+        }
+    }
+
+    /// Virtual microseconds since the beginning.
+    pub(super) const fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// Queries that were processed until now.
+    pub(super) const fn processed(&self) -> u64 {
+        self.processed
+    }
+
+    /// A query by its number.
+    pub(super) fn query(&self, number: usize) -> &Query {
+        &self.queries[number]
+    }
+
+    /// How many queries wait at a servent to be processed.
+    #[cfg(test)]
+    pub(super) fn waiting(&self, node: u32) -> usize {
+        self.servents[node as usize].inbox.len()
+    }
+
+    /// A servent asks. Gives the number of its query: they are numbered from 0.
+    pub(super) fn ask(&mut self, node: u32, keyword: u32) -> usize {
+        let number = self.queries.len();
+        self.queries.push(Query::new(self.now, keyword));
+        if self.net.answers(node, keyword) {
+            self.queries[number].answer = Some((self.now, 0));
+            return number;
+        }
+        match self.search {
+            Search::Walk => {
+                self.queries[number].under_way = 1;
+                self.walk_on(node, number);
+            }
+            Search::Flood => {
+                self.queries[number].mark(node, 0);
+                self.spread(node, number, None, 1);
+            }
+        }
+        number
+    }
+
+    /// Lets all happen that happens until some time.
+    pub(super) fn advance(&mut self, until: u64) {
+        while self.calendar.next_at().is_some_and(|at| at <= until) {
+            self.step();
+        }
+        self.now = self.now.max(until);
+    }
+
+    /// Lets the next thing happen. Says whether there was one.
+    pub(super) fn step(&mut self) -> bool {
+        let Some((at, node)) = self.calendar.pop() else {
+            return false;
+        };
+        self.now = at;
+        let inbox = &mut self.servents[node as usize].inbox;
+        let copy = inbox
+            .pop_front()
+            .expect("a busy servent has something to do");
+        if !inbox.is_empty() {
+            self.begin(node);
+        }
+        self.processed += 1;
+        self.queries[copy.query].processed += 1;
+        match self.search {
+            Search::Walk => self.meet(node, copy),
+            Search::Flood => self.hear(node, copy),
+        }
+        self.give_token(node);
+        true
+    }
+
+    /// A servent has processed a walker.
+    fn meet(&mut self, node: u32, copy: Copy) {
+        let query = &mut self.queries[copy.query];
+        let hops = query.processed;
+        if self.net.answers(node, query.keyword) {
+            query.answer = Some((self.now, hops));
+        }
+        if query.answer.is_some() || hops >= self.steps.into() {
+            query.under_way = 0;
+            query.forget();
+            return;
+        }
+        query.mark(node, 1 << copy.from);
+        self.walk_on(node, copy.query);
+    }
+
+    /// A walker goes on, or waits for a token.
+    fn walk_on(&mut self, node: u32, number: usize) {
+        let all = self.net.places(node);
+        let fresh = self.queries[number].fresh(node, all);
+        if fresh == 0 {
+            // There is nobody to go to.
+            self.queries[number].under_way = 0;
+            return;
+        }
+        let usable = self.tokens.as_ref().map_or(all, |held| held.usable(node));
+        match self
+            .net
+            .choose(node, fresh & usable, self.bias, &mut self.rng)
+        {
+            Some(place) => self.send(node, place, number),
+            None => self.servents[node as usize].outbox.push_back(number),
+        }
+    }
+
+    /// A walker goes to the neighbour at a place.
+    fn send(&mut self, node: u32, place: u32, number: usize) {
+        self.queries[number].mark(node, 1 << place);
+        if let Some(tokens) = &mut self.tokens {
+            tokens.spend(self.net, node, place);
+        }
+        self.deliver(node, place, number, 0);
+    }
+
+    /// A servent that has processed a query gives a neighbour a token. The first query that waits
+    /// there and has not been here takes it.
+    fn give_token(&mut self, giver: u32) {
+        let Some(tokens) = &mut self.tokens else {
+            return;
+        };
+        let Some(place) = tokens.grant(self.net, giver) else {
+            return;
+        };
+        let end = self.net.end(giver, place);
+        let taker = self.net.neighbour(end);
+        let back = self.net.place(taker, self.net.mirror(end));
+        let all = self.net.places(taker);
+        let outbox = &mut self.servents[taker as usize].outbox;
+        let queries = &mut self.queries;
+        let wants = |&number: &usize| queries[number].fresh(taker, all) >> back & 1 == 1;
+        if let Some(at) = outbox.iter().position(wants)
+            && let Some(number) = outbox.remove(at)
+        {
+            self.send(taker, back, number);
+        }
+    }
+
+    /// A servent has processed a copy of a flood.
+    fn hear(&mut self, node: u32, copy: Copy) {
+        let query = &mut self.queries[copy.query];
+        query.under_way -= 1;
+        if query.is_new_to(node) {
+            query.mark(node, 0);
+            if query.answer.is_none() && self.net.answers(node, query.keyword) {
+                query.answer = Some((self.now, copy.hops.into()));
+            }
+            if copy.hops < self.ttl {
+                self.spread(node, copy.query, Some(copy.from), copy.hops + 1);
+            }
+        }
+        let query = &mut self.queries[copy.query];
+        if query.under_way == 0 {
+            query.forget();
+        }
+    }
+
+    /// A flood goes to all neighbours but the one at a place.
+    fn spread(&mut self, node: u32, number: usize, but: Option<u32>, hops: u32) {
+        for place in (0..self.net.places(node).count_ones()).filter(|&place| Some(place) != but) {
+            self.queries[number].under_way += 1;
+            self.deliver(node, place, number, hops);
+        }
+    }
+
+    fn deliver(&mut self, node: u32, place: u32, query: usize, hops: u32) {
+        let end = self.net.end(node, place);
+        let to = self.net.neighbour(end);
+        let from = self.net.place(to, self.net.mirror(end));
+        let inbox = &mut self.servents[to as usize].inbox;
+        inbox.push_back(Copy { query, from, hops });
+        if inbox.len() == 1 {
+            self.begin(to);
+        }
+    }
+
+    /// A servent begins to process a query.
+    fn begin(&mut self, node: u32) {
+        let takes = SECOND / u64::from(self.net.capacity(node));
+        self.calendar.push(self.now + takes.max(1), node);
+    }
+}
+
+/// Microseconds in a second.
+pub(super) const SECOND: u64 = 1_000_000;
+
+/// So many microseconds ahead are most events: those of whom most queries go to.
+const HORIZON: u64 = 100_000;
