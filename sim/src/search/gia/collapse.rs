@@ -93,9 +93,10 @@ impl Trials<'_> {
     fn collapse(&self, idle: &Tally) -> Option<(f64, Tally)> {
         let patience = (self.spec.patience * idle.seconds()).max(self.spec.patience_seconds);
         let most = self.net.capacities().iter().copied().max().unwrap_or(0);
-        // So many a second would take all capacity there is.
+        // What that many ask a second takes a small part of all capacity. Rates that are too high take
+        // longest to find out about, so that this one comes from below where it can.
         let each = (idle.processed / idle.asked as f64).max(1.0);
-        let mut rate = total(self.net) / (each * self.net.len() as f64);
+        let mut rate = SMALL * total(self.net) / (each * self.net.len() as f64);
         let mut holds = None;
         let mut fails = None;
         loop {
@@ -263,6 +264,9 @@ fn whole(queries: f64) -> usize {
 
 /// The share of queries that are to be answered (memory of the paper).
 const ENOUGH: f64 = 0.9;
+
+/// The part of all capacity with which to begin.
+const SMALL: f64 = 1.0 / 64.0;
 
 /// By how much the rate goes up or down until there is one that holds and one that does not.
 const STEP: f64 = 4.0;

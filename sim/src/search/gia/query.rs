@@ -1,5 +1,7 @@
 //! Where a query has been, and where it goes.
 
+use std::mem;
+
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
@@ -19,58 +21,83 @@ pub(super) struct Query {
     pub(super) answer: Option<(u64, u64)>,
     /// Copies that wait somewhere.
     pub(super) under_way: u32,
-    /// Whom servents have sent it to, or have it from, by the number of the servent. The paper's
-    /// servents remember this for each GUID.
-    marks: Vec<(u32, Places)>,
+    marks: Marks,
+}
+
+/// Whom each servent has sent a query to, or has it from. The paper's servents remember this for each
+/// GUID; here the query carries it, in a table of open addresses that a walker finds its way in with one
+/// look.
+#[derive(Debug, Default)]
+struct Marks {
+    /// A servent and its neighbours, or nobody.
+    slots: Vec<(u32, Places)>,
+    servents: usize,
 }
 
 impl Query {
     /// A query that is nowhere yet.
-    pub(super) const fn new(asked: u64, keyword: u32) -> Self {
+    pub(super) fn new(asked: u64, keyword: u32) -> Self {
         Self {
             asked,
             keyword,
             processed: 0,
             answer: None,
             under_way: 0,
-            marks: Vec::new(),
+            marks: Marks::default(),
         }
     }
 
-    /// Whether a servent gets it for the first time.
-    pub(super) fn is_new_to(&self, node: u32) -> bool {
-        self.find(node).is_err()
+    /// A servent hears of it. Says whether for the first time.
+    pub(super) fn reaches(&mut self, node: u32) -> bool {
+        let before = self.marks.servents;
+        self.marks.of(node);
+        self.marks.servents > before
     }
 
-    /// A servent remembers some of its neighbours for it.
-    pub(super) fn mark(&mut self, node: u32, places: Places) {
-        match self.find(node) {
-            Ok(at) => self.marks[at].1 |= places,
-            Err(at) => self.marks.insert(at, (node, places)),
-        }
-    }
-
-    /// The neighbours, of so many, that a servent has not sent it to. Where it has sent it to all of
-    /// them it begins anew, with all.
-    pub(super) fn fresh(&mut self, node: u32, all: Places) -> Places {
-        let Ok(at) = self.find(node) else {
-            return all;
-        };
-        let mark = &mut self.marks[at].1;
-        if all & !*mark == 0 {
-            *mark = 0;
-        }
-        all & !*mark
+    /// The neighbours that a servent has sent it to, or has it from.
+    pub(super) fn marked(&mut self, node: u32) -> &mut Places {
+        self.marks.of(node)
     }
 
     /// Nobody has to remember it any more.
     pub(super) fn forget(&mut self) {
-        self.marks = Vec::new();
+        self.marks = Marks::default();
+    }
+}
+
+impl Marks {
+    /// What a servent has marked: nobody in the beginning.
+    fn of(&mut self, node: u32) -> &mut Places {
+        if self.slots.len() < 2 * (self.servents + 1) {
+            self.grow();
+        }
+        let at = self.find(node);
+        if self.slots[at].0 == NOBODY {
+            self.slots[at].0 = node;
+            self.servents += 1;
+        }
+        &mut self.slots[at].1
     }
 
-    fn find(&self, node: u32) -> Result<usize, usize> {
-        self.marks
-            .binary_search_by_key(&node, |&(marked, _)| marked)
+    fn grow(&mut self) {
+        let size = (2 * self.slots.len()).max(16);
+        let before = mem::replace(&mut self.slots, vec![(NOBODY, 0); size]);
+        for (node, places) in before.into_iter().filter(|&(node, _)| node != NOBODY) {
+            let at = self.find(node);
+            self.slots[at] = (node, places);
+        }
+    }
+
+    /// The slot of a servent, or the one that it is to have.
+    fn find(&self, node: u32) -> usize {
+        // Multiplied by the golden ratio, neighbouring numbers go far apart.
+        let spread = node.wrapping_mul(0x9e37_79b9).rotate_left(16);
+        let last = self.slots.len() - 1;
+        let mut at = spread as usize & last;
+        while self.slots[at].0 != node && self.slots[at].0 != NOBODY {
+            at = (at + 1) & last;
+        }
+        at
     }
 }
 
@@ -95,3 +122,6 @@ pub(super) const fn first(count: u32) -> Places {
         _ => Places::MAX,
     }
 }
+
+/// No servent's number.
+const NOBODY: u32 = u32::MAX;

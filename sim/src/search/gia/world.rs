@@ -41,7 +41,7 @@ pub(super) struct World<'a> {
 struct Servent {
     /// What it has not processed yet.
     inbox: VecDeque<Copy>,
-    /// Queries that it has no token for.
+    /// Queries that wait for a token, of whomever.
     outbox: VecDeque<usize>,
 }
 
@@ -111,7 +111,7 @@ impl<'a> World<'a> {
                 self.walk_on(node, number);
             }
             Search::Flood => {
-                self.queries[number].mark(node, 0);
+                self.queries[number].reaches(node);
                 self.spread(node, number, None, 1);
             }
         }
@@ -161,24 +161,23 @@ impl<'a> World<'a> {
             query.forget();
             return;
         }
-        query.mark(node, 1 << copy.from);
+        *query.marked(node) |= 1 << copy.from;
         self.walk_on(node, copy.query);
     }
 
     /// A walker goes on, or waits for a token.
     fn walk_on(&mut self, node: u32, number: usize) {
         let all = self.net.places(node);
-        let fresh = self.queries[number].fresh(node, all);
-        if fresh == 0 {
+        if all == 0 {
             // There is nobody to go to.
             self.queries[number].under_way = 0;
             return;
         }
         let usable = self.tokens.as_ref().map_or(all, |held| held.usable(node));
-        match self
-            .net
-            .choose(node, fresh & usable, self.bias, &mut self.rng)
-        {
+        let fresh = usable & !*self.queries[number].marked(node);
+        // Whom it was not sent to yet, or else, as if nothing were remembered, anybody.
+        let places = if fresh == 0 { usable } else { fresh };
+        match self.net.choose(node, places, self.bias, &mut self.rng) {
             Some(place) => self.send(node, place, number),
             None => self.servents[node as usize].outbox.push_back(number),
         }
@@ -186,7 +185,10 @@ impl<'a> World<'a> {
 
     /// A walker goes to the neighbour at a place.
     fn send(&mut self, node: u32, place: u32, number: usize) {
-        self.queries[number].mark(node, 1 << place);
+        let marked = self.queries[number].marked(node);
+        // Who sends it somewhere again has nobody left for it, and begins anew.
+        let again = *marked >> place & 1 == 1;
+        *marked = if again { 0 } else { *marked } | 1 << place;
         if let Some(tokens) = &mut self.tokens {
             tokens.spend(self.net, node, place);
         }
@@ -194,7 +196,7 @@ impl<'a> World<'a> {
     }
 
     /// A servent that has processed a query gives a neighbour a token. The first query that waits
-    /// there and has not been here takes it.
+    /// there takes it.
     fn give_token(&mut self, giver: u32) {
         let Some(tokens) = &mut self.tokens else {
             return;
@@ -205,13 +207,7 @@ impl<'a> World<'a> {
         let end = self.net.end(giver, place);
         let taker = self.net.neighbour(end);
         let back = self.net.place(taker, self.net.mirror(end));
-        let all = self.net.places(taker);
-        let outbox = &mut self.servents[taker as usize].outbox;
-        let queries = &mut self.queries;
-        let wants = |&number: &usize| queries[number].fresh(taker, all) >> back & 1 == 1;
-        if let Some(at) = outbox.iter().position(wants)
-            && let Some(number) = outbox.remove(at)
-        {
+        if let Some(number) = self.servents[taker as usize].outbox.pop_front() {
             self.send(taker, back, number);
         }
     }
@@ -220,8 +216,7 @@ impl<'a> World<'a> {
     fn hear(&mut self, node: u32, copy: Copy) {
         let query = &mut self.queries[copy.query];
         query.under_way -= 1;
-        if query.is_new_to(node) {
-            query.mark(node, 0);
+        if query.reaches(node) {
             if query.answer.is_none() && self.net.answers(node, query.keyword) {
                 query.answer = Some((self.now, copy.hops.into()));
             }
