@@ -167,3 +167,76 @@ pub(super) fn micros(seconds: f64) -> u64 {
     let micros = (seconds * 1e6) as u64;
     micros
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+    use crate::search::gia::capacities;
+
+    fn spec() -> Spec {
+        toml::from_str("replication = 0.1\nvariant = [{ name = \"a\" }]").unwrap()
+    }
+
+    #[test]
+    fn high_capacity_comes_to_high_degree() {
+        let spec = spec();
+        let rng = &mut Pcg64Mcg::seed_from_u64(1);
+        let capacities = capacities::draw(&spec.capacities, 1_000, rng);
+        let links = Adaptation::new(&spec, &capacities).settle(rng);
+        let mean = |capacity| {
+            let of = |node: &usize| capacities[*node] == capacity;
+            let degrees: Vec<usize> = (0..1_000).filter(of).map(|n| links[n].len()).collect();
+            degrees.iter().sum::<usize>() as f64 / degrees.len() as f64
+        };
+        assert!(mean(1) < 3.1 && mean(10) < 3.1, "{} {}", mean(1), mean(10));
+        assert!(mean(100) > 8.0 && mean(100) <= 25.0, "{}", mean(100));
+        assert!(
+            mean(1_000) > 64.0 && mean(10_000) > mean(1_000),
+            "{}",
+            mean(1_000)
+        );
+        for (node, around) in (0_u32..).zip(&links) {
+            let both_ways = |&near: &u32| links[near as usize].contains(&node);
+            assert!(around.iter().all(both_ways) && !around.contains(&node));
+        }
+    }
+
+    #[test]
+    fn who_has_room_takes_anybody_and_who_has_none_takes_better() {
+        let spec = spec();
+        // The first has room for three.
+        let capacities = [10, 1, 100, 10, 10, 1, 1_000];
+        let mut servents = Adaptation::new(&spec, &capacities);
+        assert_eq!(servents.satisfaction(0), 0.0);
+        for other in [1, 2, 3] {
+            assert_eq!(servents.verdict(0, other), Verdict::Accept);
+            assert!(servents.link(0, other));
+        }
+        assert_eq!(servents.satisfaction(0), 1.0);
+        // One of no more capacity, that has as few links as who is there.
+        assert_eq!(servents.verdict(0, 4), Verdict::Reject);
+        // One that is better than all takes the place of who has most links, here all have one.
+        assert_eq!(servents.verdict(0, 6), Verdict::Drop(1));
+        assert!(servents.link(6, 0));
+        assert!(servents.neighbours[1].is_empty());
+        // Now nobody there is as poor as the last one.
+        assert_eq!(servents.verdict(0, 5), Verdict::Reject);
+    }
+
+    #[test]
+    fn who_is_less_satisfied_looks_around_more_often() {
+        let spec = spec();
+        let capacities = [1_000, 100, 100, 100];
+        let mut servents = Adaptation::new(&spec, &capacities);
+        let alone = servents.interval(0);
+        assert!((alone - 10.0 / 256.0).abs() < 1e-9);
+        for other in 1..4 {
+            servents.link(0, other);
+        }
+        // Three of 100, who have no other neighbour, offer 0.3 of its capacity.
+        assert!((servents.satisfaction(0) - 0.3).abs() < 1e-9);
+        assert!(servents.interval(0) > 2.0 * alone);
+    }
+}

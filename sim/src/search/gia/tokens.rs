@@ -81,3 +81,43 @@ impl Tokens {
 
 /// The virtual time that a turn of a neighbour of capacity 1 takes.
 const TURN: u64 = 1_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_more_capacity_gets_more_turns_and_who_uses_none_leaves_its_own() {
+        // The first gives; the last does nothing.
+        let links = vec![vec![1, 2, 3], vec![0], vec![0], vec![0]];
+        let net = Net::of(vec![5, 100, 10, 1_000], links);
+        let mut tokens = Tokens::new(&net, 1);
+        for node in [1, 2] {
+            tokens.spend(&net, node, 0);
+            assert_eq!(tokens.usable(node), 0);
+        }
+        let mut turns = [0; 4];
+        for _ in 0..1_100 {
+            let place = tokens.grant(&net, 0).unwrap();
+            let taker = net.neighbour(net.end(0, place));
+            turns[taker as usize] += 1;
+            assert_eq!(tokens.usable(taker), 1);
+            tokens.spend(&net, taker, 0);
+        }
+        assert_eq!(turns[3], 0);
+        assert!((95..=105).contains(&turns[2]), "{turns:?}");
+    }
+
+    #[test]
+    fn nobody_gets_a_token_who_has_all_that_it_may_have() {
+        let net = Net::of(vec![5, 10], vec![vec![1], vec![0]]);
+        let mut tokens = Tokens::new(&net, 2);
+        assert_eq!(tokens.grant(&net, 0), None);
+        tokens.spend(&net, 1, 0);
+        tokens.spend(&net, 1, 0);
+        assert_eq!(tokens.usable(1), 0);
+        assert_eq!(tokens.grant(&net, 0), Some(0));
+        assert_eq!(tokens.grant(&net, 0), Some(0));
+        assert_eq!(tokens.grant(&net, 0), None);
+    }
+}

@@ -261,3 +261,121 @@ pub(super) const SECOND: u64 = 1_000_000;
 
 /// So many microseconds ahead are most events: those of whom most queries go to.
 const HORIZON: u64 = 100_000;
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    fn world<'a>(net: &'a Net, variant: &str) -> World<'a> {
+        let text = format!("replication = 0.1\nvariant = [{{ name = \"a\", {variant} }}]");
+        let spec: Spec = toml::from_str(&text).unwrap();
+        spec.check().unwrap();
+        World::new(&spec, &spec.variants[0], net, Pcg64Mcg::seed_from_u64(1))
+    }
+
+    /// A line of servents of capacity 10; the last one holds keyword 0.
+    fn line(length: u32) -> Net {
+        let ends = |node: u32| [node.checked_sub(1), Some(node + 1)].into_iter().flatten();
+        let around = |node| ends(node).filter(|&near| near < length).collect();
+        let mut net = Net::of(vec![10; length as usize], (0..length).map(around).collect());
+        net.hold(&[vec![length - 1]]);
+        net
+    }
+
+    #[test]
+    fn tokens_bound_what_waits_at_a_servent() {
+        // Ten that can do much around one that can do little.
+        let mut links = vec![vec![0]; 11];
+        links[0] = (1..11).collect();
+        let mut capacities = vec![1_000; 11];
+        capacities[0] = 1;
+        let net = Net::of(capacities, links);
+        let most = |variant| {
+            let mut world = world(&net, variant);
+            let mut most = 0;
+            for round in 0..500 {
+                world.ask(1 + round % 10, 0);
+                world.advance(u64::from(round) * 10_000);
+                most = most.max(world.waiting(0));
+            }
+            (most, world.processed())
+        };
+        let (with, processed) = most("mechanisms = [\"tokens\"]");
+        assert_eq!(with, 10);
+        let (without, _) = most("");
+        assert!(without > 400, "{without}");
+        // Five seconds: it and whom it sent to processed no more than it could.
+        assert!(processed <= 2 * 5 + 10, "{processed}");
+    }
+
+    #[test]
+    fn servents_answer_for_their_neighbours_where_they_replicate() {
+        let mut net = line(5);
+        let hops = |net: &Net| {
+            let mut world = world(net, "");
+            let number = world.ask(0, 0);
+            while world.step() {}
+            world.query(number).answer
+        };
+        assert_eq!(hops(&net), Some((400_000, 4)));
+        net.replicate();
+        assert_eq!(hops(&net), Some((300_000, 3)));
+    }
+
+    #[test]
+    fn a_biased_walker_climbs() {
+        // From 0 up to 3 there is always a lower neighbour, too.
+        let links = vec![
+            vec![1, 4],
+            vec![0, 2, 5],
+            vec![1, 3, 6],
+            vec![2],
+            vec![0],
+            vec![1],
+            vec![2],
+        ];
+        let mut net = Net::of(vec![1, 10, 100, 1_000, 1, 1, 1], links);
+        net.hold(&[vec![3]]);
+        for mechanisms in ["\"bias\"", "\"bias\", \"tokens\""] {
+            let mut world = world(&net, &format!("mechanisms = [{mechanisms}]"));
+            let number = world.ask(0, 0);
+            while world.step() {}
+            let took = SECOND / 10 + SECOND / 100 + SECOND / 1_000;
+            assert_eq!(world.query(number).answer, Some((took, 3)));
+        }
+    }
+
+    #[test]
+    fn a_flood_costs_each_servent_all_its_copies_and_ends_with_its_ttl() {
+        // All four know each other: three copies from who asks, and two from each of those.
+        let around = |node| (0..4).filter(|&near| near != node).collect();
+        let net = Net::of(vec![10; 4], (0..4).map(around).collect());
+        let mut first = world(&net, "search = \"flood\"");
+        first.ask(0, 0);
+        while first.step() {}
+        assert_eq!(first.processed(), 9);
+        // The default TTL ends before the end of a longer line.
+        for (length, answer) in [(11, Some((1_000_000, 10))), (12, None)] {
+            let net = line(length);
+            let mut world = world(&net, "search = \"flood\"");
+            let number = world.ask(0, 0);
+            while world.step() {}
+            assert_eq!(world.query(number).answer, answer);
+        }
+    }
+
+    #[test]
+    fn a_servent_does_one_thing_after_the_other() {
+        let net = line(2);
+        let mut world = world(&net, "");
+        for _ in 0..5 {
+            world.ask(0, 0);
+        }
+        world.advance(SECOND);
+        let at = |number| world.query(number).answer.map(|(at, _)| at);
+        assert_eq!(at(0), Some(100_000));
+        assert_eq!(at(4), Some(500_000));
+    }
+}
