@@ -1,7 +1,8 @@
 //! One source without limits, one file: how long until it lies on the disk, whole, verified and
-//! synced, and what processor time both servents take for it. Beside it, in the same run, `curl`
-//! from nginx into a file, and `sync`: no hashes, no verification. Where one of these programs is
-//! missing, their times are left out.
+//! synced, and what processor time both servents take for it. Beside it, in the same run, the same
+//! without verification, by a servent in the bench's own process, as `filbert` does not offer that,
+//! and `curl` from nginx into a file, and `sync`. Where one of these programs is missing, their times
+//! are left out.
 //!
 //! `cargo bench --bench throughput [-- MEBIBYTES [ROUNDS]]` (1024, 5)
 
@@ -10,12 +11,14 @@ mod servent;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use filbert::api::{DownloadPhase, GetRequest, Watch};
+use filbert::node::state::DownloadPhase as Phase;
+use filbert::node::{Node, Target};
 use filbert::runtime::block_on;
 use filbert::wire::tiger_tree::TreeHasher;
 use filbert::wire::urn::Sha1;
@@ -40,6 +43,7 @@ fn main() {
     let address = seed.address;
     wait_until_hashed(&seed);
     let leecher = Servent::start("", &[]);
+    let blind = Blind::start();
     let target = format!(
         "magnet:?xt=urn:bitprint:{topic}&xl={}&dn=almond.bin\
          &xs=http://{address}/uri-res/N2R?urn:sha1:{}",
@@ -48,6 +52,7 @@ fn main() {
     );
     let nginx = Nginx::start(shared.path());
     let (mut curls, mut ours, mut given, mut taken) = (vec![], vec![], vec![], vec![]);
+    let mut unverified = vec![];
     for _ in 0..rounds {
         if let Some(nginx) = &nginx {
             curls.extend(nginx.fetch(mebibytes));
@@ -57,6 +62,7 @@ fn main() {
         let gib = mebibytes as f64 / 1_024.0;
         given.push((seed.cpu_seconds() - before.0) / gib);
         taken.push((leecher.cpu_seconds() - before.1) / gib);
+        unverified.push(blind.fetch(&target));
     }
     println!("{mebibytes} MiB, medians of {rounds}:");
     let time = median(&mut ours);
@@ -66,15 +72,48 @@ fn main() {
         median(&mut given),
         median(&mut taken)
     );
+    let blind = median(&mut unverified);
+    println!("with verification off: {blind:.2} s");
     match curls.is_empty() {
         true => println!("no nginx or no curl to compare with"),
         false => {
             let theirs = median(&mut curls);
             println!(
-                "curl from nginx, and sync: {theirs:.2} s; {:.2} of that rate",
-                theirs / time
+                "curl from nginx, and sync: {theirs:.2} s; {:.2} of that rate, {:.2} with verification off",
+                theirs / time,
+                theirs / blind
             );
         }
+    }
+}
+
+/// A servent that believes what comes.
+struct Blind {
+    node: Node,
+    _home: TempDir,
+}
+
+impl Blind {
+    fn start() -> Self {
+        let home = folder();
+        let loopback = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+        let builder = Node::builder().home(home.path()).listen(loopback);
+        let node = block_on(builder.unverified().start()).expect("it starts");
+        Self { node, _home: home }
+    }
+
+    /// Seconds until the file is there and synced; it is removed again.
+    fn fetch(&self, target: &str) -> f64 {
+        let folder = folder();
+        let target = Target::Magnet(target.parse().expect("a magnet"));
+        let begun = Instant::now();
+        let directory = Some(folder.path().to_owned());
+        let id = self.node.fetch(&target, directory).expect("it begins");
+        let state = block_on(self.node.finished(id)).expect("it is known");
+        let took = begun.elapsed().as_secs_f64();
+        assert_eq!(state.phase, Phase::Done, "{state:?}");
+        self.node.remove_download(id).expect("it is known");
+        took
     }
 }
 

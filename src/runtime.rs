@@ -301,13 +301,17 @@ pub async fn connect(
     Ok(stream)
 }
 
-/// Where a host of this name is, as the system finds out within `limit`.
+/// Where `HOST:PORT`, or a host and a port, is, as the system finds out within `limit`.
 ///
 /// # Errors
 /// What the system says, or [`io::ErrorKind::TimedOut`].
-pub async fn resolve(host: &str, port: u16, limit: Duration) -> io::Result<Vec<SocketAddr>> {
-    let found = timeout(limit, (host, port).to_socket_addrs()).await??;
-    Ok(found.collect())
+pub async fn resolve<N>(name: N, limit: Duration) -> io::Result<Vec<SocketAddr>>
+where
+    N: std::net::ToSocketAddrs + Send + 'static,
+{
+    // The runtime's own says less well what was wrong.
+    let finding = spawn_blocking(move || name.to_socket_addrs().map(Iterator::collect));
+    timeout(limit, finding).await?
 }
 
 /// Who asks a process to stop.
@@ -422,15 +426,19 @@ mod tests {
 
     #[test]
     fn names_are_resolved() {
-        let found = block_on(resolve("localhost", 80, Duration::from_secs(10))).unwrap();
-        assert!(
-            found
-                .iter()
-                .all(|address| address.ip().is_loopback() && address.port() == 80)
-        );
-        assert!(!found.is_empty());
+        let limit = Duration::from_secs(10);
+        let here = |address: &SocketAddr| address.ip().is_loopback() && address.port() == 80;
+        for found in [
+            block_on(resolve(("localhost", 80), limit)),
+            block_on(resolve("localhost:80", limit)),
+            block_on(resolve("127.0.0.1:80", limit)),
+        ] {
+            let found = found.unwrap();
+            assert!(found.iter().all(here) && !found.is_empty(), "{found:?}");
+        }
         let long = "x".repeat(300);
-        assert!(block_on(resolve(&long, 80, Duration::from_secs(10))).is_err());
+        assert!(block_on(resolve((long, 80), limit)).is_err());
+        assert!(block_on(resolve("localhost", limit)).is_err(), "no port");
     }
 
     #[test]

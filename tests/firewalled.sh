@@ -27,6 +27,13 @@ table inet wall {
 RULES
 }
 
+# A host reads the list of another that its search has found.
+browses() {
+    local from=$1 to=$2
+    ask "$from" browse "$(address "$to"):6346" | grep -q "cargo $(word "$to").bin" ||
+        fail "host $from does not see the list of host $to"
+}
+
 # Nobody gets a connection to a host.
 closed() {
     if on "$1" timeout 1 bash -c "exec 3<>/dev/tcp/$(address "$2")/6346" 2>/dev/null; then
@@ -56,5 +63,7 @@ for ground in public private; do
     fetches 3 2
     fetches 4 2
     fetches 2 4
-    echo "fetched by who is beside it, by who is further away, and itself"
+    browses 3 2
+    browses 4 2
+    echo "fetched by who is beside it, by who is further away, and itself; its list is read"
 done

@@ -64,6 +64,9 @@ pub struct Reach {
     /// Threads to share out the sources among, each with its own network
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: u16,
+    /// Parts to cut each network into, with a thread each: for few floods of many servents
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub parts: u16,
     /// What floods: whole servents, or counts on the bare graph, which know unit latency only
     #[arg(long, value_enum, default_value_t)]
     pub engine: Engine,

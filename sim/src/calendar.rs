@@ -58,8 +58,7 @@ impl<E: Copy> Calendar<E> {
     /// caches.
     #[must_use]
     pub fn by_region(self, places: usize, place: fn(&E) -> u32) -> Self {
-        let bits = usize::BITS - places.saturating_sub(1).leading_zeros();
-        let shift = bits.saturating_sub(REGION_BITS);
+        let shift = region_shift(places);
         Self {
             regions: Some(Regions { place, shift }),
             ..self
@@ -164,6 +163,12 @@ impl<E: Copy> Regions<E> {
     }
 }
 
+/// The region of one of so many places is its number without this many low bits.
+pub(crate) const fn region_shift(places: usize) -> u32 {
+    let bits = usize::BITS - places.saturating_sub(1).leading_zeros();
+    bits.saturating_sub(REGION_BITS)
+}
+
 /// The place in the ring of a bucket counted from time 0.
 const fn place(bucket: u64) -> usize {
     #[expect(
@@ -178,13 +183,13 @@ const fn place(bucket: u64) -> usize {
 const BUCKETS: usize = 128;
 
 /// Events of one time that are many.
-const MANY: usize = 256;
+pub(crate) const MANY: usize = 256;
 
 /// Bits of the number of a region.
 const REGION_BITS: u32 = 10;
 
 /// Regions of memory.
-const REGIONS: usize = 1 << REGION_BITS;
+pub(crate) const REGIONS: usize = 1 << REGION_BITS;
 
 #[cfg(test)]
 mod tests {

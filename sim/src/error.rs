@@ -111,6 +111,11 @@ pub enum Error {
         "--engine graph counts copies of unit latency: leave out {0}, or use --engine servents"
     )]
     BareGraph(&'static str),
+    /// Parts of a network do nothing at the same time where copies take none.
+    #[error(
+        "--parts needs a latency that is never 0: a copy that takes no time may be anywhere at once"
+    )]
+    NoTime,
     /// A source is not in the graph.
     #[error("no node {0} in the graph")]
     NoSuchNode(u64),
@@ -147,6 +152,7 @@ impl Error {
             | Self::Sources
             | Self::Ttls
             | Self::BareGraph(_)
+            | Self::NoTime
             | Self::NoSuchNode(_)
             | Self::TooFewNodes { .. } => 2,
         }

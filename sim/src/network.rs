@@ -1,9 +1,9 @@
 //! Servents on the nodes of a graph, and descriptors that travel its edges in virtual time.
 
-use std::{hint, mem};
+use std::mem;
 
 use filbert::overlay::{
-    Input, Instant, Link, Output, Profile, Recipients, Role, SearchId, dynamic_query,
+    Input, Instant, Link, Output, Profile, Recipients, SearchId, dynamic_query,
 };
 use filbert::topology::Graph;
 use filbert::wire::frame::FrameDecoder;
@@ -41,6 +41,8 @@ pub struct Network<'a> {
     outcome: Outcome,
     /// Whether more is counted than a flood needs.
     watched: bool,
+    /// Descriptors that came to each servent in searches since somebody last asked.
+    loads: Vec<u64>,
 }
 
 /// How a network behaves.
@@ -99,9 +101,14 @@ impl<'a> Network<'a> {
         behaviour: Behaviour,
         rng: &mut Pcg64Mcg,
     ) -> Self {
-        let horizon = behaviour.latency.longest();
+        let mut calendar = Calendar::new(behaviour.latency.longest());
+        // Elsewhere few copies arrive at one and the same time.
+        if behaviour.latency.is_constant() {
+            calendar = calendar.by_region(graph.nodes(), |event: &Event| event.to);
+        }
         let rules = (behaviour.profile, behaviour.query_routing);
-        let mut population = Population::new(graph, contents, rules, rng);
+        let all = 0..u32::try_from(graph.nodes()).expect("a graph numbers its nodes so");
+        let mut population = Population::new((graph, all), contents, rules, rng);
         let now = Instant::default();
         for node in graph.iter() {
             population.connect(node, now, rng);
@@ -113,13 +120,14 @@ impl<'a> Network<'a> {
             latency: behaviour.latency,
             wire: behaviour.wire.then(FrameDecoder::new),
             query: Query::keywords("filbert").expect("one plain word is a query"),
-            calendar: Calendar::new(horizon).by_region(graph.nodes(), |event| event.to),
+            calendar,
             now,
             travelling: Vec::new(),
             arrivals: contents.map_or_else(Vec::new, |_| vec![0; 2 * graph.edges()]),
             closed: None,
             outcome: Outcome::default(),
             watched: false,
+            loads: contents.map_or_else(Vec::new, |_| vec![0; graph.nodes()]),
         }
     }
 
@@ -168,6 +176,12 @@ impl<'a> Network<'a> {
         self.watched = false;
         self.outcome.reached = self.population.reached();
         mem::take(&mut self.outcome)
+    }
+
+    /// Descriptors that came to each servent in the searches since this was last asked.
+    pub fn take_loads(&mut self) -> Vec<u64> {
+        let none = vec![0; self.loads.len()];
+        mem::replace(&mut self.loads, none)
     }
 
     /// Prepares for a search: time passes until the last one is forgotten.
@@ -226,30 +240,11 @@ impl<'a> Network<'a> {
         self.carry_out(node, None, rng);
     }
 
-    /// Reads what the next events will need, so that the processor waits for the memory of all of
-    /// them at once instead of event by event: where the servents do not fit its caches, waiting
-    /// is most of the time. Gives the number of those events.
+    /// Reads what the next events will need. Gives their number.
     fn fetch(&self) -> usize {
-        let events = || self.calendar.upcoming(AHEAD).copied();
-        // Where to look first, and then there: one step for all, so that each step waits once.
-        let places = events().map(|Event { to, copy, .. }| {
-            let (role, degree) = self.population.glance(to);
-            let servent = usize::from(role == Role::Leaf) ^ degree;
-            // Most copies are on their last hop: nobody sends them on.
-            if copy.ttl > 1 {
-                servent ^ self.graph.slots_before(to)
-            } else {
-                servent
-            }
-        });
-        hint::black_box(places.fold(0, |all, one| all ^ one));
-        for Event { to, link, copy } in events() {
-            hint::black_box(self.population.read_ahead(to, link));
-            if copy.ttl > 1 {
-                let (ends, mirrors) = (self.graph.neighbours(to), self.graph.mirrors(to));
-                hint::black_box((ends.first().copied(), mirrors.first().copied()));
-            }
-        }
+        let events = || self.calendar.upcoming(AHEAD);
+        let copies = || events().map(|event| (event.to, event.link, event.copy.ttl));
+        self.population.read_ahead(copies);
         events().len()
     }
 
@@ -262,6 +257,11 @@ impl<'a> Network<'a> {
         };
         let before =
             (self.watched && header.kind == Kind::Query).then(|| self.population.taken(to));
+        if self.watched
+            && let Some(load) = self.loads.get_mut(to as usize)
+        {
+            *load += 1;
+        }
         let link = Link(link);
         if let Some(decoder) = &mut self.wire {
             let arrived = cross(decoder, header, original);
@@ -364,7 +364,11 @@ impl<'a> Network<'a> {
 }
 
 /// Takes a descriptor through the encoder and the frame decoder, with this header.
-fn cross(decoder: &mut FrameDecoder, header: Header, original: &Descriptor) -> Descriptor {
+pub(crate) fn cross(
+    decoder: &mut FrameDecoder,
+    header: Header,
+    original: &Descriptor,
+) -> Descriptor {
     let sent = Descriptor {
         header,
         payload: original.payload.clone(),
@@ -378,4 +382,4 @@ fn cross(decoder: &mut FrameDecoder, header: Header, original: &Descriptor) -> D
 }
 
 /// Events whose memory is read ahead.
-const AHEAD: usize = 32;
+pub(crate) const AHEAD: usize = 32;

@@ -26,6 +26,12 @@ pub struct Outcome {
     pub by_hops: [u64; 16],
     /// Bytes of all that was sent, headers included.
     pub bytes: u64,
+    /// Those of the query.
+    pub query_bytes: u64,
+    /// Query hits that were sent, over each link on their way.
+    pub hits: u64,
+    /// Their bytes.
+    pub hit_bytes: u64,
     /// Results that came back.
     pub results: u64,
     /// Who sent them.
@@ -43,11 +49,20 @@ pub struct Outcome {
 impl Outcome {
     /// So many copies of a descriptor are sent, and so many of these to leaves.
     pub(crate) fn count_sent(&mut self, kind: Kind, bytes: usize, copies: u64, leaves: u64) {
-        if kind == Kind::Query {
-            self.copies[0] += copies - leaves;
-            self.copies[1] += leaves;
+        let bytes = bytes as u64 * copies;
+        match kind {
+            Kind::Query => {
+                self.copies[0] += copies - leaves;
+                self.copies[1] += leaves;
+                self.query_bytes += bytes;
+            }
+            Kind::QueryHit => {
+                self.hits += copies;
+                self.hit_bytes += bytes;
+            }
+            _ => {}
         }
-        self.bytes += bytes as u64 * copies;
+        self.bytes += bytes;
     }
 
     /// Somebody got the query for the first time, after so many hops.

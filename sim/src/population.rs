@@ -1,6 +1,9 @@
 //! The servents of a network and their surroundings: settings and counters for each tier, and
 //! what each shares.
 
+use std::hint;
+use std::ops::Range;
+
 use filbert::overlay::catalogue::{Catalogue, Nothing};
 use filbert::overlay::dynamic_query;
 use filbert::overlay::stats::Drop;
@@ -14,10 +17,13 @@ use rand_pcg::Pcg64Mcg;
 use crate::alarms::Alarms;
 use crate::contents::Contents;
 
-/// Servents on the nodes of a graph, each in the place that the graph has for it.
+/// Servents on nodes of a graph, each in the place that the graph has for it.
 #[derive(Debug)]
 pub(crate) struct Population<'a> {
     graph: &'a Graph,
+    /// The first node that has one here.
+    first: u32,
+    /// Of that node and those behind it.
     servents: Vec<Servent>,
     contents: Option<&'a Contents>,
     /// Of ultrapeers and of leaves.
@@ -37,10 +43,10 @@ struct Tier {
 }
 
 impl<'a> Population<'a> {
-    /// A servent on every node, without neighbours; `rng` draws their identifiers. Where there
-    /// are no contents nobody shares anything.
+    /// A servent on each of these nodes, without neighbours; `rng` draws the identifiers of all
+    /// nodes. Where there are no contents nobody shares anything.
     pub(crate) fn new(
-        graph: &'a Graph,
+        (graph, nodes): (&'a Graph, Range<u32>),
         contents: Option<&'a Contents>,
         (profile, query_routing): (Profile, bool),
         rng: &mut Pcg64Mcg,
@@ -59,12 +65,17 @@ impl<'a> Population<'a> {
                 stats: Stats::default(),
             }
         };
+        let mut servents = Vec::with_capacity(nodes.len());
+        for node in graph.iter() {
+            let guid = Guid::random(rng);
+            if nodes.contains(&node) {
+                servents.push(Servent::new(guid, role(graph, node)));
+            }
+        }
         Self {
             graph,
-            servents: graph
-                .iter()
-                .map(|node| Servent::new(Guid::random(rng), role(graph, node)))
-                .collect(),
+            first: nodes.start,
+            servents,
             contents,
             tiers: [tier(), tier()],
             query_routing,
@@ -119,7 +130,7 @@ impl<'a> Population<'a> {
             stats,
             out: &mut self.out,
         };
-        let servent = &mut self.servents[node as usize];
+        let servent = &mut self.servents[(node - self.first) as usize];
         servent.handle(now, input, &mut around);
         // Where nobody shares anything floods are all there is, which nobody waits for; asking
         // after every copy would take as long as the flood.
@@ -142,17 +153,35 @@ impl<'a> Population<'a> {
         self.alarms.pop()
     }
 
-    /// The place of a servent and how many neighbours it has.
+    /// Reads what the next copies will need (to whom each goes, over which link, with which TTL),
+    /// so that the processor waits for the memory of all of them at once instead of copy by copy:
+    /// where the servents do not fit its caches, waiting is most of the time.
     #[inline]
-    pub(crate) fn glance(&self, node: u32) -> (Role, usize) {
-        let servent = &self.servents[node as usize];
-        (servent.role(), servent.neighbours().len())
+    pub(crate) fn read_ahead<I: Iterator<Item = (u32, u32, u8)>>(&self, copies: impl Fn() -> I) {
+        // Where to look first, and then there: one step for all, so that each step waits once.
+        let places = copies().map(|(to, _, ttl)| {
+            let servent = self.servent(to);
+            let place = usize::from(servent.role() == Role::Leaf) ^ servent.neighbours().len();
+            // Most copies are on their last hop: nobody sends them on.
+            if ttl > 1 {
+                place ^ self.graph.slots_before(to)
+            } else {
+                place
+            }
+        });
+        hint::black_box(places.fold(0, |all, one| all ^ one));
+        for (to, link, ttl) in copies() {
+            hint::black_box(self.servent(to).read_ahead(Link(link)));
+            if ttl > 1 {
+                let (ends, mirrors) = (self.graph.neighbours(to), self.graph.mirrors(to));
+                hint::black_box((ends.first().copied(), mirrors.first().copied()));
+            }
+        }
     }
 
-    /// Reads what the next descriptor for a servent will need.
     #[inline]
-    pub(crate) fn read_ahead(&self, node: u32, link: u32) -> u32 {
-        self.servents[node as usize].read_ahead(Link(link))
+    fn servent(&self, node: u32) -> &Servent {
+        &self.servents[(node - self.first) as usize]
     }
 
     /// The settings of the upper tier.

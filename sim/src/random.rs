@@ -54,6 +54,15 @@ pub enum Purpose {
     Asking,
     /// Where walkers go.
     Walking,
+    /// What happens in a living network.
+    Living,
+    /// What is decided of one session in it.
+    Session {
+        /// Whose it is.
+        node: u64,
+        /// Which of its sessions, and what is decided.
+        number: u64,
+    },
     /// The seed of one replica of an experiment.
     Replica {
         /// Its number.
@@ -76,6 +85,8 @@ pub fn generator(seed: u64, purpose: Purpose) -> Pcg64Mcg {
         Purpose::Search { number } => [9, number, 0],
         Purpose::Replica { number } => [10, number, 0],
         Purpose::Failing => [11, 0, 0],
+        Purpose::Living => [12, 0, 0],
+        Purpose::Session { node, number } => [13, node, number],
         Purpose::Swarm => [20, 0, 0],
         Purpose::Pair { low, high } => [21, low, high],
         Purpose::Capacities => [30, 0, 0],

@@ -8,7 +8,7 @@ use filbert::topology::Graph;
 
 use crate::Error;
 use crate::arguments::{Engine, Profile, Reach, Ttls};
-use crate::flood::{self, Bare, Servents, build, flood_all};
+use crate::flood::{self, Bare, Divided, Servents, build, flood_all};
 use crate::latency::Latency;
 use crate::memory;
 use crate::network::Behaviour;
@@ -41,8 +41,16 @@ pub fn run(arguments: &Reach, out: &mut impl Write, log: &mut impl Write) -> Res
                 wire: arguments.wire,
                 query_routing: false,
             };
-            let new = |graph| Servents::new(graph, behaviour.clone(), arguments.seed);
-            subject.flood(build(&graph, threads, new))
+            let seed = arguments.seed;
+            if arguments.parts > 1 {
+                let parts = arguments.parts.into();
+                let new = |graph| Divided::new(graph, &behaviour, parts, seed);
+                let engines: Option<Vec<_>> = build(&graph, threads, new).into_iter().collect();
+                subject.flood(engines.ok_or(Error::NoTime)?)
+            } else {
+                let new = |graph| Servents::new(graph, behaviour.clone(), seed);
+                subject.flood(build(&graph, threads, new))
+            }
         }
         Engine::Graph => {
             let new = |graph| Bare::new(graph, arguments.profile);
@@ -63,6 +71,9 @@ fn check(arguments: &Reach, graph: &Graph) -> Result<(), Error> {
     }
     if arguments.latency != Latency::Unit {
         return Err(Error::BareGraph("--latency"));
+    }
+    if arguments.parts > 1 {
+        return Err(Error::BareGraph("--parts"));
     }
     if arguments.wire {
         return Err(Error::BareGraph("--wire"));
@@ -85,10 +96,10 @@ struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// Floods with these engines, one a thread, and tells what that cost.
+    /// Floods with these engines and tells what that cost.
     fn flood<E: flood::Engine>(&self, mut engines: Vec<E>) -> (Vec<Row>, Run) {
-        let threads = engines.len();
-        let servents = (self.graph.nodes() * threads).max(1) as u64;
+        let threads = engines.iter().map(flood::Engine::threads).sum();
+        let servents = (self.graph.nodes() * engines.len()).max(1) as u64;
         let bytes_per_servent = Option::zip(memory::resident(), self.before)
             .map(|(after, before)| after.saturating_sub(before) / servents);
         let ttls = self.arguments.ttl;

@@ -158,6 +158,9 @@ fn floods(engine: &str) -> Vec<Row> {
     let mut rows = run::conduct(&file, 3, 1, &Progress::quiet()).unwrap();
     for row in &mut rows {
         (row.bytes, row.first_hops, row.first_ms) = (None, None, None);
+        (row.query_bytes, row.hits, row.hit_bytes) = (None, None, None);
+        // The way back of hits is load as well.
+        row.load = None;
         // On the bare graph, who has the file itself is a holder and finds it.
         (row.holders, row.answered, row.results) = (0, 0, 0);
     }
@@ -264,6 +267,41 @@ fn free_riders_share_nothing_and_both_engines_know() {
                 .all(|row| row.holders <= 25 && row.holders >= 24)
         );
     }
+}
+
+#[test]
+fn what_a_search_costs_is_told_by_kind_and_by_servent() {
+    let of = |engine, measure| {
+        let rows = small(&format!(
+            r#"
+            [network]
+            topology = "tree:degree=4,depth=2"
+            engine = "{engine}"
+            [[files]]
+            name = "everywhere"
+            share = 1.0
+            [queries]
+            each = 3
+            from = "node:0"
+            [[variant]]
+            name = "flood"
+            strategy = "flood"
+            ttl = 7
+            wanted = 16
+            "#
+        ));
+        mean(&rows, "flood", "everywhere", measure)
+    };
+    // The root asks 16 others, who get one copy each; hits of 4 go one hop, those of 12 two.
+    assert_eq!(of("graph", Measure::Busiest), 1.0);
+    assert!((of("graph", Measure::LoadGini) - 1.0 / 17.0).abs() < 1e-12);
+    assert_eq!(of("servents", Measure::Hits), 28.0);
+    assert_eq!(of("servents", Measure::Busiest), 16.0);
+    let parts = of("servents", Measure::QueryBytes) + of("servents", Measure::HitBytes);
+    assert_eq!(parts, of("servents", Measure::Bytes));
+    // The first hit is two hops away and the last four.
+    let all = of("servents", Measure::SatisfiedMs);
+    assert_eq!(all, 2.0 * of("servents", Measure::FirstMs));
 }
 
 #[test]

@@ -39,7 +39,9 @@ pub fn parse_target(text: &str) -> Result<Target, Error> {
 fn magnet(text: &str) -> Result<Magnet, Error> {
     let torrent = || {
         let lower = text.to_ascii_lowercase();
-        lower.contains("urn:btih:") || lower.contains("urn%3abtih%3a")
+        // Its first and its second version.
+        let names = ["urn:btih:", "urn%3abtih%3a", "urn:btmh:", "urn%3abtmh%3a"];
+        names.iter().any(|name| lower.contains(name))
     };
     match text.parse::<Magnet>() {
         Ok(magnet) if magnet.sha1().is_some() || !torrent() => Ok(magnet),
@@ -121,6 +123,7 @@ mod tests {
         for text in [
             format!("magnet:?xt=urn:btih:{hash}"),
             format!("magnet:?xt=urn%3Abtih%3A{hash}&dn=hello"),
+            format!("magnet:?xt=urn:btmh:1220{hash}"),
         ] {
             let error = parse_target(&text).map(|_| ()).unwrap_err();
             assert!(error.message.contains("BitTorrent only"), "{error}");

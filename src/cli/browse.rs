@@ -9,7 +9,8 @@ use super::session::{Joining, Session, resolve};
 
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
-    /// Where it listens
+    /// Where it listens, as it stands beside what it has; one that nobody can connect to is pushed,
+    /// where the daemon has found it by a search
     #[arg(value_name = "HOST:PORT")]
     host: String,
     #[command(flatten)]

@@ -46,7 +46,7 @@ pub(super) struct Arguments {
 
 /// The text itself, when it names something that can be fetched; of a collection at hand the whole
 /// path.
-fn target(text: &str) -> Result<String, crate::api::Error> {
+fn target(text: &str) -> Result<String, String> {
     let path = Path::new(text);
     if is_named(text) && path.is_file() {
         let path = std::path::absolute(path).ok();
@@ -54,7 +54,16 @@ fn target(text: &str) -> Result<String, crate::api::Error> {
             return Ok(path.to_owned());
         }
     }
-    parse_target(text).map(|_| text.to_owned())
+    let Err(error) = parse_target(text) else {
+        return Ok(text.to_owned());
+    };
+    if is_named(text) && !text.contains("://") {
+        return Err("there is no such file".to_owned());
+    }
+    // What was said stands before it.
+    let said = format!("\"{}\"", text.trim());
+    let why = error.message.strip_prefix(&said);
+    Err(why.map_or_else(|| error.message.clone(), |why| format!("it{why}")))
 }
 
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failure> {
@@ -86,10 +95,11 @@ async fn fetch(
     }
     let mut downloads = Vec::new();
     for target in &arguments.targets {
-        if let Ok(Target::Magnet(magnet)) = parse_target(target)
-            && magnet.web_sources().any(is_encrypted)
-        {
-            context.tell("filbert: web servers are asked by http:// only; https:// is passed over");
+        for (url, why) in parse_target(target).iter().flat_map(Target::passed_over) {
+            context.tell(&format!(
+                "filbert: {} is not asked: {why}",
+                output::plain(&url)
+            ));
         }
         let (target, dir) = (target.clone(), folder.clone());
         downloads.push(session.client.get(&GetRequest { target, dir }).await?);
@@ -125,11 +135,6 @@ async fn fetch(
         output::json(&downloads)?;
     }
     Ok(exit)
-}
-
-fn is_encrypted(url: &str) -> bool {
-    url.get(..8)
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
 }
 
 /// Tells at the first download what becomes of its bytes, and how that is changed.
@@ -201,6 +206,15 @@ fn follow(bar: &ProgressBar, download: &Download) {
     bar.set_message(output::plain(&what));
     bar.set_length(download.size);
     bar.set_position(download.received);
+    bar.set_prefix(standing(download));
+}
+
+/// Who gives it, and how much of it is known to be right.
+fn standing(download: &Download) -> String {
+    let verified = u128::from(download.verified) * 100;
+    let verified = verified.checked_div(download.size.into()).unwrap_or(0);
+    let (active, known) = (download.sources.active, download.sources.known);
+    format!(", sources {active}/{known}, verified {verified}%")
 }
 
 /// Says how a download ended: its path to stdout, anything else to stderr.
@@ -223,4 +237,27 @@ fn report(context: &Context, download: &Download) -> Result<Exit, Failure> {
         output::line(&output::plain(&path.display().to_string()))?;
     }
     Ok(Exit::Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_of_a_file_tells_who_gives_it_and_what_of_it_is_right() {
+        let download = |size: u64, verified: u64| -> Download {
+            let value = serde_json::json!({
+                "id": 1, "name": "almond", "size": size, "sha1": "x", "state": "active",
+                "priority": "normal", "verified": verified, "rate": 0, "path": null,
+                "sources": {"known": 5, "active": 3, "liars": [], "queues": []},
+                "error": null, "error_code": null, "received": verified, "version": 1,
+                "collection": null, "part_of": null,
+            });
+            serde_json::from_value(value).unwrap()
+        };
+        let told = standing(&download(3_000, 1_000));
+        assert_eq!(told, ", sources 3/5, verified 33%");
+        // Nobody has told its size yet.
+        assert_eq!(standing(&download(0, 0)), ", sources 3/5, verified 0%");
+    }
 }

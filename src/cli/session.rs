@@ -1,6 +1,6 @@
 //! A node to speak to: the daemon, or a short-lived servent where none runs.
 
-use std::net::{SocketAddr, SocketAddrV4, ToSocketAddrs};
+use std::net::{SocketAddr, SocketAddrV4};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,9 @@ use crate::web::{self, ControlPlane};
 
 /// How often a node is asked whether it has a neighbour yet.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
+
+/// How long a name is looked up.
+const LOOK_UP: Duration = Duration::from_secs(20);
 
 /// How to reach others.
 #[derive(Args, Clone, Debug, Default)]
@@ -63,14 +66,12 @@ impl Joining {
 
 /// The address of `HOST:PORT`; an IPv4 one where there are several.
 pub(super) async fn resolve(host: &str) -> Result<SocketAddr, Failure> {
-    let name = host.to_owned();
-    let found =
-        runtime::spawn_blocking(move || name.to_socket_addrs().map(Iterator::collect::<Vec<_>>));
+    let found = runtime::resolve(host.to_owned(), LOOK_UP).await;
     let unknown = |why: String| {
         let message = format!("\"{host}\" is no address of a servent, HOST:PORT: {why}");
         Failure::new(Exit::Usage, message)
     };
-    let found = found.await.map_err(|error| unknown(error.to_string()))?;
+    let found = found.map_err(|error| unknown(error.to_string()))?;
     let ipv4 = found.iter().find(|address| address.is_ipv4());
     let first = ipv4.or_else(|| found.first());
     first

@@ -22,6 +22,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::rate::{Gate, Limits, Rate};
 use crate::runtime::{self, UdpSocket};
+use crate::wire::address::is_private;
 use crate::wire::{Error, Guid};
 
 /// Where beacons are sent: "FB" of the local scope, on a port of its own, since the Gnutella port
@@ -158,7 +159,7 @@ impl Lan {
     /// When that address is not of a local network, or the system refuses.
     pub fn open(beacon: Beacon, listen: IpAddr) -> io::Result<Self> {
         let listen = match listen.to_canonical() {
-            IpAddr::V4(listen) if listen.is_unspecified() || is_local(listen) => listen,
+            IpAddr::V4(listen) if listen.is_unspecified() || is_private(listen.into()) => listen,
             IpAddr::V6(listen) if listen.is_unspecified() => Ipv4Addr::UNSPECIFIED,
             listen => {
                 let why = format!("{listen} is not an IPv4 address of a local network");
@@ -241,7 +242,7 @@ impl Lan {
         };
         let beacon = Beacon::decode(bytes).ok()?;
         let ours = beacon.network == self.beacon.network;
-        (is_local(from) && ours && beacon.servent != self.beacon.servent).then_some(beacon)
+        (is_private(from.into()) && ours && beacon.servent != self.beacon.servent).then_some(beacon)
     }
 
     /// The interfaces that carry beacons now, with the group joined on each. Networks come and go.
@@ -251,7 +252,7 @@ impl Lan {
             IpAddr::V4(ip) => Some(ip),
             IpAddr::V6(_) => None,
         });
-        let carrying = addresses.filter(|ip| is_local(*ip) && self.is_listened_on(*ip));
+        let carrying = addresses.filter(|ip| is_private((*ip).into()) && self.is_listened_on(*ip));
         Ok(carrying.filter(|ip| self.joined(*ip)).collect())
     }
 
@@ -300,11 +301,6 @@ fn socket() -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     Ok(socket)
-}
-
-/// Whether an address is of a local network: private, link-local or loopback.
-const fn is_local(ip: Ipv4Addr) -> bool {
-    ip.is_private() || ip.is_link_local() || ip.is_loopback()
 }
 
 #[cfg(test)]

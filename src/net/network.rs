@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -184,6 +185,8 @@ pub struct Side {
     pub end: End,
     /// By which key the other one has proven who it is, as [`Stream::proven_key`] has it.
     pub key: Option<[u8; 32]>,
+    /// Where the other one is, if the system still knows.
+    pub peer: Option<IpAddr>,
     #[cfg(feature = "tls")]
     exported: Option<Exported>,
 }
@@ -195,6 +198,7 @@ impl Side {
         Self {
             end,
             key: stream.proven_key(),
+            peer: stream.peer_addr().ok().map(|peer| peer.ip().to_canonical()),
             #[cfg(feature = "tls")]
             exported: Exported::of(stream),
         }

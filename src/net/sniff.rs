@@ -7,7 +7,7 @@ use std::future::poll_fn;
 use std::io;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use thiserror::Error;
 
 use super::fill::poll_fill;
@@ -26,6 +26,10 @@ const GNUTELLA: &[u8] = b"GNUTELLA CONNECT/";
 const HTTP: [&[u8]; 3] = [b"GET ", b"HEAD ", b"OPTIONS "];
 /// How the answer to a push begins.
 const GIV: &[u8] = b"GIV ";
+/// How a queue calls who waits in it.
+const QUEUE: &[u8] = b"QUEUE ";
+/// Characters of the number of a place in a queue; what is longer is none.
+const LONGEST_ID: usize = 64;
 /// How TLS begins: a handshake record of any version.
 const TLS: &[u8] = &[0x16, 0x03];
 
@@ -45,6 +49,14 @@ pub enum Opening {
         /// The connection.
         stream: Rewind<Stream>,
     },
+    /// A servent in whose queue we wait says that it is our turn (protocol §10.7): the request may
+    /// be sent on it.
+    Queue {
+        /// The number of our place there.
+        id: String,
+        /// The connection.
+        stream: Rewind<Stream>,
+    },
     /// Something that is not served here: connect-backs, chat, other networks.
     Other,
 }
@@ -58,6 +70,9 @@ pub enum SniffError {
     /// A `GIV` line that does not say who gives.
     #[error("the peer sent a malformed GIV line: {0:?}")]
     MalformedGiv(String),
+    /// A `QUEUE` line that does not say for which place.
+    #[error("the peer sent a malformed QUEUE line: {0:?}")]
+    MalformedQueue(String),
     /// The peer said too little in too much time.
     #[error("the peer did not say what it wants: {0}")]
     Silent(#[from] TimedOut),
@@ -132,6 +147,8 @@ enum Said {
     Http,
     /// A whole GIV of this length.
     Giv(usize),
+    /// A whole line of this length about a place in a queue.
+    Queue(usize),
     Tls,
     Other,
 }
@@ -162,8 +179,11 @@ fn said(bytes: &[u8]) -> Option<Said> {
         Some(Said::Tls)
     } else if bytes.starts_with(GIV) {
         giv_end(bytes).map(Said::Giv)
+    } else if bytes.starts_with(QUEUE) {
+        let end = bytes.iter().position(|byte| *byte == b'\n')? + 1;
+        Some(Said::Queue(end))
     } else {
-        let known = HTTP.into_iter().chain([GNUTELLA, GIV, TLS]);
+        let known = HTTP.into_iter().chain([GNUTELLA, GIV, QUEUE, TLS]);
         let possible = known.into_iter().any(|start| start.starts_with(bytes));
         (!possible).then_some(Said::Other)
     }
@@ -199,6 +219,20 @@ fn opening(said: Said, mut front: Bytes, stream: Stream) -> Result<Opening, Snif
                 stream,
             }
         }
+        Said::Queue(length) => {
+            let text = front.split_to(length);
+            let text = String::from_utf8_lossy(&text);
+            // Nothing belongs behind it, but some may end it with a blank line.
+            let blank = [&b"\r\n"[..], b"\n"]
+                .into_iter()
+                .find(|end| front.starts_with(end));
+            front.advance(blank.map_or(0, <[u8]>::len));
+            let Some(id) = place(text.trim_end()) else {
+                return Err(SniffError::MalformedQueue(text.trim_end().to_owned()));
+            };
+            let stream = Rewind::new(front, stream);
+            Opening::Queue { id, stream }
+        }
         Said::Tls | Said::Other => Opening::Other,
     })
 }
@@ -208,6 +242,21 @@ fn giv(line: &str) -> Option<(u32, Guid)> {
     let (index, rest) = line.strip_prefix("GIV ")?.split_once(':')?;
     let (servent, _name) = rest.split_once('/')?;
     Some((index.parse().ok()?, servent.parse().ok()?))
+}
+
+/// The number of the place in `QUEUE <ID> <ip>:<port>`. The address is that of its listener, which
+/// nobody needs: the connection is there.
+fn place(line: &str) -> Option<String> {
+    let mut words = line.strip_prefix("QUEUE ")?.split_ascii_whitespace();
+    let id = words.next().filter(|id| is_place(id))?;
+    Some(id.to_owned())
+}
+
+/// Whether a text may be the number of a place in a queue: nothing in it ends a header's item.
+#[must_use]
+pub fn is_place(id: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    !id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(plain)
 }
 
 #[cfg(test)]
@@ -328,6 +377,42 @@ mod tests {
     }
 
     #[test]
+    fn a_queue_calls_and_is_asked_on_the_same_connection() {
+        for line in [
+            "QUEUE 0123456789ABCDEF 192.0.2.1:6346\r\n",
+            "QUEUE 0123456789ABCDEF 192.0.2.1:6346\r\n\r\n",
+            "QUEUE 0123456789ABCDEF\n",
+        ] {
+            block_on(async {
+                let (mut here, there) = pair().await;
+                let calling = async {
+                    here.write_all(line.as_bytes()).await.unwrap();
+                    let file = |_| async { Response::new(Body::from("the file")) };
+                    http::serve(here, file).await.unwrap();
+                };
+                let asking = async {
+                    let opening = Sniffer::default().sniff(there).await;
+                    let Ok(Opening::Queue { id, stream }) = opening else {
+                        panic!("{opening:?}");
+                    };
+                    assert_eq!(id, "0123456789ABCDEF");
+                    let mut client = http::connect(stream).await.unwrap();
+                    let request = Request::get("/").body(Body::empty()).unwrap();
+                    let response = client.send(request).await.unwrap();
+                    http::read_body(response.into_body(), 99).await.unwrap()
+                };
+                let ((), body) = join(calling, asking).await;
+                assert_eq!(body, "the file", "{line:?}");
+            });
+        }
+        let long = format!("QUEUE {} 192.0.2.1:6346\r\n", "f".repeat(65));
+        for line in ["QUEUE \r\n", "QUEUE a;b 1.2.3.4:5\r\n", &long] {
+            let error = sniffed(line.as_bytes()).unwrap_err();
+            assert!(matches!(error, SniffError::MalformedQueue(_)), "{error}");
+        }
+    }
+
+    #[test]
     fn other_tongues_are_known_at_once() {
         for start in [
             "\n\n",
@@ -390,7 +475,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_said_stays_said(
-            start in prop::sample::select(vec![GNUTELLA, HTTP[0], HTTP[1], HTTP[2], GIV, TLS, b""]),
+            start in prop::sample::select(vec![GNUTELLA, HTTP[0], HTTP[1], HTTP[2], GIV, QUEUE, TLS, b""]),
             rest in "[GIV\r\n 0]{0,20}",
         ) {
             let bytes = [start, rest.as_bytes()].concat();

@@ -18,9 +18,8 @@ use super::state::SearchState;
 use super::wish::Wish;
 use super::{Inner, Node};
 use crate::library::index::SharedFile;
-use crate::net::dial;
 use crate::net::http::{self, Body, HeaderMap, Method, Request, Response, StatusCode, header};
-use crate::net::network::{End, Side};
+use crate::net::network::Side;
 use crate::overlay::SearchId;
 use crate::runtime;
 use crate::wire::frame::FrameDecoder;
@@ -37,8 +36,6 @@ const VISITS: usize = 10;
 const HOUR: Duration = Duration::from_secs(60 * 60);
 /// Visits remembered.
 const REMEMBERED: usize = 1_024;
-/// Time to reach a servent.
-const CONNECT: Duration = Duration::from_secs(10);
 /// Time for its whole list.
 const WHOLE: Duration = Duration::from_secs(60);
 /// Bytes read of a list.
@@ -177,14 +174,21 @@ impl Node {
     }
 
     /// Reads the list of the servent at `address`: its files are numbered as the results of a
-    /// search.
+    /// search. One that nobody can connect to is pushed, where a search has found it before.
     ///
     /// # Errors
     /// When it cannot be reached, shows no list, or what it sends is none.
     pub async fn browse(&self, address: SocketAddr) -> Result<SearchState, Error> {
         let wish = Wish::new(format!("browse {address}"));
-        let id = self.0.core().searches.begin(Instant::now(), wish, None);
-        let read = runtime::timeout(WHOLE, self.0.read_list(address, id)).await;
+        let (id, found) = {
+            let mut core = self.0.core();
+            let id = core.searches.begin(Instant::now(), wish, None);
+            (id, core.searches.source_at(address).cloned())
+        };
+        if let Some(source) = found {
+            self.0.callees().note(&source);
+        }
+        let read = runtime::timeout(WHOLE, self.read_list(address, id)).await;
         self.0.core().searches.finish(id);
         self.0.found.notify();
         let failed = |why: String| {
@@ -224,14 +228,13 @@ impl Iterator for Batches {
     }
 }
 
-impl Inner {
+impl Node {
     /// Reads a list into a search; else says why there is none.
     async fn read_list(&self, address: SocketAddr, id: SearchId) -> Result<(), String> {
         let words = |error: &dyn std::fmt::Display| error.to_string();
-        let tls = self.first_tls();
-        let stream = dial::dial(self.dial_from, address, CONNECT, &tls).await;
-        let stream = stream.map_err(|error| words(&error))?;
-        let side = Side::of(&stream, End::Asking);
+        let (stream, end) = self.reach_source(address).await?;
+        let side = Side::of(stream.get_ref(), end);
+        let from = SocketAddr::new(side.peer.unwrap_or_else(|| address.ip()), address.port());
         let mut client = http::connect(stream).await.map_err(|error| words(&error))?;
         let mut request = Request::get("/")
             .header("Host", address.to_string())
@@ -240,7 +243,7 @@ impl Inner {
             .header("Connection", "close")
             .body(Body::empty())
             .map_err(|error| words(&error))?;
-        let network = self.network.as_ref();
+        let network = self.0.network.as_ref();
         if let Some(network) = network {
             network.put(&side, request.headers_mut());
         }
@@ -262,12 +265,14 @@ impl Inner {
             }
             append(frames.buffer(), &chunk);
             while let Some(descriptor) = frames.next().map_err(|error| words(&error))? {
-                self.take_listed(address, id, &descriptor);
+                self.0.take_listed(from, id, &descriptor);
             }
         }
         Ok(())
     }
+}
 
+impl Inner {
     fn take_listed(&self, from: SocketAddr, id: SearchId, descriptor: &Descriptor) {
         let hit = match descriptor.header.kind {
             Kind::QueryHit => QueryHit::decode(&descriptor.payload),

@@ -72,6 +72,7 @@ pub struct Builder {
     rates: Option<Rates>,
     schedule: Vec<Span>,
     browse: bool,
+    verify: bool,
     limits: overlay::limits::Limits,
     record: Option<(PathBuf, u64)>,
 }
@@ -102,6 +103,7 @@ impl Builder {
             rates: None,
             schedule: Vec::new(),
             browse: true,
+            verify: true,
             limits: overlay::limits::Limits::default(),
             record: None,
         }
@@ -273,6 +275,13 @@ impl Builder {
         self
     }
 
+    /// Takes what comes for what was asked for, without a look at it, and gives nobody any of it: to
+    /// measure what verification costs, and for nothing else.
+    pub const fn unverified(mut self) -> Self {
+        self.verify = false;
+        self
+    }
+
     /// Starts the node: opens its home, listens, and begins to hash what it shares.
     ///
     /// # Errors
@@ -416,6 +425,8 @@ impl Builder {
             dial_from: (!ip.is_unspecified()).then_some(IpAddr::V4(ip)),
             core: Mutex::new(core),
             keep_free: self.download_limits.keep_free,
+            disk_pause: self.download_limits.disk_pause,
+            verify: self.verify,
             downloads: Mutex::new(Downloads::new(
                 last_download,
                 self.download_limits.active.max(1),
@@ -439,6 +450,7 @@ impl Builder {
             network: self.network,
             lan: self.lan,
             callees: Mutex::default(),
+            turns: Mutex::default(),
             inbound: !self.firewalled,
             opening: AtomicU64::new(0),
             serving: AtomicU64::new(0),

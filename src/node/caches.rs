@@ -1,7 +1,7 @@
 //! UDP host caches that the user named: their names are looked up until each has an address; whom
 //! to ask and when is for the servent to say.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures::future::{self, Either, FutureExt};
@@ -11,6 +11,8 @@ use super::core::Core;
 use crate::overlay::Membership;
 use crate::runtime;
 
+/// How long one name is looked up.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Pause before names that meant nothing are looked up again; it doubles each time.
 const PAUSE: Duration = Duration::from_secs(20);
 /// The longest that it grows to.
@@ -38,8 +40,7 @@ impl Node {
     async fn look_up(&self, names: Vec<String>) -> Vec<String> {
         let mut unknown = Vec::new();
         for name in names {
-            let asked = name.clone();
-            match runtime::spawn_blocking(move || address_of(&asked)).await {
+            match address_of(&name).await {
                 Ok(address) => self.0.core().know_cache(address),
                 Err(error) => {
                     log::info!("the host cache {name} is not found: {error}");
@@ -67,8 +68,8 @@ impl Core {
 }
 
 /// The address that a name stands for: an IPv4 one, since that is what our socket speaks.
-fn address_of(name: &str) -> std::io::Result<SocketAddr> {
-    let mut addresses = name.to_socket_addrs()?;
-    let found = addresses.find(SocketAddr::is_ipv4);
+async fn address_of(name: &str) -> std::io::Result<SocketAddr> {
+    let addresses = runtime::resolve(name.to_owned(), PATIENCE).await?;
+    let found = addresses.into_iter().find(SocketAddr::is_ipv4);
     found.ok_or_else(|| std::io::Error::new(std::io::ErrorKind::NotFound, "it has no IPv4 address"))
 }

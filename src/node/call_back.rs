@@ -3,16 +3,19 @@
 //! §6.5).
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use data_encoding::BASE32_NOPAD;
 use futures::FutureExt;
+use futures::channel::oneshot;
 use futures::future::{self, BoxFuture, Either};
 
 use super::Node;
 use super::callees::Callee;
 use super::ground::is_reachable;
+use crate::net::Rewind;
 use crate::net::dial::dial;
 use crate::net::handshake::Tls;
 use crate::net::http::{self, Body, Request, StatusCode};
@@ -20,7 +23,7 @@ use crate::net::network::{End, Side};
 use crate::runtime;
 use crate::transfer::AGENT;
 use crate::transfer::call_back::{CallBack, Called, Uncalled, Way};
-use crate::transfer::firewalled::Firewalled;
+use crate::transfer::firewalled::{Firewalled, NodeInfo};
 use crate::wire::Guid;
 use crate::wire::address::Reach;
 use crate::wire::push::Push;
@@ -30,6 +33,8 @@ use crate::wire::push::Push;
 const PATIENCE: Duration = Duration::from_secs(18);
 /// How long each way is given before the next one is gone, too.
 const STAGE: Duration = Duration::from_secs(2);
+/// Time to reach a servent.
+const CONNECT: Duration = Duration::from_secs(10);
 /// Time to reach a push proxy, and for its answer.
 const PROXY: Duration = Duration::from_secs(5);
 
@@ -40,6 +45,17 @@ pub(super) struct Caller(pub(super) Node);
 impl fmt::Debug for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Caller").field(&self.0.0.address).finish()
+    }
+}
+
+impl Caller {
+    /// Those of some push proxies that can be asked.
+    fn reachable(&self, proxies: &[SocketAddrV4]) -> Vec<Reach> {
+        let private = self.0.is_sheltered();
+        let fit = proxies.iter().copied();
+        let fit = fit.filter(|proxy| is_reachable((*proxy).into(), private));
+        let tls = false;
+        fit.map(|address| Reach { address, tls }).collect()
     }
 }
 
@@ -54,33 +70,16 @@ impl CallBack for Caller {
         wanted.then(|| tls.clone())
     }
 
-    fn heard(&self, source: SocketAddr, proxies: &[SocketAddr]) {
-        let private = self.0.is_sheltered();
-        let proxy = |address: &SocketAddr| match address {
-            SocketAddr::V4(v4) if is_reachable(*address, private) => Some(Reach {
-                address: *v4,
-                tls: false,
-            }),
-            _ => None,
-        };
-        let proxies: Vec<_> = proxies.iter().filter_map(proxy).collect();
-        if !proxies.is_empty() {
-            self.0.0.callees().replace_proxies(source, proxies);
+    fn heard(&self, source: SocketAddr, servent: Option<Guid>, proxies: &[SocketAddrV4]) {
+        let proxies = self.reachable(proxies);
+        if !proxies.is_empty() && servent != Some(self.0.guid()) {
+            self.0.0.callees().hear(source, servent, proxies);
         }
     }
 
     fn introduced(&self, alternate: &Firewalled) -> Option<SocketAddr> {
         let Firewalled { servent, proxies } = alternate;
-        let private = self.0.is_sheltered();
-        let fit = proxies
-            .iter()
-            .filter(|proxy| is_reachable((**proxy).into(), private));
-        let proxies: Vec<_> = fit
-            .map(|proxy| Reach {
-                address: *proxy,
-                tls: false,
-            })
-            .collect();
+        let proxies = self.reachable(proxies);
         if *servent == self.0.guid() || proxies.is_empty() {
             return None;
         }
@@ -95,15 +94,12 @@ impl CallBack for Caller {
         (!proxies.is_empty()).then_some(Firewalled { servent, proxies })
     }
 
-    fn own(&self) -> Option<Firewalled> {
-        let core = self.0.0.core();
-        let hidden = core.servent.is_hidden(&core.settings);
-        let proxies = hidden.then(|| core.servent.push_proxies());
-        let proxies = proxies.into_iter().flatten();
-        let proxies: Vec<_> = proxies.map(|proxy| proxy.address).collect();
-        drop(core);
-        let servent = self.0.guid();
-        (!proxies.is_empty()).then_some(Firewalled { servent, proxies })
+    fn own(&self) -> Option<NodeInfo> {
+        self.0.0.introduction()
+    }
+
+    fn queued(&self, at: IpAddr, id: &str) -> Option<oneshot::Receiver<Called>> {
+        self.0.0.turns().wait(at, id)
     }
 
     fn call(&self, source: SocketAddr) -> BoxFuture<'static, Result<Called, Uncalled>> {
@@ -112,6 +108,34 @@ impl CallBack for Caller {
 }
 
 impl Node {
+    /// A connection to a servent, whichever side opens it, and which end of it we hold.
+    pub(super) async fn reach_source(&self, source: SocketAddr) -> Result<(Called, End), String> {
+        let way = self.0.callees().way(source);
+        let first = match way {
+            Way::Call | Way::CallFirst => self.call_source(source).await,
+            Way::Dial | Way::DialFirst => self.dial_source(source).await,
+        };
+        match (way, first) {
+            // The reason of the call tells more.
+            (Way::CallFirst, Err(uncalled)) => self.dial_source(source).await.map_err(|_| uncalled),
+            (Way::DialFirst, Err(_)) => self.call_source(source).await,
+            (_, first) => first,
+        }
+    }
+
+    async fn dial_source(&self, source: SocketAddr) -> Result<(Called, End), String> {
+        let tls = self.0.first_tls();
+        let stream = dial(self.0.dial_from, source, CONNECT, &tls).await;
+        let stream = stream.map_err(|error| error.to_string())?;
+        Ok((Rewind::new(Bytes::new(), stream), End::Asking))
+    }
+
+    async fn call_source(&self, source: SocketAddr) -> Result<(Called, End), String> {
+        let called = self.clone().call(source).await;
+        let called = called.map_err(|uncalled| uncalled.to_string())?;
+        Ok((called, End::Answering))
+    }
+
     async fn call(self, source: SocketAddr) -> Result<Called, Uncalled> {
         let callee = self.0.callees().callee(source).cloned();
         let callee = callee.ok_or(Uncalled::NoWay)?;

@@ -125,10 +125,25 @@ impl<C> Callees<C> {
         address
     }
 
-    /// A source that can be called has other push proxies than its hit told.
-    pub(super) fn replace_proxies(&mut self, source: SocketAddr, proxies: Vec<Reach>) {
+    /// A source that answered told who hands on pushes to it now, and perhaps who it is. That of one
+    /// known as somebody else is not believed.
+    pub(super) fn hear(&mut self, source: SocketAddr, servent: Option<Guid>, proxies: Vec<Reach>) {
         if let Some(callee) = self.known.get_mut(&source) {
-            callee.proxies = proxies;
+            if servent.is_none_or(|servent| servent == callee.servent) {
+                callee.proxies = proxies;
+            }
+        } else if let Some(servent) = servent.filter(|_| !is_stand_in(source)) {
+            self.note(&Source {
+                address: source,
+                servent,
+                index: 0,
+                hops: 0,
+                vendor: String::new(),
+                // It was reached; when it cannot be any more, it is called.
+                firewalled: false,
+                tls: false,
+                proxies,
+            });
         }
     }
 
@@ -252,10 +267,17 @@ mod tests {
             address: "5.6.7.8:9".parse().unwrap(),
             tls: false,
         };
-        callees.replace_proxies(known, vec![proxy]);
-        callees.replace_proxies(other, vec![proxy]);
+        callees.hear(known, None, vec![proxy]);
+        callees.hear(other, None, vec![proxy]);
         assert_eq!(callees.callee(known).unwrap().proxies, [proxy]);
         assert!(callees.callee(other).is_none(), "its GUID is not known");
+        callees.hear(other, Some(guid(8)), vec![proxy]);
+        assert_eq!(callees.callee(other).unwrap().servent, guid(8));
+        assert_eq!(callees.way(other), Way::DialFirst);
+        callees.hear(other, Some(guid(9)), Vec::new());
+        callees.hear(stand_in(guid(5), 1), Some(guid(6)), vec![proxy]);
+        assert_eq!(callees.callee(other).unwrap().proxies, [proxy]);
+        assert!(callees.callee(stand_in(guid(5), 1)).is_none());
     }
 
     #[test]

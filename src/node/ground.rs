@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::overlay::Ground;
-pub(super) use crate::overlay::ground::is_private;
+pub(super) use crate::wire::address::is_private;
 
 /// Whether somebody could be reached at `address`; `private` says that private addresses are
 /// legal here.

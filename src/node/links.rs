@@ -86,6 +86,11 @@ async fn open(node: Node, stream: Stream, from: SocketAddr) {
                 log::debug!("{from} was pushed by nobody here: {servent}");
             }
         }
+        Ok(Opening::Queue { id, stream }) => {
+            if !node.0.turns().came(from.ip(), &id, stream) {
+                log::debug!("{from} calls for a place that is not ours: {id}");
+            }
+        }
         Ok(Opening::Gnutella(_) | Opening::Other) => {}
         Err(error) => log::debug!("{from} said nothing sensible: {error}"),
     }

@@ -9,7 +9,7 @@
 //! - `errands`: datagrams, and connections that others ask for;
 //! - `gate`: who belongs to the overlay at all; `push_proxy`: who asks us to hand on a push;
 //! - `browse`: the list of what is shared, ours and that of others;
-//! - `callees`, `call_back`: who connects to us because we push it;
+//! - `callees`, `call_back`: who connects to us because we push it; `turns`: because it is our turn;
 //! - `lan`: servents of the local network; `caches`: host caches that the user named;
 //! - `memory`: what is remembered from run to run;
 //! - `core`: the servent and its links under one lock; `outbox`: what waits for a neighbour;
@@ -52,6 +52,7 @@ pub mod state;
 mod stop;
 #[cfg(test)]
 mod transcript;
+mod turns;
 mod uploads;
 mod wish;
 mod wishes;
@@ -94,6 +95,7 @@ use self::downloads::{Allowance, Downloads};
 use self::prepare::Temporary;
 use self::state::{DownloadPhase, Peer, Role, Status};
 use self::stop::Stop;
+use self::turns::Turns;
 use self::wishes::Wishes;
 use crate::library::Library;
 use crate::net::handshake::Policy;
@@ -131,6 +133,10 @@ struct Inner {
     downloads: Mutex<Downloads>,
     /// Bytes that downloads leave free on their disk.
     keep_free: u64,
+    /// The first pause after which a download tries the disk again that stopped it.
+    disk_pause: Duration,
+    /// Whether downloads are compared with their hashes.
+    verify: bool,
     /// Things under way for downloads.
     downloads_busy: AtomicU64,
     /// Held while a download is written down.
@@ -174,6 +180,8 @@ struct Inner {
     shared_changed: Changes,
     /// Who can be had to connect to us, and who is waited for.
     callees: Mutex<Callees<Called>>,
+    /// Queues of others in which we wait.
+    turns: Mutex<Turns<Called>>,
     /// Whether connections are taken that others open.
     inbound: bool,
     /// The home, when it is to go with the node.
@@ -195,6 +203,8 @@ pub struct Counters {
     pub gauges: Vec<Sample>,
     /// What came of its uploads.
     pub uploads: Vec<Sample>,
+    /// What came of its places in the queues of others.
+    pub turns: Vec<Sample>,
 }
 
 impl Counters {
@@ -221,6 +231,7 @@ impl Counters {
         }
         samples.extend(self.gauges.iter().cloned());
         samples.extend(self.uploads.iter().cloned());
+        samples.extend(self.turns.iter().cloned());
         samples
     }
 }
@@ -341,6 +352,7 @@ impl Node {
             queue_drops: sum(|(_, dropped)| dropped),
             gauges: core.servent.gauges(),
             uploads: self.0.upload_samples(),
+            turns: self.0.turns().samples().into(),
         }
     }
 
@@ -450,6 +462,10 @@ impl Inner {
     fn core(&self) -> MutexGuard<'_, Core> {
         // A panic under the lock is a fault of ours; the tables behind it are still whole.
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turns(&self) -> MutexGuard<'_, Turns<Called>> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn callees(&self) -> MutexGuard<'_, Callees<Called>> {

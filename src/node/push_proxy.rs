@@ -1,13 +1,14 @@
 //! The push proxy's HTTP end: who cannot connect to a servent asks us to hand a push on to it
 //! (protocol §6.4).
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4};
 
 use super::Inner;
 use super::core::Core;
 use crate::net::http::{Body, HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use crate::overlay::Pushed;
 use crate::overlay::stats::Drop;
+use crate::transfer::firewalled::{Firewalled, NodeInfo};
 use crate::transfer::push_request::{PushRequest, push_request};
 use crate::wire::ggep::{Extensions, Id};
 use crate::wire::push::Push;
@@ -58,22 +59,35 @@ impl Inner {
     /// Says in the answer to a downloader who hands on pushes to us, where nobody can connect to us
     /// (protocol §6.6): it may want more of us later.
     pub(super) fn tell_proxies(&self, headers: &mut HeaderMap) {
-        let proxies = {
-            let core = self.core();
-            match core.servent.is_hidden(&core.settings) {
-                true => core.servent.push_proxies(),
-                false => Vec::new(),
-            }
+        let Some(info) = self.introduction() else {
+            return;
         };
-        let texts: Vec<_> = proxies
-            .iter()
-            .map(|proxy| proxy.address.to_string())
-            .collect();
-        if let Ok(value) = HeaderValue::from_str(&texts.join(", "))
-            && !texts.is_empty()
-        {
-            headers.insert("x-push-proxies", value);
+        let proxies = info.who.proxies.iter().map(ToString::to_string);
+        let proxies = proxies.collect::<Vec<_>>().join(", ");
+        for (name, value) in [
+            ("x-push-proxies", proxies),
+            ("x-fw-node-info", info.to_string()),
+        ] {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(name, value);
+            }
         }
+    }
+
+    /// Who we are and who hands on pushes to us, where nobody can connect to us.
+    pub(super) fn introduction(&self) -> Option<NodeInfo> {
+        let core = self.core();
+        if !core.servent.is_hidden(&core.settings) {
+            return None;
+        }
+        let proxies = core.servent.push_proxies();
+        let proxies: Vec<_> = proxies.iter().map(|proxy| proxy.address).collect();
+        let ip = core.advertised.ip();
+        let servent = self.guid;
+        (!proxies.is_empty()).then(|| NodeInfo {
+            who: Firewalled { servent, proxies },
+            at: (!ip.is_unspecified()).then(|| SocketAddrV4::new(ip, self.address.port())),
+        })
     }
 }
 

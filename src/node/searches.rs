@@ -272,6 +272,17 @@ impl Searches {
             .find(|found| found.number == number)
     }
 
+    /// The source at an address that was found last, whatever it has.
+    pub(super) fn source_at(&self, address: SocketAddr) -> Option<&Source> {
+        let found = self
+            .table
+            .values()
+            .rev()
+            .flat_map(|entry| &entry.state.results);
+        let mut sources = found.flat_map(|found| &found.sources);
+        sources.find(|source| source.address == address)
+    }
+
     /// Every source of a content that any search found.
     pub(super) fn holders(&self, sha1: Sha1) -> impl Iterator<Item = &Found> {
         self.states()

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::wire::address::is_private;
+
 /// The ground a servent stands on, which decides what addresses are worth and how careful it is
 /// with strangers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,16 +45,6 @@ impl Ground {
             IpAddr::V6(ip) => ip.is_unspecified() || ip.is_multicast(),
         };
         address.port() != 0 && !nobody && (self.is_private() || !is_private(address.ip()))
-    }
-}
-
-/// Whether an address belongs to one machine or one site only.
-#[must_use]
-pub const fn is_private(ip: IpAddr) -> bool {
-    // An IPv4 address may come in the clothes of an IPv6 one.
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::exchange::ALTERNATES;
 use super::firewalled::Firewalled;
-use super::slots::is_private;
 use crate::wire::Guid;
+use crate::wire::address::is_private;
 
 /// What all sources of a download are told.
 #[derive(Debug, Default)]

@@ -2,14 +2,16 @@
 //! have them connect to us (protocol §6).
 
 use std::fmt::Debug;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 
+use futures::channel::oneshot;
 use futures::future::BoxFuture;
 use thiserror::Error;
 
-use super::firewalled::Firewalled;
+use super::firewalled::{Firewalled, NodeInfo};
 use crate::net::handshake::Tls;
 use crate::net::{Rewind, Stream};
+use crate::wire::Guid;
 
 /// A connection that a source opened to us, on which it answers requests.
 pub type Called = Rewind<Stream>;
@@ -24,8 +26,8 @@ pub trait CallBack: Debug + Send + Sync {
         None
     }
 
-    /// A source told who hands on pushes to it now.
-    fn heard(&self, source: SocketAddr, proxies: &[SocketAddr]);
+    /// A source told who hands on pushes to it now, and perhaps who it is.
+    fn heard(&self, source: SocketAddr, servent: Option<Guid>, proxies: &[SocketAddrV4]);
 
     /// Somebody is named that can be called: gives the address under which it is known from now on,
     /// if it is to be asked.
@@ -39,7 +41,14 @@ pub trait CallBack: Debug + Send + Sync {
     }
 
     /// How we are called, where nobody can connect to us.
-    fn own(&self) -> Option<Firewalled> {
+    fn own(&self) -> Option<NodeInfo> {
+        None
+    }
+
+    /// Somebody at `at` keeps a place for us in its queue, by this number, and may connect to us when
+    /// it is our turn (protocol §10.7): gives its connection then. Nothing where too many are waited
+    /// for.
+    fn queued(&self, _at: IpAddr, _id: &str) -> Option<oneshot::Receiver<Called>> {
         None
     }
 

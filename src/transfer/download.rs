@@ -27,6 +27,7 @@ use super::announce::Announce;
 use super::disk;
 use super::exchange::Giving;
 use super::name::safe_file_name;
+use super::part::Part;
 use super::source::{self, News, Session, Teller, Wanted};
 use super::trees::Trees;
 use super::writer::Writer;
@@ -182,15 +183,15 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
         let stem = job.sha1.to_string();
         let writer = Writer::open(&job.incomplete, &job.target, stem, job.size).await?;
         let tile_len = kept_node_len(job.size).min(LONGEST_TILE);
-        let trees = Arc::new(Trees::new(job.size, tile_len, job.root));
-        let giving = job
-            .exchange
-            .as_ref()
-            .zip(writer.part())
-            .map(|(exchange, part)| {
-                let path = part.path().to_owned();
-                exchange.give(job.sha1, tile_len, Arc::clone(&trees), path)
-            });
+        let trees = Arc::new(match settings.verify {
+            true => Trees::new(job.size, tile_len, job.root),
+            false => Trees::unwanted(job.size, tile_len),
+        });
+        let exchange = job.exchange.as_ref().filter(|_| settings.verify);
+        let giving = exchange.zip(writer.part()).map(|(exchange, part)| {
+            let path = part.path().to_owned();
+            exchange.give(job.sha1, tile_len, Arc::clone(&trees), path)
+        });
         let wanted = Wanted {
             sha1: job.sha1,
             tile_len,
@@ -200,6 +201,7 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
             tls: job.tls.clone(),
             network: job.network.clone(),
             call_back: job.call_back.clone(),
+            reached_at: job.announce,
             web_seeds: Arc::clone(&job.web_seeds),
             settings: settings.clone(),
         };
@@ -245,7 +247,7 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
         if let Some(tree) = tree.or(of_root) {
             self.believe(tree).await?;
         }
-        let found = self.writer.part().is_some_and(super::part::Part::was_found);
+        let found = self.writer.part().is_some_and(Part::was_found);
         if let Some(kept) = kept.filter(|kept| found && kept.tile_len == self.wanted.tile_len) {
             let count = self.job.size.div_ceil(kept.tile_len);
             let count = u32::try_from(count).unwrap_or(u32::MAX);
@@ -392,6 +394,7 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
                 }
                 ending
             }
+            News::Invited => self.tell(Input::Invited(address), None).await,
             News::Tree(_) => Ok(None),
         }
     }
@@ -433,8 +436,7 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
                     Output::Hash => {
                         self.report(true);
                         (self.events)(Progress::Verifying);
-                        let sha1 = self.writer.with(super::part::Part::sha1).await?;
-                        let right = sha1 == *self.job.sha1.as_bytes();
+                        let right = self.is_the_file().await?;
                         inputs.push_back(Input::Hashed { right });
                     }
                     Output::Distrust => {
@@ -512,11 +514,16 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
     async fn store(&mut self, tile: u32, bytes: Bytes) -> Result<(), disk::Error> {
         let at = self.wanted.bytes(&(tile..tile + 1)).start;
         let (ledger, kept) = (Arc::clone(&self.ledger), self.kept());
-        let (folder, keep) = (self.job.incomplete.clone(), self.wanted.settings.keep_free);
+        let folder = self.job.incomplete.clone();
+        let settings = &self.wanted.settings;
+        let (keep, verify) = (settings.keep_free, settings.verify);
         self.writer
             .with(move |part| {
                 disk::leave_free(&folder, keep, bytes.len() as u64)?;
-                part.write(at, &bytes)?;
+                match verify {
+                    true => part.write(at, &bytes)?,
+                    false => part.put(at, &bytes)?,
+                }
                 ledger.note(&kept);
                 Ok(())
             })
@@ -535,6 +542,15 @@ impl<'a, E: Fn(Progress) + Send + Sync> Transfer<'a, E> {
             .await?;
         let place = usize::try_from(tile).unwrap_or(usize::MAX);
         Ok(tree.nodes().get(place) == Some(&node))
+    }
+
+    /// Whether all that is there has the SHA-1 asked for. It is on the disk then.
+    async fn is_the_file(&mut self) -> Result<bool, disk::Error> {
+        if !self.wanted.settings.verify {
+            return self.writer.with(|part| part.sync()).await.map(|()| true);
+        }
+        let sha1 = self.writer.with(Part::sha1).await?;
+        Ok(sha1 == *self.job.sha1.as_bytes())
     }
 
     fn kept(&self) -> Kept {

@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::slots::is_private;
 use super::trees::Trees;
 use crate::library::Version;
 use crate::swarm::mesh::Mesh;
 use crate::swarm::tile_set::TileSet;
+use crate::wire::address::is_private;
 use crate::wire::tiger_tree::TigerTree;
 use crate::wire::urn::Sha1;
 

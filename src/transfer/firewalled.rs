@@ -1,11 +1,11 @@
-//! Alternates that nobody can connect to: who they are, and who hands on pushes to them
-//! (`X-Falt`, protocol §10.6). Pure.
+//! Servents that nobody can connect to: who they are, and who hands on pushes to them, as others tell
+//! of them (`X-Falt`, protocol §10.6) and they of themselves (`X-FW-Node-Info`, §6.6). Pure.
 
 use std::fmt::{self, Display};
 use std::net::SocketAddrV4;
 use std::str::FromStr;
 
-use super::mesh::is_somewhere;
+use super::mesh::{self, is_somewhere};
 use crate::net::http::HeaderMap;
 use crate::wire::Guid;
 
@@ -52,6 +52,58 @@ impl Display for Firewalled {
     }
 }
 
+/// What a servent that nobody can connect to says of itself. Written as the value of the header, in
+/// which its own address is the wrong way round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeInfo {
+    /// Who it is, and who hands on pushes to it.
+    pub who: Firewalled,
+    /// Its own address, as far as it knows; nobody gets a connection there.
+    pub at: Option<SocketAddrV4>,
+}
+
+impl FromStr for NodeInfo {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let who = text.parse()?;
+        let mut items = text.split(';').skip(1).map(str::trim);
+        let turned = |item: &str| {
+            let (port, ip) = item.split_once(':')?;
+            Some(SocketAddrV4::new(ip.parse().ok()?, port.parse().ok()?))
+        };
+        let at = items.find_map(turned);
+        Ok(Self { who, at })
+    }
+}
+
+impl Display for NodeInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Firewalled { servent, proxies } = &self.who;
+        write!(f, "{servent}")?;
+        if let Some(at) = self.at {
+            write!(f, "; {}:{}", at.port(), at.ip())?;
+        }
+        proxies.iter().try_for_each(|proxy| write!(f, "; {proxy}"))
+    }
+}
+
+/// Who answers, as far as it says: its GUID, and who hands on pushes to it now.
+pub(super) fn introduction(headers: &HeaderMap) -> (Option<Guid>, Vec<SocketAddrV4>) {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let info = text("x-fw-node-info").and_then(|text| text.parse::<NodeInfo>().ok());
+    let (servent, told) = match info {
+        Some(NodeInfo { who, .. }) => (Some(who.servent), who.proxies),
+        None => (
+            text("x-guid").and_then(|guid| guid.trim().parse().ok()),
+            Vec::new(),
+        ),
+    };
+    let proxies = mesh::push_proxies(headers);
+    let proxies = if proxies.is_empty() { told } else { proxies };
+    (servent.filter(|servent: &Guid| !servent.is_zero()), proxies)
+}
+
 /// The alternates that an answer names.
 pub(super) fn told(headers: &HeaderMap) -> Vec<Firewalled> {
     let values = headers.get_all("x-falt").iter();
@@ -96,6 +148,56 @@ mod tests {
             let found: Firewalled = item.parse().unwrap();
             assert_eq!(found.to_string(), format!("{GUID};1.2.3.4:5;6.7.8.9:10"));
         }
+    }
+
+    #[test]
+    fn its_own_address_is_the_wrong_way_round() {
+        let text = format!("{GUID}; 6346:9.9.9.9; 1.2.3.4:5; 6.7.8.9:10");
+        let info: NodeInfo = text.parse().unwrap();
+        assert_eq!(info.at, Some("9.9.9.9:6346".parse().unwrap()));
+        assert_eq!(info.who.proxies.len(), 2);
+        assert_eq!(info.to_string(), text);
+        // As LimeWire and gtk-gnutella write it.
+        let text = format!("{GUID};fwt/1;6346:9.9.9.9;pptls=8;1.2.3.4:5;6.7.8.9:10");
+        assert_eq!(text.parse(), Ok(info.clone()));
+        let text = format!("{GUID}; 1.2.3.4:5; 6.7.8.9:10");
+        let unknown = NodeInfo { at: None, ..info };
+        assert_eq!(text.parse(), Ok(unknown.clone()));
+        assert_eq!(unknown.to_string(), text);
+    }
+
+    #[test]
+    fn who_answers_says_who_it_is_in_several_ways() {
+        let all = |fields: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in fields {
+                headers.append(*name, value.parse().unwrap());
+            }
+            let (servent, proxies) = introduction(&headers);
+            let proxies: Vec<_> = proxies.iter().map(ToString::to_string).collect();
+            (
+                servent.map(|servent| servent.to_string()),
+                proxies.join(" "),
+            )
+        };
+        let servent = Some(GUID.to_owned());
+        let info = (
+            "x-fw-node-info",
+            &*format!("{GUID}; 6346:9.9.9.9; 1.2.3.4:5"),
+        );
+        let proxies = ("x-push-proxies", "6.7.8.9:10");
+        assert_eq!(all(&[info]), (servent.clone(), "1.2.3.4:5".to_owned()));
+        // The list that is said by itself is the newest.
+        let both = (servent, "6.7.8.9:10".to_owned());
+        assert_eq!(all(&[info, proxies]), both);
+        assert_eq!(all(&[("x-guid", GUID), proxies]), both);
+        assert_eq!(all(&[proxies]), (None, "6.7.8.9:10".to_owned()));
+        let zero = "0".repeat(32);
+        assert_eq!(all(&[("x-guid", &zero)]), (None, String::new()));
+        assert_eq!(
+            all(&[("x-fw-node-info", "x; y"), ("x-guid", "z")]),
+            (None, String::new())
+        );
     }
 
     #[test]

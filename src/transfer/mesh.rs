@@ -2,11 +2,12 @@
 //! it they have, where its tree is, which place they keep in their queue (protocol §10.5-10.7,
 //! §11.4). Pure.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::ops::Range;
 use std::time::Duration;
 
 use crate::net::http::HeaderMap;
+use crate::net::sniff::is_place;
 use crate::swarm::download::QueuePlace;
 use crate::wire::urn::TigerRoot;
 
@@ -18,9 +19,6 @@ const MOST_PROXIES: usize = 4;
 const MOST_RANGES: usize = 1_024;
 /// The port of an address that names none.
 const PORT: u16 = 6346;
-
-/// Characters of the number of a place; what is longer is none.
-const LONGEST_ID: usize = 64;
 
 /// A place in a queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,10 +61,7 @@ pub(super) fn place_in_queue(headers: &HeaderMap) -> Option<Place> {
 /// The number of a place, as it is sent back: nothing in it may end the header's item.
 fn ticket(value: &str) -> Option<String> {
     let id = value.trim().trim_matches('"');
-    let plain = id
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    (plain && !id.is_empty() && id.len() <= LONGEST_ID).then(|| id.to_owned())
+    is_place(id).then(|| id.to_owned())
 }
 
 /// Which bytes a partial source of a file of `size` bytes says it has; nothing where it says
@@ -89,10 +84,14 @@ pub(super) fn available(headers: &HeaderMap, size: u64) -> Option<Vec<Range<u64>
 
 /// Who hands on pushes to the servent that answers, as it says (protocol §6.6): nothing where it says
 /// nothing. The names are of several ages.
-pub(super) fn push_proxies(headers: &HeaderMap) -> Vec<SocketAddr> {
+pub(super) fn push_proxies(headers: &HeaderMap) -> Vec<SocketAddrV4> {
     let names = ["x-push-proxy", "x-push-proxies", "x-pushproxies"];
     let all = names.iter().flat_map(|name| alternates(headers, name));
-    all.filter(SocketAddr::is_ipv4).take(MOST_PROXIES).collect()
+    let ipv4 = all.filter_map(|address| match address {
+        SocketAddr::V4(address) => Some(address),
+        SocketAddr::V6(_) => None,
+    });
+    ipv4.take(MOST_PROXIES).collect()
 }
 
 /// The addresses in the headers `name`: in `X-Alt` who else has the file, in `X-NAlt` who failed.

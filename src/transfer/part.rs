@@ -83,16 +83,21 @@ impl Part {
         &self.path
     }
 
-    /// Writes `bytes` from the byte `at` on.
+    /// Writes `bytes` from the byte `at` on, and hashes what can be hashed already.
     pub(super) fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), Error> {
+        self.put(at, bytes)?;
+        self.hash_on(at, bytes).map_err(tried("read", &self.path))
+    }
+
+    /// Writes `bytes` from the byte `at` on, and leaves the hash for later.
+    pub(super) fn put(&mut self, at: u64, bytes: &[u8]) -> Result<(), Error> {
         if at < self.hashed.end {
             self.hashed = Hashed::default();
         }
         self.file
             .seek(SeekFrom::Start(at))
             .and_then(|_| self.file.write_all(bytes))
-            .map_err(tried("write", &self.path))?;
-        self.hash_on(at, bytes).map_err(tried("read", &self.path))
+            .map_err(tried("write", &self.path))
     }
 
     /// Hashes what was written just now, if it goes on where the hash ends, and some of what goes on
@@ -154,7 +159,12 @@ impl Part {
         })
     }
 
-    /// Moves the whole, verified file into `folder` under `name` or its first free number.
+    /// Has all that was written reach the disk.
+    pub(super) fn sync(&mut self) -> Result<(), Error> {
+        self.file.sync_data().map_err(tried("sync", &self.path))
+    }
+
+    /// Moves the whole file into `folder` under `name` or its first free number.
     pub(super) fn place(self, folder: &Path, name: &str) -> Result<PathBuf, Error> {
         disk::make_folder(folder)?;
         self.file.sync_all().map_err(tried("sync", &self.path))?;

@@ -2,7 +2,7 @@
 //! meters of those who gave and took, and a board on which all of it can be read.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::throttle::{Rate, Throttle};
 use crate::swarm::credit::{Credit, Meter, Peer, Policy};
 use crate::swarm::upload_queue::{Answer, Asker, Id, Manner, Place, Settings, UploadQueue};
+use crate::wire::address::is_private;
 use crate::wire::urn::Sha1;
 
 pub use crate::swarm::upload_queue::Counts;
@@ -413,34 +414,10 @@ fn rate(bytes: u64, time: Duration) -> u64 {
     u64::try_from(u128::from(bytes) * 1_000_000 / micros).unwrap_or(u64::MAX)
 }
 
-/// Whether an address is of a network that is nobody else's.
-pub(super) fn is_private(address: IpAddr) -> bool {
-    // An IPv4 address may come in the clothes of an IPv6 one.
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::swarm::credit::GiveAndTake;
-
-    #[test]
-    fn private_addresses_are_known_in_either_form() {
-        for (address, private) in [
-            ("10.0.0.1", true),
-            ("::ffff:10.0.0.1", true),
-            ("::ffff:127.0.0.1", true),
-            ("fd00::1", true),
-            ("1.2.3.4", false),
-            ("::ffff:1.2.3.4", false),
-            ("2001:db8::1", false),
-        ] {
-            assert_eq!(is_private(address.parse().unwrap()), private, "{address}");
-        }
-    }
 
     fn label(name: &str) -> Label {
         Label {

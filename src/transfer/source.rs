@@ -12,6 +12,7 @@ mod contact;
 mod door;
 mod error;
 mod flow;
+mod queue;
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
@@ -19,14 +20,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use futures::SinkExt;
 use futures::channel::mpsc;
-use futures::{SinkExt, StreamExt};
 
 use super::AGENT;
 use super::announce::{Announce, Told};
 use super::call_back::CallBack;
 use super::download::Settings;
-use super::firewalled;
+use super::firewalled::{self, NodeInfo};
 use super::mesh;
 use super::trees::Trees;
 use super::web_seed::WebSeeds;
@@ -46,13 +47,12 @@ use answer::text;
 use door::Door;
 use error::quote;
 use flow::Flow;
+use queue::{Queue, Woken};
 
 /// How often the download hears how much came, at most.
 const REPORT: Duration = Duration::from_millis(100);
 /// The most that is read of an answer that is of no use, to keep its connection.
 const DRAINED: usize = 64 * 1024;
-/// How long a connection on which a queue knows us is kept after we were to ask again.
-const LATE: Duration = Duration::from_secs(10);
 
 /// What all sources of a download are asked for.
 #[derive(Debug)]
@@ -66,6 +66,8 @@ pub(super) struct Wanted {
     pub(super) network: Option<Network>,
     /// Who has sources connect to us that cannot be dialled.
     pub(super) call_back: Option<Arc<dyn CallBack>>,
+    /// Where they reach us, if they do.
+    pub(super) reached_at: Option<SocketAddr>,
     pub(super) web_seeds: Arc<WebSeeds>,
     pub(super) settings: Settings,
 }
@@ -109,6 +111,8 @@ pub(super) enum News {
     },
     /// The tree came, and is the one of its root.
     Tree(TigerTree),
+    /// It keeps a place for us in its queue, and wants to be asked now.
+    Invited,
     /// It will not send the rest.
     Failed(Error),
 }
@@ -137,10 +141,8 @@ pub(super) struct Session {
     teller: Teller,
     /// Where it is asked.
     door: Door,
-    /// The number of our place in its queue, and what that was last.
-    ticket: Option<(String, Option<u32>)>,
-    /// How long its queue lets us wait on the connection, by which alone it knows us.
-    patience: Duration,
+    /// Our place in its queue.
+    queue: Queue,
     /// The connection, and which end of it this is.
     client: Option<(Client, Side)>,
     /// Whether the connection has given an answer before.
@@ -171,8 +173,7 @@ impl Session {
             wanted,
             address: teller.address,
             teller,
-            ticket: None,
-            patience: Duration::ZERO,
+            queue: Queue::default(),
             client: None,
             proven: false,
             whole: false,
@@ -190,18 +191,23 @@ impl Session {
     /// Fetches what is ordered, until no orders come any more.
     pub(super) async fn converse(mut self, mut orders: mpsc::UnboundedReceiver<Range<u32>>) {
         loop {
-            let idle = self.wanted.settings.idle.max(self.patience);
-            let order = match runtime::timeout(idle, orders.next()).await {
-                Ok(order) => order,
+            let idle = self.wanted.settings.idle.max(self.queue.patience());
+            let woken = match runtime::timeout(idle, self.queue.next(&mut orders)).await {
+                Ok(woken) => woken,
                 Err(_) => {
                     // Its place is of use to somebody else.
                     self.hang_up();
                     self.partial = None;
-                    orders.next().await
+                    self.queue.next(&mut orders).await
                 }
             };
-            let Some(tiles) = order else {
-                return;
+            let tiles = match woken {
+                Woken::Ordered(tiles) => tiles,
+                Woken::Invited(stream) => {
+                    self.invited(*stream).await;
+                    continue;
+                }
+                Woken::Over => return,
             };
             if let Err(error) = self.fetch(tiles).await {
                 self.report().await;
@@ -255,7 +261,7 @@ impl Session {
             }
             if ours.is_ok() {
                 self.hear(answer.headers()).await;
-                self.note_place(answer.headers());
+                self.note_place(&answer);
             }
             // Without a range it is the whole file, and will be the next time, too.
             let whole = self.door.web && !answer.headers().contains_key("content-range");
@@ -302,6 +308,14 @@ impl Session {
             return built(request.body(Body::empty()));
         }
         request = request.header("X-Queue", "1.0");
+        if let Some(place) = self.queue.shown() {
+            request = request.header("X-Queued", place);
+        }
+        if let Some(node) = self.wanted.reached_from(self.door.address) {
+            request = request.header("X-Node", node.to_string());
+        } else if let Some(info) = self.introduction() {
+            request = request.header("X-FW-Node-Info", info.to_string());
+        }
         if self.wanted.call_back.is_some() {
             request = request.header("X-Features", firewalled::FEATURE);
         }
@@ -319,24 +333,14 @@ impl Session {
                 request = request.header(name, addresses);
             }
         }
-        if let Some((id, position)) = &self.ticket {
-            let position = position.map(|position| format!("position={position}; "));
-            let place = format!("{}ID={id}", position.unwrap_or_default());
-            request = request.header("X-Queued", place);
-        }
         built(request.body(Body::empty()))
     }
 
-    /// Takes note of the place that a queue keeps for us, and by what it knows us (protocol §10.7).
-    fn note_place(&mut self, headers: &HeaderMap) {
-        let place = mesh::place_in_queue(headers).unwrap_or_default();
-        self.patience = match (&place.id, place.poll) {
-            (None, Some(poll)) => poll + LATE,
-            _ => Duration::ZERO,
-        };
-        if let Some(id) = place.id {
-            self.ticket = Some((id, place.place.position));
-        }
+    /// How we are called, said once on each connection where nobody can connect to us.
+    fn introduction(&self) -> Option<NodeInfo> {
+        let back = self.wanted.call_back.as_ref();
+        let back = back.filter(|_| !self.proven && self.wanted.reached_at.is_none());
+        back.and_then(|back| back.own())
     }
 
     /// Where an answer sends us.
@@ -348,15 +352,19 @@ impl Session {
         let status = status.as_u16();
         let location = location.filter(|_| !self.door.moved);
         let location = location.ok_or(Error::Refused { status })?;
-        if let Some(door) = self.door.follow(&location) {
-            return Ok(door);
-        }
         let elsewhere = || Error::Elsewhere(quote(&location));
-        let seed = self.door.names(&location).ok_or_else(elsewhere)?;
-        let limit = self.wanted.settings.connect;
-        let found = runtime::resolve(seed.host(), seed.port(), limit).await;
-        let mut found = found.unwrap_or_default().into_iter();
-        let door = found.find_map(|address| self.door.go_on(address, &seed));
+        let (seed, address) = self.door.led(&location).ok_or_else(elsewhere)?;
+        let found = match address {
+            Some(address) => vec![address],
+            None => {
+                let limit = self.wanted.settings.connect;
+                let name = (seed.host().to_owned(), seed.port());
+                let found = runtime::resolve(name, limit).await;
+                found.unwrap_or_default()
+            }
+        };
+        let mut found = found.into_iter();
+        let door = found.find_map(|address| self.door.follow(&seed, address));
         door.ok_or_else(elsewhere)
     }
 
@@ -365,7 +373,7 @@ impl Session {
         if door.address != self.door.address {
             self.hang_up();
         }
-        (self.ticket, self.tree_at) = (None, None);
+        (self.queue, self.tree_at) = (Queue::default(), None);
         self.door = door;
     }
 
@@ -429,12 +437,12 @@ impl Session {
         if self.tree_at.is_none() {
             self.tree_at = text(headers, "x-thex-uri").and_then(mesh::tree_at);
         }
-        let proxies = mesh::push_proxies(headers);
+        let (servent, proxies) = firewalled::introduction(headers);
         if let Some(back) = &self.wanted.call_back
             && !self.door.moved
             && !proxies.is_empty()
         {
-            back.heard(self.address, &proxies);
+            back.heard(self.address, servent, &proxies);
         }
         let size = self.wanted.trees.size();
         let has = mesh::available(headers, size);

@@ -15,6 +15,8 @@ pub(super) struct Trees {
     size: u64,
     /// How many bytes each of its nodes must cover.
     tile_len: u64,
+    /// Whether a tree is of use.
+    wanted: bool,
     state: Mutex<State>,
 }
 
@@ -45,7 +47,16 @@ impl Trees {
         Self {
             size,
             tile_len,
+            wanted: true,
             state,
+        }
+    }
+
+    /// No tree, as nothing will be compared with it.
+    pub(super) fn unwanted(size: u64, tile_len: u64) -> Self {
+        Self {
+            wanted: false,
+            ..Self::new(size, tile_len, None)
         }
     }
 
@@ -67,7 +78,7 @@ impl Trees {
     /// which counts where none was known.
     pub(super) fn errand(self: &Arc<Self>, told: Option<TigerRoot>) -> Option<Errand> {
         let mut state = self.state();
-        if state.tree.is_some() || state.fetching {
+        if !self.wanted || state.tree.is_some() || state.fetching {
             return None;
         }
         let told = told.filter(|root| !state.distrusted.contains(root));
@@ -81,7 +92,7 @@ impl Trees {
     pub(super) fn take(&self, tree: TigerTree) -> Option<Arc<TigerTree>> {
         let fits = tree.size() == self.size && tree.node_len() == self.tile_len;
         let mut state = self.state();
-        if !fits || state.tree.is_some() {
+        if !self.wanted || !fits || state.tree.is_some() {
             return None;
         }
         let tree = Arc::new(tree);
@@ -137,5 +148,13 @@ mod tests {
         assert!(trees.errand(None).is_none());
         trees.distrust();
         assert!(trees.tree().is_none() && trees.errand(Some(tree.root())).is_none());
+    }
+
+    #[test]
+    fn one_that_is_not_wanted_is_neither_fetched_nor_taken() {
+        let tree = TreeHasher::new().finish();
+        let trees = Arc::new(Trees::unwanted(0, tree.node_len()));
+        assert!(trees.errand(Some(tree.root())).is_none());
+        assert!(trees.take(tree).is_none());
     }
 }

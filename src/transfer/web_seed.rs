@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use thiserror::Error;
 
 /// Web servers that are asked for one file, at most.
@@ -18,6 +19,8 @@ const LONGEST_PATH: usize = 1_024;
 const LONGEST_HOST: usize = 253;
 /// The port of a server that names none.
 const PORT: u16 = 80;
+/// What no path has as it is.
+const RAW: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>');
 
 /// Why a text does not name a file on a web server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -92,12 +95,13 @@ impl FromStr for WebSeed {
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (server, path) = rest.split_at(end);
         let (host, port) = named(server).ok_or(Unfit::Server)?;
-        let graphic = path.bytes().all(|byte| byte.is_ascii_graphic());
-        if !graphic || path.len() > LONGEST_PATH {
+        // What people copy has its spaces and accents as they are.
+        let path = utf8_percent_encode(path, RAW).to_string();
+        if path.len() > LONGEST_PATH || url.contains(char::is_control) {
             return Err(Unfit::Path);
         }
         let path = match path.starts_with('/') {
-            true => path.to_owned(),
+            true => path,
             false => format!("/{path}"),
         };
         Ok(Self { host, port, path })
@@ -190,6 +194,10 @@ mod tests {
         assert_eq!(read(" HTTP://a.example:8080"), is("a.example", 8080, "/"));
         assert_eq!(read("http://1.2.3.4?x"), is("1.2.3.4", 80, "/?x"));
         assert_eq!(
+            read("http://a.example/a b/\u{e9}%20c?d \"e\""),
+            is("a.example", 80, "/a%20b/%C3%A9%20c?d%20%22e%22")
+        );
+        assert_eq!(
             read("http://[2001:db8::1]:81/x"),
             is("2001:db8::1", 81, "/x")
         );
@@ -212,8 +220,8 @@ mod tests {
             ("http://a:x/x", Unfit::Server),
             ("http://[a]/x", Unfit::Server),
             ("http://[::1]9/x", Unfit::Server),
-            ("http://a.example/a b", Unfit::Path),
-            ("http://a.example/\u{e9}", Unfit::Path),
+            ("http://a.example/a\nb", Unfit::Path),
+            ("http://a.example/a\tb", Unfit::Path),
         ] {
             assert_eq!(read(text), Err(why), "{text}");
         }

@@ -1,7 +1,8 @@
-//! Packed addresses, as in the extensions `IPP`, `ALT` and `PUSH`: the address in network order
-//! and the port little-endian, six bytes for IPv4 and eighteen for IPv6 (protocol §3.2, §15).
+//! Addresses: which of them mean something in one place only, and packed ones, as in the extensions
+//! `IPP`, `ALT` and `PUSH`: the address in network order and the port little-endian, six bytes for
+//! IPv4 and eighteen for IPv6 (protocol §3.2, §15).
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -17,6 +18,16 @@ pub struct Reach {
     pub address: SocketAddrV4,
     /// Whether connections to it may begin with TLS.
     pub tls: bool,
+}
+
+/// Whether an address belongs to one machine or one site only.
+#[must_use]
+pub const fn is_private(ip: IpAddr) -> bool {
+    // An IPv4 address may come in the clothes of an IPv6 one.
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
 }
 
 /// The addresses in `packed`. Bytes that do not fill an address at the end are left out.
@@ -130,6 +141,21 @@ pub(super) fn put(out: &mut BytesMut, address: SocketAddrV4) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn private_addresses_are_known_in_either_form() {
+        for (address, private) in [
+            ("10.0.0.1", true),
+            ("::ffff:10.0.0.1", true),
+            ("::ffff:127.0.0.1", true),
+            ("fd00::1", true),
+            ("1.2.3.4", false),
+            ("::ffff:1.2.3.4", false),
+            ("2001:db8::1", false),
+        ] {
+            assert_eq!(is_private(address.parse().unwrap()), private, "{address}");
+        }
+    }
 
     #[test]
     fn ports_are_little_endian() {

@@ -94,11 +94,7 @@ impl TreeHasher {
         if nodes.len() == 1 {
             level = top_level(self.size);
         }
-        TigerTree {
-            size: self.size,
-            level,
-            nodes,
-        }
+        TigerTree::over(self.size, level, nodes)
     }
 
     fn close_leaf(&mut self) {
@@ -137,6 +133,7 @@ pub struct TigerTree {
     size: u64,
     level: u32,
     nodes: Vec<Node>,
+    root: TigerRoot,
 }
 
 impl TigerTree {
@@ -148,7 +145,7 @@ impl TigerTree {
             .checked_shl(level)
             .filter(|len| len >> level == LEAF_LEN)?;
         let count = size.div_ceil(node_len).max(1);
-        (u64_of(nodes.len()) == count).then_some(Self { size, level, nodes })
+        (u64_of(nodes.len()) == count).then(|| Self::over(size, level, nodes))
     }
 
     /// The tree of a content so small that its root is all there is to keep; `None` of larger ones.
@@ -158,18 +155,28 @@ impl TigerTree {
             size,
             level: top_level(size),
             nodes: vec![*root.as_bytes()],
+            root,
         })
+    }
+
+    /// The tree over these nodes, of which there is one at least, as every content has a leaf.
+    fn over(size: u64, level: u32, nodes: Vec<Node>) -> Self {
+        let mut above = level_above(&nodes);
+        while above.len() > 1 {
+            above = level_above(&above);
+        }
+        Self {
+            size,
+            level,
+            root: TigerRoot::from_bytes(above[0]),
+            nodes,
+        }
     }
 
     /// The root.
     #[must_use]
-    pub fn root(&self) -> TigerRoot {
-        let mut nodes = self.nodes.clone();
-        while nodes.len() > 1 {
-            nodes = level_above(&nodes);
-        }
-        // Every content has a leaf, so every level has a node.
-        TigerRoot::from_bytes(nodes[0])
+    pub const fn root(&self) -> TigerRoot {
+        self.root
     }
 
     /// The size of the content in bytes.

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod processes;
+mod web;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -18,23 +18,23 @@ fn filbert(home: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn runs(home: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn runs(home: &Path, arguments: &[&str]) -> Output {
     filbert(home, arguments).output().unwrap()
 }
 
-fn json(home: &Path, arguments: &[&str]) -> serde_json::Value {
+pub(crate) fn json(home: &Path, arguments: &[&str]) -> serde_json::Value {
     let output = runs(home, arguments);
     serde_json::from_slice(&output.stdout).unwrap_or_default()
 }
 
 /// A daemon, killed when it is dropped.
-struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     address: String,
 }
 
 impl Daemon {
-    fn start(home: &Path, more: &[&str]) -> Self {
+    pub(crate) fn start(home: &Path, more: &[&str]) -> Self {
         let addresses = ["run", "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0"];
         let mut command = filbert(home, &addresses);
         command

@@ -7,9 +7,14 @@ mod disk;
 mod full;
 mod giving;
 mod hostile;
+mod introduced;
 #[cfg(feature = "cli")]
 mod kill;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod memory;
+mod mend;
 mod pushed;
+mod queued;
 mod scale;
 mod source;
 mod web;

@@ -239,12 +239,49 @@ fn who_is_pushed_says_in_its_answer_who_hands_on_pushes_to_it() {
     );
     pushed.write_all(get.as_bytes()).unwrap();
     let head = read_head(&mut pushed);
-    let told = format!("\r\nX-Push-Proxies: {}\r\n", proxy.address());
-    assert!(
-        head.starts_with("HTTP/1.1 200 ") && head.contains(&told),
-        "{head}"
+    let proxies = format!("\r\nX-Push-Proxies: {}\r\n", proxy.address());
+    let (servent, own, at) = (source.guid(), source.address(), proxy.address());
+    let info = format!(
+        "\r\nX-Fw-Node-Info: {servent}; {}:{}; {at}\r\n",
+        own.port(),
+        own.ip()
     );
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    assert!(head.contains(&proxies) && head.contains(&info), "{head}");
     for node in [source, proxy] {
+        block_on(node.stop());
+    }
+}
+
+#[test]
+fn the_list_of_one_that_nobody_can_connect_to_is_read_on_what_it_opens() {
+    let file = File::new(70_000);
+    let proxy = block_on(builder().start()).unwrap();
+    let (source, _shared) = hidden(&file, Role::Leaf, &proxy);
+    let node = block_on(builder().start()).unwrap();
+    let error = block_on(node.browse(source.address())).unwrap_err();
+    assert!(
+        error.to_string().contains("list"),
+        "nobody told of it: {error}"
+    );
+    // Its hit says how it is reached; only datagrams lead to it.
+    let proxies = [proxy.address()];
+    tell_of(&node, &file, source.guid(), source.address(), &proxies);
+    let number = block_on(async {
+        let mut search = node.search("almond").unwrap();
+        let hit = timeout(PATIENCE, search.next()).await.unwrap().unwrap();
+        hit.number
+    });
+    let listed = block_on(node.browse(source.address())).unwrap();
+    let [found] = &listed.results[..] else {
+        panic!("{listed:?}");
+    };
+    assert_eq!((found.sha1, found.number > number), (Some(file.sha1), true));
+    assert!(found.sources[0].firewalled);
+    let id = node.fetch(&Target::Number(found.number), None).unwrap();
+    let state = block_on(timeout(PATIENCE, node.finished(id))).unwrap();
+    holds(&state.unwrap(), &file);
+    for node in [node, source, proxy] {
         block_on(node.stop());
     }
 }

@@ -331,7 +331,7 @@ impl<'de> Deserialize<'de> for From {
 }
 
 /// Reads what is written in a text of its own form, where there is one.
-pub(super) fn optional_text<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+pub(crate) fn optional_text<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: FromStr<Err: Display>,
     D: Deserializer<'de>,
@@ -340,7 +340,7 @@ where
 }
 
 /// Reads what is written in a text of its own form.
-pub(super) fn text<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+pub(crate) fn text<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: FromStr<Err: Display>,
     D: Deserializer<'de>,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::census::Census;
+use super::load::Load;
 use crate::outcome::Outcome;
 use crate::search::{Trace, gia};
 use crate::swarm;
@@ -32,8 +33,14 @@ pub struct Row {
     pub top_reached: u64,
     /// Leaves that got it.
     pub leaves_reached: u64,
-    /// Bytes of all that was sent, the query and its hits, headers included; none on the bare graph.
+    /// Bytes of all that was sent, headers included; none on the bare graph.
     pub bytes: Option<u64>,
+    /// Of these, bytes of the query.
+    pub query_bytes: Option<u64>,
+    /// Hits that were sent, over each link on their way.
+    pub hits: Option<u64>,
+    /// Their bytes.
+    pub hit_bytes: Option<u64>,
     /// Hops to the first holder that was found, on the bare graph.
     pub first_hops: Option<u64>,
     /// How often walkers asked whether to go on.
@@ -47,6 +54,9 @@ pub struct Row {
     /// How unequal servents share in this replica, where the experiment says so.
     #[serde(skip)]
     pub census: Option<Census>,
+    /// How the searches of the variant load servents in this replica.
+    #[serde(skip)]
+    pub load: Option<Load>,
     /// What a swarm came to, instead of all the rest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub swarm: Option<swarm::Outcome>,
@@ -75,14 +85,26 @@ pub enum Measure {
     Recall,
     /// Whether anybody answered, or nobody could.
     Success,
-    /// Bytes of the query and its hits.
+    /// Bytes of all that was sent.
     Bytes,
+    /// Those of the query.
+    QueryBytes,
+    /// Query hits that were sent, over each link on their way.
+    Hits,
+    /// Their bytes.
+    HitBytes,
     /// Hops to the first holder, where one was found.
     Hops,
     /// How often walkers asked whether to go on.
     Checks,
     /// Milliseconds to the first result, where one came.
     FirstMs,
+    /// Milliseconds until there were as many results as were wanted, where there were.
+    SatisfiedMs,
+    /// Descriptors that a search brings the servent to which most come, in the mean over searches.
+    Busiest,
+    /// How unequally they come to servents: Gini's coefficient, 0 where all get as many.
+    LoadGini,
     /// The share of those reached that were reached by the farthest hop.
     LastHop,
     /// The share of servents that share nothing.
@@ -144,12 +166,16 @@ impl Row {
             top_reached,
             leaves_reached,
             bytes: Some(outcome.bytes),
+            query_bytes: Some(outcome.query_bytes),
+            hits: Some(outcome.hits),
+            hit_bytes: Some(outcome.hit_bytes),
             first_hops: None,
             checks: 0,
             first_ms: outcome.first.map(milliseconds),
             satisfied_ms: outcome.satisfied.map(milliseconds),
             last_hop_ppm: last_hop(outcome.by_hops),
             census: None,
+            load: None,
             swarm: None,
             gia: None,
         }
@@ -180,6 +206,9 @@ impl Row {
     pub(super) fn traced(trace: &Trace, source: u64, holders: u64) -> Self {
         Self {
             bytes: None,
+            query_bytes: None,
+            hits: None,
+            hit_bytes: None,
             answered: trace.found,
             results: trace.found,
             first_hops: trace.first_hops,
@@ -200,7 +229,7 @@ impl Row {
 
 impl Measure {
     /// Every figure that a table of findings shows.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 38] = [
         Self::Messages,
         Self::TopMessages,
         Self::LeafMessages,
@@ -210,9 +239,15 @@ impl Measure {
         Self::Recall,
         Self::Success,
         Self::Bytes,
+        Self::QueryBytes,
+        Self::Hits,
+        Self::HitBytes,
         Self::Hops,
         Self::Checks,
         Self::FirstMs,
+        Self::SatisfiedMs,
+        Self::Busiest,
+        Self::LoadGini,
         Self::LastHop,
         Self::FreeRiders,
         Self::AtMostTenFiles,
@@ -248,9 +283,15 @@ impl Measure {
             Self::Recall => "recall",
             Self::Success => "success",
             Self::Bytes => "bytes",
+            Self::QueryBytes => "query_bytes",
+            Self::Hits => "hits",
+            Self::HitBytes => "hit_bytes",
             Self::Hops => "hops",
             Self::Checks => "checks",
             Self::FirstMs => "first_ms",
+            Self::SatisfiedMs => "satisfied_ms",
+            Self::Busiest => "busiest",
+            Self::LoadGini => "load_gini",
             Self::LastHop => "last_hop",
             Self::FreeRiders => "free_riders",
             Self::AtMostTenFiles => "at_most_ten_files",
@@ -302,9 +343,15 @@ impl Measure {
             Self::Recall => share(row.answered, row.holders),
             Self::Success => f64::from(row.answered > 0 || row.holders == 0),
             Self::Bytes => row.bytes? as f64,
+            Self::QueryBytes => row.query_bytes? as f64,
+            Self::Hits => row.hits? as f64,
+            Self::HitBytes => row.hit_bytes? as f64,
             Self::Hops => row.first_hops? as f64,
             Self::Checks => row.checks as f64,
             Self::FirstMs => row.first_ms? as f64,
+            Self::SatisfiedMs => row.satisfied_ms? as f64,
+            Self::Busiest => row.load?.busiest,
+            Self::LoadGini => row.load?.gini,
             Self::LastHop => row.last_hop_ppm as f64 / 1e6,
             Self::FreeRiders => row.census?.free_riders,
             Self::AtMostTenFiles => row.census?.at_most_ten,

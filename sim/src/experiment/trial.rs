@@ -6,6 +6,7 @@ use rand::RngExt;
 
 use super::failure::Failure;
 use super::file::File;
+use super::load::Load;
 use super::measure::Row;
 use super::network::{Engine, Land};
 use super::scene::Scene;
@@ -141,6 +142,7 @@ fn on_the_graph(file: &File, graph: &Graph, scene: &Scene, seed: u64, task: &Tas
     let mut ground = Ground::new(graph);
     let mut rows = Vec::new();
     for variant in task.variants(file) {
+        let begun = rows.len();
         let policy = variant.policy();
         for (number, question) in scene.questions() {
             let holders = &scene.holders[question.place];
@@ -155,6 +157,7 @@ fn on_the_graph(file: &File, graph: &Graph, scene: &Scene, seed: u64, task: &Tas
                 ..Row::traced(&trace, graph.id(question.source), holders.len() as u64)
             });
         }
+        bear(&mut rows[begun..], ground.take_loads());
     }
     rows
 }
@@ -183,6 +186,7 @@ fn among_servents(
     network.settle(&mut generator(seed, Purpose::Settling));
     let mut rows = Vec::new();
     for variant in task.variants(file) {
+        let begun = rows.len();
         let dynamic = (variant.strategy == Strategy::Dynamic).then(|| dynamic_query::Settings {
             wanted_own: variant.wanted,
             wanted_leaf: variant.wanted,
@@ -211,10 +215,19 @@ fn among_servents(
                 )
             });
         }
+        bear(&mut rows[begun..], network.take_loads());
     }
     match network.closed() {
         Some(why) => Err(Error::LinkClosed(why.to_owned())),
         None => Ok(rows),
+    }
+}
+
+/// Says in the rows of a variant what its searches brought to each servent.
+fn bear(rows: &mut [Row], loads: Vec<u64>) {
+    let load = Load::of(loads, rows.len());
+    for row in rows {
+        row.load = Some(load);
     }
 }
 

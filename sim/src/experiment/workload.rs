@@ -85,7 +85,7 @@ impl Catalogue {
     ///
     /// # Errors
     /// When it does not.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         let name = &self.name;
         if !(1..=MOST_FILES).contains(&self.files) || self.copies > MOST_COPIES {
             return Err(format!(

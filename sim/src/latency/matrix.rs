@@ -36,6 +36,10 @@ impl Matrix {
         self.times[from * self.places + to].into()
     }
 
+    pub(super) fn shortest(&self) -> u64 {
+        self.times.iter().copied().min().unwrap_or(0).into()
+    }
+
     pub(super) fn longest(&self) -> u64 {
         self.times.iter().copied().max().unwrap_or(0).into()
     }

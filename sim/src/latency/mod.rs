@@ -44,9 +44,41 @@ impl Latency {
     pub fn draw(&self, from: u32, to: u32, rng: &mut Pcg64Mcg) -> u64 {
         match *self {
             Self::Unit => UNIT,
-            Self::Uniform { low, high } => rng.random_range(low..=high),
+            Self::Uniform { low, high } => uniform(low, high, rng),
             Self::LogNormal { median, sigma } => log_normal(median, sigma, rng),
             Self::Measured(ref matrix) => matrix.between(from, to),
+        }
+    }
+
+    /// How many numbers of a generator one draw takes, whatever it gives.
+    #[must_use]
+    pub const fn numbers(&self) -> u64 {
+        match self {
+            Self::Unit | Self::Measured(_) => 0,
+            Self::Uniform { .. } => 1,
+            Self::LogNormal { .. } => 2,
+        }
+    }
+
+    /// No latency is shorter, in microseconds.
+    #[must_use]
+    pub fn shortest(&self) -> u64 {
+        match self {
+            Self::Unit => UNIT,
+            Self::Uniform { low, .. } => *low,
+            Self::LogNormal { median, sigma } => scaled(*median, -FARTHEST * sigma),
+            Self::Measured(matrix) => matrix.shortest(),
+        }
+    }
+
+    /// Whether all are the same.
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        match self {
+            Self::Unit => true,
+            Self::Uniform { low, high } => low == high,
+            Self::LogNormal { sigma, .. } => *sigma == 0.0,
+            Self::Measured(matrix) => matrix.shortest() == matrix.longest(),
         }
     }
 
@@ -60,6 +92,13 @@ impl Latency {
             Self::Measured(matrix) => matrix.longest(),
         }
     }
+}
+
+/// From one number, so that a generator can skip what others draw: of 2^64 none comes more often
+/// than another by more than one.
+fn uniform(low: u64, high: u64, rng: &mut Pcg64Mcg) -> u64 {
+    let scaled = u128::from(rng.random::<u64>()) * u128::from(high - low + 1);
+    low + (scaled >> u64::BITS) as u64
 }
 
 /// By Box and Muller's method, with logarithms and cosines that are the same on every machine.
@@ -156,6 +195,9 @@ pub enum Error {
 
 const MILLISECOND: u64 = 1_000;
 
+/// No normal number drawn here is farther from 0: the smallest logarithm is that of 2^-53.
+const FARTHEST: f64 = 8.6;
+
 /// The latency of the unit model.
 const UNIT: u64 = MILLISECOND;
 
@@ -218,6 +260,30 @@ mod tests {
         assert!(near(draws[1_587], 50_000.0 / 1.648_72), "{}", draws[1_587]);
         let wide: Latency = "lognormal:10000,5".parse().unwrap();
         assert_eq!(wide.longest(), LONGEST * MILLISECOND);
+    }
+
+    #[test]
+    fn no_draw_is_shorter_than_the_shortest_and_each_takes_its_numbers() {
+        let mut rng = Pcg64Mcg::seed_from_u64(1);
+        let models = [
+            "unit",
+            "uniform:10-100",
+            "lognormal:50,0.5",
+            "lognormal:9,0",
+        ];
+        for (text, shortest) in models.into_iter().zip([1_000, 10_000, 678, 9_000]) {
+            let model: Latency = text.parse().unwrap();
+            assert_eq!(model.shortest(), shortest, "{text}");
+            assert_eq!(model.is_constant(), model.shortest() == model.longest());
+            let mut skipped = rng.clone();
+            for _ in 0..1_000 {
+                assert!(model.draw(0, 1, &mut rng) >= shortest, "{text}");
+            }
+            skipped.advance((1_000 * model.numbers()).into());
+            assert!(skipped == rng, "{text}");
+        }
+        // The largest deviation there is, drawn backwards.
+        assert!((-2.0 * libm::log(f64::EPSILON / 2.0)).sqrt() < FARTHEST);
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! What a search goes over: a graph, who holds the file, and who has heard of it.
 
+use std::mem;
+
 use filbert::topology::Graph;
+
+use super::Trace;
 
 /// A graph on which one file is searched for at a time. Nothing is cleared between searches: marks
 /// carry the number of the search that made them.
@@ -9,6 +13,8 @@ pub struct Ground<'a> {
     graph: &'a Graph,
     holds: Vec<bool>,
     visits: Vec<u32>,
+    /// Copies that came to each node since somebody last asked.
+    loads: Vec<u64>,
     search: u32,
     /// The neighbour of highest degree that each node has, once somebody wants to know.
     favourites: Vec<u32>,
@@ -25,6 +31,7 @@ impl<'a> Ground<'a> {
             graph,
             holds: vec![false; graph.nodes()],
             visits: vec![0; graph.nodes()],
+            loads: vec![0; graph.nodes()],
             search: 0,
             favourites: Vec::new(),
             front: Vec::new(),
@@ -75,6 +82,17 @@ impl<'a> Ground<'a> {
         }
         let favourite = |node: u32| self.favourites[node as usize];
         favourite(one) == other || favourite(other) == one
+    }
+
+    /// A copy is sent to a node.
+    pub(super) fn send(&mut self, to: u32, trace: &mut Trace) {
+        trace.copies += 1;
+        self.loads[to as usize] += 1;
+    }
+
+    /// Copies that came to each node since this was last asked.
+    pub fn take_loads(&mut self) -> Vec<u64> {
+        mem::replace(&mut self.loads, vec![0; self.graph.nodes()])
     }
 
     /// Whether a node has heard of it.

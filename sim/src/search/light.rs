@@ -4,10 +4,9 @@
 //! Each node's favourite is its neighbour of highest degree; the links between nodes and their
 //! favourites make the trees.
 
-use std::mem;
-
 use rand_pcg::Pcg64Mcg;
 
+use super::flood::spread;
 use super::{Ground, Policy, Trace};
 
 /// A flood that thins out.
@@ -21,38 +20,9 @@ pub struct LightFlood {
 
 impl Policy for LightFlood {
     fn search(&self, ground: &mut Ground<'_>, source: u32, _: &mut Pcg64Mcg) -> Trace {
-        let mut trace = Trace::default();
-        ground.begin();
-        ground.visit(source);
-        if ground.holds(source) {
-            trace.find(0);
-        }
-        let graph = ground.graph();
-        let (mut front, mut next) = (mem::take(&mut ground.front), mem::take(&mut ground.next));
-        front.clear();
-        front.push((source, source));
-        for hops in 1..=self.ttl {
-            let light = hops > self.flood_hops;
-            for &(node, from) in &front {
-                for &to in graph.neighbours(node) {
-                    if to == from || (light && !ground.in_tree(node, to)) {
-                        continue;
-                    }
-                    trace.copies += 1;
-                    if ground.visit(to) {
-                        trace.reach(hops.into(), ground.holds(to));
-                        next.push((to, node));
-                    }
-                }
-            }
-            mem::swap(&mut front, &mut next);
-            next.clear();
-            if front.is_empty() {
-                break;
-            }
-        }
-        (ground.front, ground.next) = (front, next);
-        trace
+        spread(ground, source, self.ttl, |ground, hops, node, to| {
+            hops <= self.flood_hops || ground.in_tree(node, to)
+        })
     }
 }
 

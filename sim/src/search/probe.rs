@@ -34,7 +34,7 @@ impl Policy for Probe {
         let nodes = u32::try_from(ground.graph().nodes()).expect("nodes are numbered by u32");
         for number in 1..=u64::from(self.most) {
             let to = rng.random_range(0..nodes);
-            trace.copies += 1;
+            ground.send(to, &mut trace);
             trace.reached += u64::from(ground.visit(to));
             if ground.holds(to) {
                 trace.find(number);
@@ -66,7 +66,7 @@ impl Policy for Guess {
                 break;
             }
             let to = known.swap_remove(rng.random_range(0..known.len()));
-            trace.copies += 1;
+            ground.send(to, &mut trace);
             trace.reached += 1;
             if ground.holds(to) {
                 trace.find(number);

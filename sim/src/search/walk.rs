@@ -73,7 +73,7 @@ impl Policy for Walk {
                     at: to,
                     from: walker.at,
                 };
-                trace.copies += 1;
+                ground.send(to, &mut trace);
                 if ground.visit(to) {
                     trace.reach(step.into(), false);
                 }

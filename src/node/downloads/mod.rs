@@ -40,6 +40,9 @@ pub struct DownloadLimits {
     /// Bytes that stay free on the disk of unfinished files; with fewer, downloads pause until there
     /// is room. Where the system does not tell, only a full disk stops them.
     pub keep_free: u64,
+    /// Pause before a download that the disk stopped is tried again; it doubles with each time, up to
+    /// thirty times as much.
+    pub disk_pause: Duration,
 }
 
 impl Default for DownloadLimits {
@@ -47,6 +50,7 @@ impl Default for DownloadLimits {
         Self {
             active: 10,
             keep_free: 64 << 20,
+            disk_pause: Duration::from_secs(10),
         }
     }
 }
@@ -139,7 +143,7 @@ impl Node {
     }
 
     /// Takes a download from the list, and throws away what is there of it; a file that is complete
-    /// stays. What is not complete of a collection goes with it. Gives what it was.
+    /// stays. The files of a collection go from the list with it. Gives what it was.
     ///
     /// # Errors
     /// When there is no such download.
@@ -147,12 +151,7 @@ impl Node {
         let removed = self.0.downloads().remove(id);
         let state = removed.ok_or(Error::NoSuchDownload(id))?;
         self.0.downloads_changed.notify();
-        self.parts_too(id, |part| match self.download(part) {
-            Some(part) if part.phase != DownloadPhase::Done => {
-                self.remove_download(part.id).map(drop)
-            }
-            _ => Ok(()),
-        })?;
+        self.parts_too(id, |part| self.remove_download(part).map(drop))?;
         if state.phase != DownloadPhase::Done {
             let (node, sha1) = (self.clone(), state.sha1);
             let work = self.begin_work();

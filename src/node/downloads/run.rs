@@ -21,10 +21,8 @@ use crate::transfer::upload::Visitor;
 use crate::transfer::{disk, name::safe_file_name};
 use crate::wire::Guid;
 
-/// Pause before a download that the disk stopped is tried again; it doubles with each time.
-const MEND: Duration = Duration::from_secs(10);
-/// The longest.
-const LONGEST_MEND: Duration = Duration::from_secs(5 * 60);
+/// How many times as long as the first one the pause gets after which the disk is tried again.
+const LONGEST_PAUSE: u32 = 30;
 /// How long after it was given up a source on private ground gets another chance: there one that is
 /// gone is often just started again.
 const FORGIVE: Duration = Duration::from_secs(4);
@@ -77,7 +75,7 @@ impl Node {
     /// tried again.
     pub(super) async fn carry_through(self, key: (u64, u64)) {
         self.keep(key.0).await;
-        let mut pause = MEND;
+        let mut pause = self.0.disk_pause;
         loop {
             let (offer, offers) = mpsc::unbounded();
             let seeking = self.seek(key, offer).boxed();
@@ -105,7 +103,7 @@ impl Node {
                 return;
             }
             runtime::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_MEND);
+            pause = (pause * 2).min(self.0.disk_pause * LONGEST_PAUSE);
             // The reason stays until it is known whether it still holds.
             self.0
                 .change_in(key, |entry| entry.state.phase = DownloadPhase::Searching);
@@ -151,6 +149,7 @@ impl Node {
         });
         let mut settings = Settings {
             keep_free: self.0.keep_free,
+            verify: self.0.verify,
             throttles: self.0.limits.download(),
             ..Settings::default()
         };
@@ -219,8 +218,9 @@ impl Node {
     fn announced(&self) -> Option<SocketAddr> {
         let core = self.0.core();
         let ip = core.advertised.ip();
+        let hidden = core.servent.is_hidden(&core.settings);
         let reached = core.private || core.servent.reachability().tcp == Some(true);
-        (reached && !ip.is_unspecified()).then(|| (ip, self.0.address.port()).into())
+        (reached && !hidden && !ip.is_unspecified()).then(|| (ip, self.0.address.port()).into())
     }
 
     /// Whether the servents around are those of a private network.

@@ -6,7 +6,7 @@ use crate::node::Node;
 use crate::node::error::Error;
 use crate::node::ground::{is_private, is_reachable};
 use crate::node::state::Source;
-use crate::transfer::web_seed::{self, WebSeed};
+use crate::transfer::web_seed::{self, Unfit, WebSeed};
 use crate::wire::magnet::Magnet;
 use crate::wire::urn::{Sha1, TigerRoot, Urn};
 
@@ -22,6 +22,18 @@ pub enum Target {
     Magnet(Magnet),
     /// A content.
     Urn(Urn),
+}
+
+impl Target {
+    /// Web servers that a link names and that are not asked, and why not.
+    #[must_use]
+    pub fn passed_over(&self) -> Vec<(String, Unfit)> {
+        let Self::Magnet(magnet) = self else {
+            return Vec::new();
+        };
+        let unfit = |url: &str| Some((url.to_owned(), url.parse::<WebSeed>().err()?));
+        magnet.web_sources().filter_map(unfit).collect()
+    }
 }
 
 /// What is known of a file that is wanted.

@@ -74,7 +74,7 @@ impl Node {
     ) -> Option<SocketAddr> {
         let found = match seed.literal() {
             Some(address) => Ok(vec![address]),
-            None => runtime::resolve(seed.host(), seed.port(), PATIENCE).await,
+            None => runtime::resolve((seed.host().to_owned(), seed.port()), PATIENCE).await,
         };
         // A number that the user gave is as good as it looks. A name, or what a stranger wrote into
         // a collection, must not lead into a network that is nobody else's.
@@ -87,7 +87,8 @@ impl Node {
                 };
                 match addresses.into_iter().find(fit) {
                     Some(address) => return Some(address),
-                    None => "it is at no address that may be asked".to_owned(),
+                    None if private => "it is at no address that may be asked".to_owned(),
+                    None => "it is at no public address".to_owned(),
                 }
             }
             Err(error) => error.to_string(),

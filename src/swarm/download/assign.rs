@@ -1,6 +1,7 @@
 //! Who is asked for what: fast sources for long runs, and at the end several for the same tile.
 
 use std::cmp::Reverse;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::settings::{Order, Settings};
@@ -37,6 +38,13 @@ impl Download {
                 active -= 1;
             }
             active += usize::from(self.give(place, active, around));
+        }
+    }
+
+    /// A source in whose queue we wait need not be waited for any more.
+    pub(super) fn invited(&mut self, source: SocketAddr) {
+        if let Some(place) = self.place_of(source) {
+            self.sources[place].invite(self.now);
         }
     }
 

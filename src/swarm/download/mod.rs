@@ -59,6 +59,8 @@ pub enum Input {
     },
     /// A source will not send the rest of what it was asked.
     Failed(SocketAddr, Trouble),
+    /// A source in whose queue we wait has room for us now.
+    Invited(SocketAddr),
     /// A tile was read again and compared with the tree.
     Checked {
         /// Which.
@@ -251,6 +253,7 @@ impl Download {
                     self.sources[place].note(trouble, now, around.settings);
                 }
             }
+            Input::Invited(source) => self.invited(source),
             Input::Checked { tile, right } => self.checked(tile, right, around),
             Input::Hashed { right } => self.hashed(right, around),
             Input::Tick => {}
@@ -397,7 +400,7 @@ impl Download {
             .map(|source| source.address)
     }
 
-    fn place_of(&self, address: SocketAddr) -> Option<usize> {
+    pub(super) fn place_of(&self, address: SocketAddr) -> Option<usize> {
         self.sources
             .iter()
             .position(|source| source.address == address)

@@ -372,6 +372,13 @@ impl Source {
         }
     }
 
+    /// It keeps a place for us and says that it is our turn.
+    pub(super) fn invite(&mut self, now: Duration) {
+        if self.queued.is_some() && matches!(self.activity, Activity::Ready(_)) {
+            self.activity = Activity::Ready(now);
+        }
+    }
+
     /// Another chance for one that was given up, but never for one that lied.
     pub(super) fn forgive(&mut self, now: Duration, settings: &Settings) -> bool {
         match self.activity {
@@ -424,6 +431,24 @@ mod tests {
         source.receive(TILE, at(9_500));
         source.finish(at(9_500));
         assert_eq!(source.rate(), TILE * 2);
+    }
+
+    #[test]
+    fn one_that_invites_us_is_asked_at_once_if_we_wait_there() {
+        let (mut source, settings) = (source(), Settings::default());
+        let poll = Duration::from_secs(300);
+        source.ask(0..1, at(0));
+        source.invite(at(1));
+        assert!(source.asked().is_some(), "it is being asked");
+        let place = QueuePlace::default();
+        source.note(Trouble::Queued { place, poll }, at(10), &settings);
+        assert!(!source.is_ready(at(20)));
+        source.invite(at(20));
+        assert!(source.is_ready(at(20)));
+        source.ask(0..1, at(30));
+        source.note(Trouble::Broken, at(40), &settings);
+        source.invite(at(50));
+        assert!(!source.is_ready(at(50)), "it keeps no place for us");
     }
 
     #[test]

@@ -15,8 +15,9 @@ use crate::transfer::call_back::{CallBack, Way};
 use crate::transfer::exchange::Exchange;
 use crate::transfer::throttle::Throttle;
 use crate::transfer::web_seed::WebSeeds;
-use crate::transfer::{disk, slots, source};
+use crate::transfer::{disk, source};
 use crate::wire::Guid;
+use crate::wire::address::is_private;
 use crate::wire::urn::{Sha1, TigerRoot};
 
 /// What to fetch, from whom, and where to put it.
@@ -72,7 +73,7 @@ impl Job {
 
     /// Whether a source that others told of may be asked.
     pub(super) fn may_ask(&self, address: SocketAddr) -> bool {
-        Some(address) != self.own && (self.private || !slots::is_private(address.ip()))
+        Some(address) != self.own && (self.private || !is_private(address.ip()))
     }
 }
 
@@ -104,6 +105,9 @@ pub struct Settings {
     pub idle: Duration,
     /// Bytes that stay free on the disk of unfinished files.
     pub keep_free: u64,
+    /// Whether what comes is compared with hashes. Without that it is delivered as it came, and given
+    /// to nobody: only to measure what comparing costs.
+    pub verify: bool,
     /// Limits on bytes a second that the download keeps to.
     pub throttles: Vec<Arc<Throttle>>,
     /// How sources are chosen, and how often they are tried.
@@ -119,6 +123,7 @@ impl Default for Settings {
             stall: Duration::from_secs(30),
             idle: Duration::from_secs(30),
             keep_free: 0,
+            verify: true,
             throttles: Vec::new(),
             swarm: swarm::download::Settings::default(),
         }
@@ -226,7 +231,7 @@ pub struct Failure {
 #[derive(Debug, Error)]
 pub enum Error {
     /// No source gave it. What had arrived is kept.
-    #[error("no source gives the file: {}; search again for others", listed(.failures))]
+    #[error("no source gives the file: {}", listed(.failures))]
     NoSource {
         /// What each did; empty if there was none at all.
         failures: Vec<Failure>,

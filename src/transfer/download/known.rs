@@ -87,7 +87,7 @@ impl<E: Fn(Progress) + Send + Sync> Transfer<'_, E> {
         let Some(back) = &self.job.call_back else {
             return;
         };
-        let own = back.own();
+        let own = back.own().map(|own| own.who);
         let own = own.filter(|_| self.job.announce.is_none() && self.given > 0);
         let closed = self
             .swarm

@@ -146,6 +146,22 @@ fn when_all_lie_the_verification_fails_and_nothing_is_left() {
     );
 }
 
+#[test]
+fn without_verification_it_is_delivered_as_it_came_and_nobody_is_asked_for_a_tree() {
+    let file = file(3_000_000);
+    let tree = tree_of(&file);
+    let wrong: Vec<u8> = file.iter().map(|byte| !byte).collect();
+    let liar = with_tree(&wrong, &tree);
+    let mut attempt = Try::new(&file, &[liar.address]);
+    attempt.job.root = Some(tree.root());
+    attempt.settings.verify = false;
+    attempt.succeed(&wrong, liar.address);
+    let asked = liar.asked();
+    assert!(!asked.iter().any(|asked| asked.head.contains("N2X")));
+    let gave = |event: &Progress| matches!(event, Progress::Gave { .. });
+    assert!(!attempt.events().iter().any(gave));
+}
+
 /// A servent that gives this file, and a tree.
 fn with_tree(file: &[u8], tree: &TigerTree) -> Server {
     let (file, tree) = (file.to_owned(), thex::encode(tree));

@@ -17,7 +17,7 @@ use crate::runtime;
 use crate::transfer::call_back::Way;
 
 impl Wanted {
-    fn limits(&self) -> http::Limits {
+    pub(super) fn limits(&self) -> http::Limits {
         http::Limits {
             head: self.settings.headers,
             stall: self.settings.stall,

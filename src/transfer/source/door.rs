@@ -2,17 +2,12 @@
 //! §10.4). Such a word is followed once, by HTTP only, and never from elsewhere into a network that
 //! is nobody else's. Pure.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use crate::transfer::mesh::is_somewhere;
-use crate::transfer::slots::is_private;
 use crate::transfer::web_seed::WebSeed;
+use crate::wire::address::is_private;
 use crate::wire::urn::Sha1;
-
-/// Characters of a path that is followed.
-const LONGEST_PATH: usize = 1_024;
-/// The port of an address that names none.
-const PORT: u16 = 80;
 
 /// Where a source is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,62 +46,32 @@ impl Door {
         }
     }
 
-    /// The server that a web server sends us to by its name, if it does.
-    pub(super) fn names(&self, location: &str) -> Option<WebSeed> {
-        let seed: WebSeed = location.parse().ok()?;
-        (self.web && !self.moved && seed.literal().is_none()).then_some(seed)
+    /// The file that `location` names, and where its server is, unless its name has to be looked up:
+    /// nothing where we do not go. Only web servers send us to others by name.
+    pub(super) fn led(&self, location: &str) -> Option<(WebSeed, Option<SocketAddr>)> {
+        let location = location.trim();
+        let here = location.starts_with('/') && !location.starts_with("//");
+        let seed: WebSeed = match here {
+            true => format!("http://{}{location}", self.host).parse(),
+            false => location.parse(),
+        }
+        .ok()?;
+        let address = match here {
+            true => Some(self.address),
+            false => seed.literal(),
+        };
+        (!self.moved && (self.web || address.is_some())).then_some((seed, address))
     }
 
-    /// That server, which is at `address`, if we go there.
-    pub(super) fn go_on(&self, address: SocketAddr, seed: &WebSeed) -> Option<Self> {
+    /// The place of that file on a server at `address`, if we go there.
+    pub(super) fn follow(&self, seed: &WebSeed, address: SocketAddr) -> Option<Self> {
         let allowed = is_near(self.address) || !is_near(address);
         (allowed && is_somewhere(address)).then(|| Self {
             moved: true,
+            web: self.web,
             ..Self::of_seed(address, seed)
         })
     }
-
-    /// Where `location` leads from here, if we go there.
-    pub(super) fn follow(&self, location: &str) -> Option<Self> {
-        let location = location.trim();
-        let location = location.split_once('#').map_or(location, |(url, _)| url);
-        let (address, host, path) = match location.strip_prefix('/') {
-            Some(rest) if !rest.starts_with('/') => (self.address, self.host.clone(), location),
-            _ => {
-                let (scheme, rest) = location.split_once("://")?;
-                let end = rest.find(['/', '?']).unwrap_or(rest.len());
-                let (host, path) = rest.split_at(end);
-                let http = scheme.eq_ignore_ascii_case("http");
-                let address = literal(host).filter(|_| http)?;
-                (address, host.to_owned(), path)
-            }
-        };
-        let plain = path.bytes().all(|byte| byte.is_ascii_graphic());
-        let allowed = is_near(self.address) || !is_near(address);
-        let fit = !self.moved && plain && path.len() <= LONGEST_PATH;
-        (fit && allowed && is_somewhere(address)).then(|| Self {
-            address,
-            host,
-            path: match path.starts_with('/') {
-                true => path.to_owned(),
-                false => format!("/{path}"),
-            },
-            moved: true,
-            web: self.web,
-        })
-    }
-}
-
-/// An address in numbers, with its port or without.
-fn literal(host: &str) -> Option<SocketAddr> {
-    let bare = || {
-        let inner = host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'));
-        let ip = inner.unwrap_or(host).parse::<IpAddr>().ok()?;
-        Some(SocketAddr::new(ip, PORT))
-    };
-    host.parse().ok().or_else(bare)
 }
 
 fn is_near(address: SocketAddr) -> bool {
@@ -122,8 +87,10 @@ mod tests {
     }
 
     fn led(from: &str, location: &str) -> Option<(String, String)> {
-        let led = door(from).follow(location)?;
-        assert!(led.moved);
+        let door = door(from);
+        let (seed, address) = door.led(location)?;
+        let led = door.follow(&seed, address?)?;
+        assert!(led.moved && !led.web);
         Some((led.address.to_string(), led.path))
     }
 
@@ -158,8 +125,7 @@ mod tests {
             "http://0.0.0.0/x",
             "http://224.0.0.1/x",
             "http://5.6.7.8:0/x",
-            "/a b",
-            "/\u{e9}",
+            "/a\tb",
             &format!("/{}", "x".repeat(2_000)),
         ] {
             assert_eq!(led("1.2.3.4:5", location), None, "{location}");
@@ -179,7 +145,26 @@ mod tests {
             assert_eq!(led("1.2.3.4:5", &location), None, "{inside}");
             assert!(led("10.0.0.9:5", &location).is_some(), "{inside}");
         }
-        let moved = door("1.2.3.4:5").follow("/x").unwrap();
-        assert_eq!(moved.follow("/y"), None);
+        let door = door("1.2.3.4:5");
+        let (seed, address) = door.led("/x").unwrap();
+        let moved = door.follow(&seed, address.unwrap()).unwrap();
+        assert_eq!(moved.led("/y"), None);
+    }
+
+    #[test]
+    fn only_a_web_server_sends_us_to_a_name() {
+        let named = "http://a.example/x";
+        assert_eq!(door("1.2.3.4:5").led(named), None);
+        let seed = "http://b.example:81/y".parse().unwrap();
+        let web = Door::of_seed("1.2.3.4:81".parse().unwrap(), &seed);
+        let (seed, address) = web.led(named).unwrap();
+        assert_eq!((seed.host(), address), ("a.example", None));
+        let there = web.follow(&seed, "5.6.7.8:80".parse().unwrap()).unwrap();
+        assert!(there.web && there.host == "a.example");
+        assert_eq!(web.follow(&seed, "10.0.0.1:80".parse().unwrap()), None);
+        // The same server is not looked up again, and keeps its name.
+        let (seed, address) = web.led("/z").unwrap();
+        assert_eq!(address, Some(web.address));
+        assert_eq!(seed.to_string(), "http://b.example:81/z");
     }
 }

@@ -19,6 +19,8 @@ use crate::wire::tiger_tree::node_of;
 
 /// Bytes of whole tiles that are compared with the tree at once; one tile always is.
 const JUDGED: u64 = 2 << 20;
+/// Bytes for which a tile gets room before any of them came.
+const RESERVED: usize = 1 << 20;
 /// Tiles of a whole file, as it comes, of which one is chosen where not all are wanted.
 const AHEAD: u64 = 16;
 
@@ -142,7 +144,9 @@ impl Session {
                 let tile = wanted.bytes(&(*next..*next + 1));
                 let mut room = (tile.end - tile.start) - self.partial_len();
                 let part = take(&mut came, &mut room);
-                let (_, partial) = self.partial.get_or_insert_with(|| (*next, BytesMut::new()));
+                let (_, partial) = self
+                    .partial
+                    .get_or_insert_with(|| (*next, room_for(tile.end - tile.start)));
                 partial.extend_from_slice(&part);
                 if room == 0
                     && let Some((tile, bytes)) = self.partial.take()
@@ -204,6 +208,11 @@ fn judge_tile(trees: &Trees, tile: u32, bytes: &[u8]) -> Verdict {
         true => Verdict::Right,
         false => Verdict::Wrong,
     }
+}
+
+/// Room for a tile, so that it does not grow again and again; of a large one for its beginning.
+fn room_for(tile: u64) -> BytesMut {
+    BytesMut::with_capacity(usize::try_from(tile).map_or(RESERVED, |tile| tile.min(RESERVED)))
 }
 
 /// Cuts off the front of `chunk` as much as `limit` allows, and lowers the limit.

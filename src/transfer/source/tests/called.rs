@@ -1,6 +1,6 @@
 //! Sources that are dialled in vain, and called.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, SocketAddrV4, TcpStream};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -10,6 +10,7 @@ use super::*;
 use crate::net::Rewind;
 use crate::transfer::call_back::{Called, Uncalled, Way};
 use crate::transfer::firewalled::Firewalled;
+use crate::wire::Guid;
 
 /// Has everybody who is called connect, as it were: the connection leads to an honest servent.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ impl CallBack for Caller {
         known.then(|| ALTERNATE.parse().unwrap())
     }
 
-    fn heard(&self, _: SocketAddr, _: &[SocketAddr]) {}
+    fn heard(&self, _: SocketAddr, _: Option<Guid>, _: &[SocketAddrV4]) {}
 
     fn call(&self, _: SocketAddr) -> BoxFuture<'static, Result<Called, Uncalled>> {
         let servent = self.0;
