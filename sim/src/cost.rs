@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::Error;
 use crate::arguments::Plan;
-use crate::experiment::{File, Land, Strategy, Variant};
+use crate::experiment::{File, Land, Strategy, Subject, Variant};
 use crate::run::read;
 
 /// Runs the command.
@@ -73,10 +73,16 @@ impl Cost {
             });
         }
         let (servents, edges) = Land::of(&file.network)?.size();
-        if let Some(attack) = &file.attack {
+        let variants = match file.subject() {
+            Subject::Attack(attack) => Some(attack.variant_names().len()),
+            // How many queries that takes is what is to be found out.
+            Subject::Gia(gia) => Some(gia.variants.len()),
+            _ => None,
+        };
+        if let Some(variants) = variants {
             return Ok(Self {
                 servents: servents.max(1),
-                searches: u64::from(file.replicas) * attack.variant_names().len() as u64,
+                searches: u64::from(file.replicas) * variants as u64,
                 copies: 0,
             });
         }

@@ -46,6 +46,14 @@ pub enum Purpose {
         /// The other.
         high: u64,
     },
+    /// Who has which capacity.
+    Capacities,
+    /// Which neighbours servents look for.
+    Adapting,
+    /// Which queries are made, and when.
+    Asking,
+    /// Where walkers go.
+    Walking,
     /// What happens in a living network.
     Living,
     /// What is decided of one session in it.
@@ -101,6 +109,10 @@ pub fn generator(seed: u64, purpose: Purpose) -> Pcg64Mcg {
         Purpose::Attack(part) => [30, part as u64, 0],
         Purpose::Swarm => [20, 0, 0],
         Purpose::Pair { low, high } => [21, low, high],
+        Purpose::Capacities => [30, 0, 0],
+        Purpose::Adapting => [31, 0, 0],
+        Purpose::Asking => [32, 0, 0],
+        Purpose::Walking => [33, 0, 0],
     };
     Pcg64Mcg::seed_from_u64(
         words

@@ -165,11 +165,12 @@ pub fn stem(experiment: &str, points: usize, point: usize) -> String {
 pub fn csv(rows: &[Row]) -> Result<Vec<u8>, Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for row in rows {
-        match (&row.swarm, &row.living, &row.attack) {
-            (Some(swarm), _, _) => writer.serialize(swarm),
-            (None, Some(living), _) => writer.serialize(living),
-            (None, None, Some(attack)) => writer.serialize(attack),
-            (None, None, None) => writer.serialize(row),
+        match (&row.swarm, &row.living, &row.attack, &row.gia) {
+            (Some(swarm), ..) => writer.serialize(swarm),
+            (_, Some(living), ..) => writer.serialize(living),
+            (_, _, Some(attack), _) => writer.serialize(attack),
+            (.., Some(gia)) => writer.serialize(gia),
+            _ => writer.serialize(row),
         }
         .map_err(io::Error::other)?;
     }

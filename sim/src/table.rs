@@ -30,6 +30,8 @@ pub fn print(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
         &ATTACK_COLUMNS
     } else if has(&Measure::SybilShare) {
         &SYBIL_COLUMNS
+    } else if has(&Measure::CollapseRate) {
+        &GIA_COLUMNS
     } else {
         &COLUMNS
     };
@@ -129,6 +131,16 @@ const ATTACK_COLUMNS: [Measure; 8] = [
 
 /// What the table of a servent's places shows.
 const SYBIL_COLUMNS: [Measure; 2] = [Measure::SybilShare, Measure::HonestShare];
+
+/// What the table of Gia shows.
+const GIA_COLUMNS: [Measure; 6] = [
+    Measure::CollapseRate,
+    Measure::Success,
+    Measure::Hops,
+    Measure::Utilisation,
+    Measure::IdleHops,
+    Measure::TopLinks,
+];
 
 /// What the table of findings shows; the JSON has all.
 const COLUMNS: [Measure; 7] = [

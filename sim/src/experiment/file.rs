@@ -9,12 +9,13 @@ use serde::{Deserialize, Deserializer};
 
 use super::agreement::Reference;
 use super::measure::Measure;
-use super::network::Network;
+use super::network::{Engine, Network};
 use super::strategy::Variant;
 use super::workload::{Catalogue, Sharing};
 use crate::attack;
 use crate::latency::Latency;
 use crate::living;
+use crate::search::gia;
 use crate::swarm;
 
 /// An experiment as its file tells it. Keys that nobody knows are errors.
@@ -55,6 +56,8 @@ pub struct File {
     pub living: Option<living::Spec>,
     /// Attackers, instead of queries that are made one after the other.
     pub attack: Option<attack::Spec>,
+    /// How many searches servents bear that do as Gia does, instead of queries.
+    pub gia: Option<gia::Spec>,
     /// What is to come of it.
     #[serde(default, rename = "claim")]
     pub claims: Vec<Claim>,
@@ -155,6 +158,21 @@ pub struct Side {
     pub file: String,
 }
 
+/// What an experiment is about.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject<'a> {
+    /// Searches that are made one after the other.
+    Searches,
+    /// A swarm.
+    Swarm(&'a swarm::Spec),
+    /// A living network.
+    Living(&'a living::Spec),
+    /// Attackers.
+    Attack(&'a attack::Spec),
+    /// How many searches servents bear.
+    Gia(&'a gia::Spec),
+}
+
 impl File {
     /// Reads a file.
     ///
@@ -179,14 +197,31 @@ impl File {
         if names.is_empty() { vec![""] } else { names }
     }
 
+    /// What it is about.
+    #[must_use]
+    pub fn subject(&self) -> Subject<'_> {
+        if let Some(swarm) = &self.swarm {
+            Subject::Swarm(swarm)
+        } else if let Some(living) = &self.living {
+            Subject::Living(living)
+        } else if let Some(attack) = &self.attack {
+            Subject::Attack(attack)
+        } else if let Some(gia) = &self.gia {
+            Subject::Gia(gia)
+        } else {
+            Subject::Searches
+        }
+    }
+
     /// The names of the variants, in order.
     #[must_use]
     pub fn variant_names(&self) -> Vec<&str> {
-        match (&self.swarm, &self.living, &self.attack) {
-            (Some(swarm), _, _) => swarm.variants.iter().map(|v| v.name.as_str()).collect(),
-            (None, Some(living), _) => living.variants.iter().map(|v| v.name.as_str()).collect(),
-            (None, None, Some(attack)) => attack.variant_names(),
-            (None, None, None) => self.variants.iter().map(|v| v.name.as_str()).collect(),
+        match self.subject() {
+            Subject::Swarm(swarm) => swarm.variants.iter().map(|v| v.name.as_str()).collect(),
+            Subject::Living(living) => living.variants.iter().map(|v| v.name.as_str()).collect(),
+            Subject::Attack(attack) => attack.variant_names(),
+            Subject::Gia(gia) => gia.variants.iter().map(|v| v.name.as_str()).collect(),
+            Subject::Searches => self.variants.iter().map(|v| v.name.as_str()).collect(),
         }
     }
 
@@ -209,27 +244,28 @@ impl File {
             self.swarm.is_some(),
             self.living.is_some(),
             self.attack.is_some(),
+            self.gia.is_some(),
         ];
         demand(
             kinds.into_iter().filter(|&given| given).count() <= 1,
-            "only one of swarm, living and attack has room in an experiment",
+            "only one of swarm, living, attack and gia has room in an experiment",
         )?;
-        match (&self.swarm, &self.living, &self.attack) {
-            (Some(swarm), _, _) => {
+        match self.subject() {
+            Subject::Swarm(swarm) => {
                 demand(
                     self.variants.is_empty() && self.file_names() == [""],
                     "a swarm has variants of its own, [[swarm.variant]], and no files",
                 )?;
                 swarm.check()?;
             }
-            (None, Some(living), _) => {
+            Subject::Living(living) => {
                 demand(
                     self.variants.is_empty() && self.files.is_empty() && self.catalogues.is_empty(),
                     "a living network has variants of its own, [[living.variant]], and no files",
                 )?;
                 living.check()?;
             }
-            (None, None, Some(attack)) => {
+            Subject::Attack(attack) => {
                 demand(
                     self.variants.is_empty() && self.file_names() == [""],
                     "an attack has variants and files of its own",
@@ -239,7 +275,19 @@ impl File {
                     self.network.check()?;
                 }
             }
-            (None, None, None) => {
+            Subject::Gia(gia) => {
+                demand(
+                    self.variants.is_empty() && self.file_names() == [""],
+                    "gia has variants of its own, [[gia.variant]], and no files",
+                )?;
+                demand(
+                    self.network.engine == Engine::Graph,
+                    "no servent does as gia does: use engine = \"graph\"",
+                )?;
+                self.network.check()?;
+                gia.check()?;
+            }
+            Subject::Searches => {
                 self.queries.check(&self.file_names())?;
                 demand(!self.variants.is_empty(), "there is no [[variant]]")?;
                 self.network.check()?;

@@ -7,7 +7,7 @@ use super::load::Load;
 use crate::attack;
 use crate::living;
 use crate::outcome::Outcome;
-use crate::search::Trace;
+use crate::search::{Trace, gia};
 use crate::swarm;
 
 /// What one search of an experiment came to: a row of its table.
@@ -68,6 +68,9 @@ pub struct Row {
     /// What an attack came to, instead of all the rest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attack: Option<attack::Outcome>,
+    /// What Gia came to, instead of all the rest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gia: Option<gia::Outcome>,
 }
 
 /// A figure of a row.
@@ -184,6 +187,14 @@ pub enum Measure {
     HonestShare,
     /// Entries in all tables of a servent.
     Held,
+    /// Queries a second of each servent beyond which too few are answered in time.
+    CollapseRate,
+    /// The share of all capacity that is in use there.
+    Utilisation,
+    /// Hops to the first answer where there is no other query.
+    IdleHops,
+    /// Links of the servents of highest capacity.
+    TopLinks,
 }
 
 impl Row {
@@ -218,6 +229,7 @@ impl Row {
             swarm: None,
             living: None,
             attack: None,
+            gia: None,
         }
     }
 
@@ -227,6 +239,16 @@ impl Row {
             variant: outcome.variant.clone(),
             replica: outcome.replica,
             attack: Some(outcome),
+            ..Self::of(&Outcome::default(), 0, 0)
+        }
+    }
+
+    /// A row of Gia.
+    pub(super) fn loaded(outcome: gia::Outcome) -> Self {
+        Self {
+            variant: outcome.variant.clone(),
+            replica: outcome.replica,
+            gia: Some(outcome),
             ..Self::of(&Outcome::default(), 0, 0)
         }
     }
@@ -336,6 +358,10 @@ impl Measure {
         Self::SybilShare,
         Self::HonestShare,
         Self::Held,
+        Self::CollapseRate,
+        Self::Utilisation,
+        Self::IdleHops,
+        Self::TopLinks,
     ];
 
     /// Its name in files and tables.
@@ -397,6 +423,10 @@ impl Measure {
             Self::SybilShare => "sybil_share",
             Self::HonestShare => "honest_share",
             Self::Held => "held",
+            Self::CollapseRate => "collapse_rate",
+            Self::Utilisation => "utilisation",
+            Self::IdleHops => "idle_hops",
+            Self::TopLinks => "top_links",
         }
     }
 
@@ -411,6 +441,9 @@ impl Measure {
         }
         if let Some(outcome) = &row.attack {
             return outcome.figure(self);
+        }
+        if let Some(outcome) = &row.gia {
+            return self.of_gia(outcome);
         }
         let messages = row.top_messages + row.leaf_messages;
         let reached = row.top_reached + row.leaves_reached;
@@ -463,6 +496,19 @@ impl Measure {
             Self::SeedCopies => Some(outcome.seed_copies),
             Self::PeerShare => Some(outcome.peer_share),
             Self::WastedTiles => Some(outcome.wasted),
+            _ => None,
+        }
+    }
+
+    /// The figure of Gia; `None` where it has none.
+    fn of_gia(self, outcome: &gia::Outcome) -> Option<f64> {
+        match self {
+            Self::CollapseRate => outcome.collapse,
+            Self::Success => outcome.success,
+            Self::Hops => outcome.hops,
+            Self::Utilisation => outcome.utilisation,
+            Self::IdleHops => Some(outcome.idle_hops),
+            Self::TopLinks => Some(outcome.top_links),
             _ => None,
         }
     }

@@ -23,7 +23,7 @@ mod workload;
 pub use agreement::{Agreement, Reference, Table};
 pub use census::Census;
 pub use failure::{Failure, First};
-pub use file::{Background, Claim, Content, File, From, Queries, Side};
+pub use file::{Background, Claim, Content, File, From, Queries, Side, Subject};
 pub(crate) use file::{optional_text, text};
 pub use findings::{Figures, Finding, Findings, Judged, Verdict};
 pub use measure::{Measure, Row};

@@ -5,7 +5,7 @@ use filbert::topology::Graph;
 use rand::RngExt;
 
 use super::failure::Failure;
-use super::file::File;
+use super::file::{File, Subject};
 use super::load::Load;
 use super::measure::Row;
 use super::network::{Engine, Land};
@@ -17,7 +17,7 @@ use crate::latency::Latency;
 use crate::living;
 use crate::network::{Behaviour, Network, Search};
 use crate::random::{Purpose, generator};
-use crate::search::Ground;
+use crate::search::{Ground, gia};
 use crate::swarm;
 
 /// A piece of work that depends on no other: a replica, and the variants for which one network
@@ -53,7 +53,7 @@ pub fn plan(file: &File) -> Vec<Task> {
             }
         }
     }
-    if file.swarm.is_some() || file.living.is_some() || file.attack.is_some() {
+    if !matches!(file.subject(), Subject::Searches) {
         kinds.push(Kind {
             routing: false,
             latency: file.network.latency.clone(),
@@ -87,6 +87,9 @@ pub fn trial(file: &File, land: &Land, seed: u64, task: &Task) -> Result<Vec<Row
     let Some(graph) = made.as_ref().or_else(|| land.read()) else {
         return Ok(Vec::new());
     };
+    if let Some(spec) = &file.gia {
+        return Ok(under_load(spec, graph, seed, task.replica));
+    }
     let mut scene = Scene::set(file, graph, seed)?;
     let damage = task.kind.failure.map(|failure| failure.strike(graph, seed));
     if let Some(damage) = &damage {
@@ -142,6 +145,18 @@ fn while_they_live(spec: &living::Spec, seed: u64, replica: u32) -> Vec<Row> {
                 replica,
                 ..outcome
             })
+        })
+    });
+    rows.collect()
+}
+
+/// What Gia comes to in each variant.
+fn under_load(spec: &gia::Spec, graph: &Graph, seed: u64, replica: u32) -> Vec<Row> {
+    let variants = spec.variants.iter();
+    let rows = variants.map(|variant| {
+        Row::loaded(gia::Outcome {
+            replica,
+            ..gia::conduct(spec, variant, graph, seed)
         })
     });
     rows.collect()

@@ -2,9 +2,11 @@
 //!
 //! Each way is a [`Policy`]: [`Flood`] is what servents do, and gives the same counts as they do
 //! with unit latency; the others are from the literature, which no servent speaks. What
-//! costs nothing here is the way back of answers, and the rules that hold a servent back.
+//! costs nothing here is the way back of answers, and the rules that hold a servent back. Only [`gia`], which
+//! is about many searches at once, has capacities, queues and time.
 
 mod flood;
+pub mod gia;
 mod ground;
 mod light;
 mod probe;
