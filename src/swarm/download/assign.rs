@@ -28,30 +28,34 @@ impl Download {
             let speed = Reverse(source.rate());
             (source.is_troubled(), source.tried, speed, source.id)
         });
-        let mut active = self.sources().1;
+        let asked = |place: &usize| self.sources[*place].asked().is_some();
+        let mut busy: Vec<usize> = (0..self.sources.len()).filter(asked).collect();
         for place in ready {
-            if active >= around.settings.active {
-                if self.sources[place].tried || !self.make_room(around) {
-                    break;
-                }
-                active -= 1;
+            let full = busy.len() >= around.settings.active;
+            if full && (self.sources[place].tried || !self.make_room(&mut busy, around)) {
+                break;
             }
-            active += usize::from(self.give(place, active, around));
+            if self.give(place, &mut busy, around) {
+                busy.push(place);
+            }
         }
     }
 
     /// Breaks off what would take longest, for the sake of a source that was not tried yet.
-    fn make_room(&mut self, around: &mut Surroundings<'_>) -> bool {
+    fn make_room(&mut self, busy: &mut Vec<usize>, around: &mut Surroundings<'_>) -> bool {
         let span = around.settings.span;
-        let slowness = |place: &usize| {
-            let asked = self.sources[*place].asked()?;
-            let expected = self.expected(*place, asked.left.end);
+        let slowness = |place: usize| {
+            let asked = self.sources[place].asked()?;
+            let expected = self.expected(place, asked.left.end);
             (self.now >= asked.since + span && expected > span * 2).then_some(expected)
         };
-        let slowest = (0..self.sources.len()).filter_map(|place| Some((slowness(&place)?, place)));
+        let slowest = busy
+            .iter()
+            .filter_map(|place| Some((slowness(*place)?, *place)));
         let Some((_, place)) = slowest.max() else {
             return false;
         };
+        busy.retain(|other| *other != place);
         self.release(place);
         self.sources[place].rest(self.now, self.now);
         around.out.push(Output::Stop(self.sources[place].address));
@@ -71,13 +75,13 @@ impl Download {
     }
 
     /// Asks one source for something, if there is anything for it.
-    fn give(&mut self, place: usize, active: usize, around: &mut Surroundings<'_>) -> bool {
+    fn give(&mut self, place: usize, busy: &mut Vec<usize>, around: &mut Surroundings<'_>) -> bool {
         let settings = around.settings;
         let source = &self.sources[place];
         let most = source.appetite(settings) / self.tiles.tile_len();
         let most = u32::try_from(most).unwrap_or(u32::MAX);
         // Towards the end everybody gets a share, so that all come to the end together.
-        let sharers = u32::try_from(active + 1).unwrap_or(u32::MAX);
+        let sharers = u32::try_from(busy.len() + 1).unwrap_or(u32::MAX);
         let share = self.tiles.missing().div_ceil(sharers).div_ceil(2);
         let most = most.min(share).max(1);
         let has = source.has.as_ref();
@@ -106,8 +110,8 @@ impl Download {
                 true => settings.copies,
                 false => u8::MAX,
             };
-            let tile = self.steal(place, copies);
-            let tile = tile.or_else(|| self.take_over(place, around))?;
+            let tile = self.steal(place, copies, busy);
+            let tile = tile.or_else(|| self.take_over(place, busy, around))?;
             Some(tile..tile + 1)
         });
         let Some(run) = run else {
@@ -136,19 +140,19 @@ impl Download {
     }
 
     /// The tile that another source would take longest to send, if the one at `place` is faster.
-    fn steal(&self, place: usize, copies: u8) -> Option<u32> {
+    fn steal(&self, place: usize, copies: u8, busy: &[usize]) -> Option<u32> {
         let thief = &self.sources[place];
         let wanted = |tile: &u32| {
             self.tiles.state(*tile) == State::Missing
                 && self.tiles.holders(*tile) < copies
                 && thief.has.as_ref().is_none_or(|has| has.has(*tile))
         };
-        let owned = |place: usize| {
-            let asked = self.sources[place].asked()?;
+        let owned = |place: &usize| {
+            let asked = self.sources[*place].asked()?;
             let tile = asked.left.clone().rev().find(|tile| wanted(tile))?;
-            Some((self.expected(place, tile + 1), tile))
+            Some((self.expected(*place, tile + 1), tile))
         };
-        let (expected, tile) = (0..self.sources.len()).filter_map(owned).max()?;
+        let (expected, tile) = busy.iter().filter_map(owned).max()?;
         let bytes = self.tiles.bytes(&(tile..tile + 1));
         let ours = thief.time_for(bytes.end - bytes.start).unwrap_or(GUESS) + thief.latency();
         (expected > ours).then_some(tile)
@@ -157,7 +161,12 @@ impl Download {
     /// Breaks off the source that would take longest, where as many as may be asked for a tile are all
     /// too slow, and gives its last tile to one that is not known to be; so those who dribble never
     /// hold a tile among themselves.
-    fn take_over(&mut self, place: usize, around: &mut Surroundings<'_>) -> Option<u32> {
+    fn take_over(
+        &mut self,
+        place: usize,
+        busy: &mut Vec<usize>,
+        around: &mut Surroundings<'_>,
+    ) -> Option<u32> {
         let thief = &self.sources[place];
         if thief.tried && thief.gave == 0 {
             return None;
@@ -176,7 +185,8 @@ impl Download {
             let slow = expected > span * 2 && expected > (ours + thief.latency()) * 4;
             (self.now >= asked.since + span && slow).then_some((expected, owner, tile))
         };
-        let (_, owner, tile) = (0..self.sources.len()).filter_map(owned).max()?;
+        let (_, owner, tile) = busy.iter().copied().filter_map(owned).max()?;
+        busy.retain(|other| *other != owner);
         self.release(owner);
         // Or it would take again what the faster one leaves for a moment.
         self.sources[owner].rest(self.now + span * 4, self.now);
@@ -211,15 +221,26 @@ impl Download {
 
     /// Gives up waiting for sources that send nothing.
     pub(super) fn give_up_silent(&mut self, around: &mut Surroundings<'_>) {
+        if self.now < self.silent {
+            return;
+        }
+        let silence = around.settings.silence;
+        let mut next = self.now + silence;
         for place in 0..self.sources.len() {
-            let asked = self.sources[place].asked();
-            let due = asked.map(|asked| asked.heard + around.settings.silence);
-            if due.is_some_and(|due| due <= self.now) {
+            let Some(asked) = self.sources[place].asked() else {
+                continue;
+            };
+            let due = asked.heard + silence;
+            if due <= self.now {
                 self.release(place);
                 self.sources[place].note(Trouble::Silent, self.now, around.settings);
                 around.out.push(Output::Stop(self.sources[place].address));
                 self.stirred = true;
+            } else {
+                next = next.min(due);
             }
         }
+        // Whoever is asked or heard later is silent later.
+        self.silent = next;
     }
 }

@@ -168,6 +168,8 @@ pub struct Download {
     stirred: bool,
     /// When sources were last given something to do.
     assigned: Duration,
+    /// Before this nobody who is asked can have been silent for too long.
+    silent: Duration,
     now: Duration,
 }
 
@@ -206,6 +208,7 @@ impl Download {
             exhausted: false,
             stirred: true,
             assigned: Duration::ZERO,
+            silent: Duration::ZERO,
             now: Duration::ZERO,
         }
     }
@@ -228,15 +231,21 @@ impl Download {
         if self.phase == Phase::Over {
             return;
         }
-        self.stirred |= !matches!(input, Input::Received(..));
+        let mut stirs = true;
         match input {
-            Input::Offered(address) => self.offer(address, around.settings),
+            Input::Offered(address) => stirs = self.offer(address, around.settings),
             Input::Tree { proven } => self.believe(proven, around),
-            Input::Has(source, has) => self.note_has(source, has),
+            Input::Has(source, has) => {
+                self.note_has(source, has);
+                // One that is asked is given nothing before that is over.
+                let place = self.place_of(source);
+                stirs = place.is_some_and(|place| self.sources[place].asked().is_none());
+            }
             Input::Received(source, bytes) => {
                 if let Some(source) = self.sources.iter_mut().find(|s| s.address == source) {
                     source.receive(bytes, now);
                 }
+                stirs = false;
             }
             Input::Arrived {
                 source,
@@ -255,6 +264,7 @@ impl Download {
             Input::Hashed { right } => self.hashed(right, around),
             Input::Tick => {}
         }
+        self.stirred |= stirs;
         self.advance(around);
     }
 
@@ -295,15 +305,7 @@ impl Download {
     /// The tiles that are verified.
     #[must_use]
     pub fn verified_tiles(&self) -> TileSet {
-        let mut verified = TileSet::none(self.tiles.count());
-        for (tile, _) in self
-            .tiles
-            .states()
-            .filter(|(_, state)| *state == State::Verified)
-        {
-            verified.insert(tile);
-        }
-        verified
+        self.tiles.verified_tiles().clone()
     }
 
     /// How many bytes are there: of verified tiles, and of all.
@@ -403,19 +405,19 @@ impl Download {
             .position(|source| source.address == address)
     }
 
-    fn offer(&mut self, address: SocketAddr, settings: &Settings) {
+    /// Takes a source that is new, or another chance for one that was given up; says whether it did.
+    fn offer(&mut self, address: SocketAddr, settings: &Settings) -> bool {
         if self.liars.contains(&address) {
-            return;
+            return false;
         }
         if let Some(place) = self.place_of(address) {
-            if self.sources[place].forgive(self.now, settings) {
-                self.exhausted = false;
-            }
-            return;
+            let forgiven = self.sources[place].forgive(self.now, settings);
+            self.exhausted &= !forgiven;
+            return forgiven;
         }
         if self.sources.len() >= settings.sources {
             let Some(old) = self.sources.iter().position(Source::is_out) else {
-                return;
+                return false;
             };
             self.note_has(self.sources[old].address, None);
             self.sources.remove(old);
@@ -424,6 +426,7 @@ impl Download {
         self.exhausted = false;
         self.sources
             .push(Source::new(self.last_id, address, self.now));
+        true
     }
 
     fn note_has(&mut self, address: SocketAddr, has: Option<TileSet>) {
