@@ -89,6 +89,13 @@ impl TileSet {
         )
     }
 
+    /// Whether a tile is in both.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        let mut words = self.bits.iter().zip(&other.bits);
+        words.any(|(one, other)| one & other != 0)
+    }
+
     /// The tiles that are in it and not in another, in order.
     pub fn beyond<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = u32> + 'a {
         let others = other.bits.iter().copied().chain(std::iter::repeat(0));
@@ -199,6 +206,7 @@ mod tests {
             (0..count).step_by(3).for_each(|tile| third.insert(tile));
             let (both, rest): (Vec<u32>, Vec<u32>) =
                 expected.iter().partition(|tile| third.has(**tile));
+            prop_assert_eq!(set.meets(&third), !both.is_empty());
             prop_assert!(set.common(&third).eq(both));
             prop_assert!(set.beyond(&third).eq(rest));
             let more = TileSet::from_bytes(&[0xff; 40], count);

@@ -20,6 +20,7 @@ impl Download {
         self.assigned = self.now;
         let mut ready: Vec<usize> = (0..self.sources.len())
             .filter(|place| self.sources[*place].is_ready(self.now))
+            .filter(|place| self.is_of_use(*place))
             .collect();
         // Who is new is tried, then the fastest; so the slow ones go without a place when there
         // are more sources than places.
@@ -41,12 +42,20 @@ impl Download {
         }
     }
 
+    /// Whether a source may have something for us, or is to be asked whether it has by now.
+    fn is_of_use(&self, place: usize) -> bool {
+        let source = &self.sources[place];
+        let has = source.has.as_ref();
+        has.is_none_or(|has| self.tiles.lacks_any(has))
+            || source.recheck.is_none_or(|due| due <= self.now)
+    }
+
     /// Breaks off what would take longest, for the sake of a source that was not tried yet.
     fn make_room(&mut self, busy: &mut Vec<usize>, around: &mut Surroundings<'_>) -> bool {
         let span = around.settings.span;
         let slowness = |place: usize| {
             let asked = self.sources[place].asked()?;
-            let expected = self.expected(place, asked.left.end);
+            let expected = self.expected(place, asked.left.end, around.settings);
             (self.now >= asked.since + span && expected > span * 2).then_some(expected)
         };
         let slowest = busy
@@ -63,7 +72,7 @@ impl Download {
     }
 
     /// How long until a source has sent what it was asked, up to the tile `end`.
-    fn expected(&self, place: usize, end: u32) -> Duration {
+    fn expected(&self, place: usize, end: u32, settings: &Settings) -> Duration {
         let source = &self.sources[place];
         let Some(asked) = source.asked() else {
             return Duration::ZERO;
@@ -71,7 +80,25 @@ impl Download {
         let bytes = self.tiles.bytes(&(asked.left.start..end));
         let left = (bytes.end - bytes.start).saturating_sub(asked.ahead);
         let quiet = self.now.saturating_sub(asked.heard);
-        source.time_for(left).unwrap_or(GUESS).max(quiet * 2)
+        let time = source.time_for(left).unwrap_or(GUESS).max(quiet * 2);
+        time.max(self.doubt(place, settings))
+    }
+
+    /// How long one would need at least that failed when it was last asked and has sent nothing since:
+    /// longer than it takes to give up waiting for it.
+    fn doubt(&self, place: usize, settings: &Settings) -> Duration {
+        match self.sources[place].is_doubtful() {
+            true => settings.silence * 2,
+            false => Duration::ZERO,
+        }
+    }
+
+    /// How long a source would need for a tile, if it were asked now.
+    fn time(&self, place: usize, tile: u32, settings: &Settings) -> Duration {
+        let source = &self.sources[place];
+        let bytes = self.tiles.bytes(&(tile..tile + 1));
+        let time = source.time_for(bytes.end - bytes.start).unwrap_or(GUESS);
+        (time + source.latency()).max(self.doubt(place, settings))
     }
 
     /// Asks one source for something, if there is anything for it.
@@ -110,7 +137,7 @@ impl Download {
                 true => settings.copies,
                 false => u8::MAX,
             };
-            let tile = self.steal(place, copies, busy);
+            let tile = self.steal(place, copies, busy, settings);
             let tile = tile.or_else(|| self.take_over(place, busy, around))?;
             Some(tile..tile + 1)
         });
@@ -139,23 +166,33 @@ impl Download {
         }
     }
 
-    /// The tile that another source would take longest to send, if the one at `place` is faster.
-    fn steal(&self, place: usize, copies: u8, busy: &[usize]) -> Option<u32> {
+    /// The tile that another source would take longest to send, if the one at `place` is faster. Who is
+    /// in doubt keeps nobody else from it.
+    fn steal(&self, place: usize, copies: u8, busy: &[usize], settings: &Settings) -> Option<u32> {
         let thief = &self.sources[place];
+        let doubtful = |tile: u32| {
+            let holds = |place: &&usize| {
+                let source = &self.sources[**place];
+                let asked = source.asked().filter(|_| source.is_doubtful());
+                asked.is_some_and(|asked| asked.left.contains(&tile))
+            };
+            busy.iter().filter(holds).count()
+        };
         let wanted = |tile: &u32| {
+            let holders = usize::from(self.tiles.holders(*tile));
             self.tiles.state(*tile) == State::Missing
-                && self.tiles.holders(*tile) < copies
                 && thief.has.as_ref().is_none_or(|has| has.has(*tile))
+                && (holders < copies.into()
+                    || (!thief.is_doubtful()
+                        && holders.saturating_sub(doubtful(*tile)) < copies.into()))
         };
         let owned = |place: &usize| {
             let asked = self.sources[*place].asked()?;
             let tile = asked.left.clone().rev().find(|tile| wanted(tile))?;
-            Some((self.expected(*place, tile + 1), tile))
+            Some((self.expected(*place, tile + 1, settings), tile))
         };
         let (expected, tile) = busy.iter().filter_map(owned).max()?;
-        let bytes = self.tiles.bytes(&(tile..tile + 1));
-        let ours = thief.time_for(bytes.end - bytes.start).unwrap_or(GUESS) + thief.latency();
-        (expected > ours).then_some(tile)
+        (expected > self.time(place, tile, settings)).then_some(tile)
     }
 
     /// Breaks off the source that would take longest, where as many as may be asked for a tile are all
@@ -179,10 +216,9 @@ impl Download {
         let owned = |owner: usize| {
             let asked = self.sources[owner].asked()?;
             let tile = asked.left.clone().rev().find(|tile| wanted(tile))?;
-            let bytes = self.tiles.bytes(&(tile..tile + 1));
-            let ours = thief.time_for(bytes.end - bytes.start).unwrap_or(GUESS);
-            let expected = self.expected(owner, tile + 1);
-            let slow = expected > span * 2 && expected > (ours + thief.latency()) * 4;
+            let ours = self.time(place, tile, around.settings);
+            let expected = self.expected(owner, tile + 1, around.settings);
+            let slow = expected > span * 2 && expected > ours * 4;
             (self.now >= asked.since + span && slow).then_some((expected, owner, tile))
         };
         let (_, owner, tile) = busy.iter().copied().filter_map(owned).max()?;
@@ -242,5 +278,96 @@ impl Download {
         }
         // Whoever is asked or heard later is silent later.
         self.silent = next;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use rand::SeedableRng;
+    use rand_pcg::Pcg32;
+
+    use super::*;
+    use crate::swarm::download::{Input, Verdict};
+
+    const TILE: u64 = 128 << 10;
+
+    /// A download of two tiles, and who was asked for which so far.
+    struct Scene {
+        download: Download,
+        settings: Settings,
+        rng: Pcg32,
+        asked: Vec<(u16, u32)>,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let mut download = Download::new(2 * TILE, TILE);
+            download.trust = super::super::Trust::Proven;
+            Self {
+                download,
+                settings: Settings::default(),
+                rng: Pcg32::seed_from_u64(1),
+                asked: Vec::new(),
+            }
+        }
+
+        /// Something happens after so many seconds; at each one before, time passes.
+        fn at(&mut self, second: u64, input: Input) {
+            let before = self.download.now.as_secs() + 1;
+            for tick in before..second {
+                self.handle(tick, Input::Tick);
+            }
+            self.handle(second, input);
+        }
+
+        fn handle(&mut self, second: u64, input: Input) {
+            let mut out = Vec::new();
+            let around = &mut Surroundings {
+                settings: &self.settings,
+                rng: &mut self.rng,
+                out: &mut out,
+            };
+            self.download
+                .handle(Duration::from_secs(second), input, around);
+            for output in out {
+                if let Output::Ask { source, tiles } = output {
+                    self.asked.push((source.port(), tiles.start));
+                }
+            }
+        }
+    }
+
+    fn source(port: u16) -> SocketAddr {
+        SocketAddr::from(([20, 0, 0, 1], port))
+    }
+
+    #[test]
+    fn those_who_are_silent_again_and_again_do_not_keep_the_last_tile_among_themselves() {
+        let mut scene = Scene::new();
+        for silent in 1..=6 {
+            scene.at(0, Input::Offered(source(silent)));
+        }
+        // All of them have been silent once by now; one comes that needs 40 s for a tile, longer than
+        // it takes to give up on somebody.
+        scene.at(31, Input::Offered(source(9)));
+        for _ in 0..2 {
+            let Some(&(_, tile)) = scene.asked.iter().rev().find(|(port, _)| *port == 9) else {
+                panic!("the honest one is not asked: {:?}", scene.asked);
+            };
+            let begun = scene.download.now.as_secs();
+            for second in 1..=40 {
+                scene.at(begun + second, Input::Received(source(9), TILE / 40));
+            }
+            let arrived = Input::Arrived {
+                source: source(9),
+                tile,
+                verdict: Verdict::Right,
+            };
+            scene.at(begun + 40, arrived);
+        }
+        assert_eq!(scene.download.verified(), 2);
+        assert!(scene.download.now < Duration::from_secs(31 + 2 * 40 + 5));
     }
 }

@@ -274,20 +274,23 @@ impl Download {
         if self.phase != Phase::Fetching {
             return None;
         }
-        let idle = |source: &Source| source.is_ready(self.now);
-        let endgame = self.sources.iter().any(idle).then(|| {
-            // It may pay to take over what somebody else is slow to send, however often it sends.
-            self.assigned + Duration::from_secs(1)
-        });
-        let due = |source: &Source| match &source.activity {
-            Activity::Asked(asked) => Some(asked.heard + settings.silence),
-            Activity::Ready(from) if source.is_usable() => {
-                Some((*from).max(source.recheck.unwrap_or_default()))
+        let (mut next, mut idle) = (None, false);
+        for source in &self.sources {
+            let due = match &source.activity {
+                Activity::Asked(asked) => asked.heard + settings.silence,
+                Activity::Ready(from) if !source.benched => {
+                    idle |= *from <= self.now;
+                    (*from).max(source.recheck.unwrap_or_default())
+                }
+                _ => continue,
+            };
+            if due > self.now && next.is_none_or(|next| due < next) {
+                next = Some(due);
             }
-            _ => None,
-        };
-        let due = self.sources.iter().filter_map(due);
-        due.filter(|at| *at > self.now).chain(endgame).min()
+        }
+        // It may pay to take over what somebody else is slow to send, however often it sends.
+        let endgame = idle.then(|| self.assigned + Duration::from_secs(1));
+        next.into_iter().chain(endgame).min()
     }
 
     /// Whether a tile is there and verified.

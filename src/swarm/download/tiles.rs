@@ -39,7 +39,8 @@ pub(super) struct Tiles {
     size: u64,
     tile_len: u64,
     tiles: Box<[Tile]>,
-    /// Tiles that are [`State::Missing`].
+    /// Tiles that are [`State::Missing`], and how many.
+    missing_tiles: TileSet,
     missing: u32,
     verified: u32,
     verified_tiles: TileSet,
@@ -56,16 +57,17 @@ impl Tiles {
             owners: 0,
         };
         let missing = u32::try_from(count).unwrap_or(u32::MAX);
-        let mut free = TileSet::none(missing);
-        (0..missing).for_each(|tile| free.insert(tile));
+        let mut all = TileSet::none(missing);
+        (0..missing).for_each(|tile| all.insert(tile));
         Self {
             size,
             tile_len,
             tiles: vec![tile; count].into(),
+            missing_tiles: all.clone(),
             missing,
             verified: 0,
             verified_tiles: TileSet::none(missing),
-            free,
+            free: all,
         }
     }
 
@@ -79,6 +81,11 @@ impl Tiles {
 
     pub(super) const fn missing(&self) -> u32 {
         self.missing
+    }
+
+    /// Whether somebody who has these could give one that is missing.
+    pub(super) fn lacks_any(&self, has: &TileSet) -> bool {
+        self.missing_tiles.meets(has)
     }
 
     pub(super) const fn verified(&self) -> u32 {
@@ -117,9 +124,14 @@ impl Tiles {
         self.missing -= is(State::Missing, before);
         self.verified += is(State::Verified, state);
         self.verified -= is(State::Verified, before);
-        match state == State::Verified {
-            true => self.verified_tiles.insert(tile),
-            false => self.verified_tiles.remove(tile),
+        for (kind, tiles) in [
+            (State::Missing, &mut self.missing_tiles),
+            (State::Verified, &mut self.verified_tiles),
+        ] {
+            match state == kind {
+                true => tiles.insert(tile),
+                false => tiles.remove(tile),
+            }
         }
         self.settle(tile);
     }
