@@ -19,20 +19,30 @@ pub fn print(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
         width(|figures| &figures.file),
     );
     let of_swarm = |figures: &Figures| figures.measures.contains_key(&Measure::PeerShare);
-    let columns = match findings.figures.iter().any(of_swarm) {
-        true => SWARM_COLUMNS,
-        false => COLUMNS,
+    let columns: Vec<Measure> = match findings.figures.iter().any(of_swarm) {
+        true => {
+            let any = |measure: &Measure| {
+                let found = |figures: &Figures| figures.measures.get(measure).map(|f| f.mean);
+                findings
+                    .figures
+                    .iter()
+                    .filter_map(found)
+                    .any(|mean| mean > 0.0)
+            };
+            SWARM_COLUMNS.into_iter().filter(any).collect()
+        }
+        false => COLUMNS.to_vec(),
     };
     write!(out, "{:<1$} {2:<3$}", "", widths.0, "", widths.1)?;
-    for measure in columns {
+    for measure in &columns {
         write!(out, " {:>20}", measure.name())?;
     }
     writeln!(out)?;
     for figures in &findings.figures {
         let (variant, file) = (&figures.variant, &figures.file);
         write!(out, "{variant:<0$} {file:<1$}", widths.0, widths.1)?;
-        for measure in columns {
-            let found = figures.measures.get(&measure);
+        for measure in &columns {
+            let found = figures.measures.get(measure);
             write!(out, " {:>20}", found.map_or_else(String::new, figure))?;
         }
         writeln!(out)?;
@@ -83,8 +93,8 @@ pub fn figure(finding: &Finding) -> String {
     format!("{:.places$}{interval}", finding.mean)
 }
 
-/// What the table of a swarm shows.
-const SWARM_COLUMNS: [Measure; 7] = [
+/// What the table of a swarm shows, where there is any of it.
+const SWARM_COLUMNS: [Measure; 9] = [
     Measure::FinishedShare,
     Measure::MeanCopies,
     Measure::MostCopies,
@@ -92,6 +102,8 @@ const SWARM_COLUMNS: [Measure; 7] = [
     Measure::LeecherDelay,
     Measure::SeedCopies,
     Measure::PeerShare,
+    Measure::WastedTiles,
+    Measure::CorruptShare,
 ];
 
 /// What the table of findings shows; the JSON has all.

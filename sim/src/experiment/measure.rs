@@ -112,6 +112,8 @@ pub enum Measure {
     PeerShare,
     /// Tiles of no use, for each tile wanted.
     WastedTiles,
+    /// The share of a swarm that took a wrong file for the right one.
+    CorruptShare,
 }
 
 impl Row {
@@ -178,7 +180,7 @@ impl Row {
 
 impl Measure {
     /// Every figure that a table of findings shows.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Messages,
         Self::TopMessages,
         Self::LeafMessages,
@@ -207,6 +209,7 @@ impl Measure {
         Self::SeedCopies,
         Self::PeerShare,
         Self::WastedTiles,
+        Self::CorruptShare,
     ];
 
     /// Its name in files and tables.
@@ -241,6 +244,7 @@ impl Measure {
             Self::SeedCopies => "seed_copies",
             Self::PeerShare => "peer_share",
             Self::WastedTiles => "wasted_tiles",
+            Self::CorruptShare => "corrupt_share",
         }
     }
 
@@ -295,6 +299,7 @@ impl Measure {
             Self::SeedCopies => Some(outcome.seed_copies),
             Self::PeerShare => Some(outcome.peer_share),
             Self::WastedTiles => Some(outcome.wasted),
+            Self::CorruptShare => Some(outcome.corrupt),
             _ => None,
         }
     }

@@ -8,6 +8,7 @@
 
 mod agreement;
 mod census;
+mod curve;
 mod failure;
 mod file;
 mod findings;
@@ -21,6 +22,7 @@ mod workload;
 
 pub use agreement::{Agreement, Reference, Table};
 pub use census::Census;
+pub use curve::Curve;
 pub use failure::{Failure, First};
 pub use file::{Background, Claim, Content, File, From, Queries, Side};
 pub use findings::{Figures, Finding, Findings, Judged, Verdict};
