@@ -44,6 +44,7 @@ pub mod run;
 pub mod search;
 pub mod sources;
 pub mod swarm;
+mod swarm_plots;
 pub mod sweep;
 pub mod table;
 pub mod verify;

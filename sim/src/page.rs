@@ -9,6 +9,7 @@ use crate::arguments::Report;
 use crate::experiment::{Figures, Findings, Measure, Verdict};
 use crate::plot::{Mark, Series, bars, escaped, lines};
 use crate::results::{Results, place};
+use crate::swarm_plots;
 use crate::table::{FEW, bounds, figure};
 
 /// Runs the command; `out` is told where the page is.
@@ -174,7 +175,12 @@ fn figures(html: &mut String, figures: &[Figures]) {
 fn plots(html: &mut String, points: &[&Results]) {
     let axis = swept_number(points);
     html.push_str("<div class='plots'>\n");
-    for measure in PLOTTED {
+    let swarms: String = points
+        .iter()
+        .map(|point| swarm_plots::plots(&point.findings.figures))
+        .collect();
+    html.push_str(&swarms);
+    for measure in PLOTTED.into_iter().filter(|_| swarms.is_empty()) {
         let plot = match &axis {
             Some(axis) => lines(axis, measure.name(), &series(points, axis, measure)),
             None => bars(measure.name(), &heights(points, measure)),

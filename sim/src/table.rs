@@ -22,29 +22,34 @@ pub fn print(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
         let mut figures = findings.figures.iter();
         figures.any(|of| of.measures.contains_key(measure))
     };
-    let columns: &[Measure] = if has(&Measure::PeerShare) {
-        &SWARM_COLUMNS
+    let columns = if has(&Measure::PeerShare) {
+        let any = |measure: &Measure| {
+            let found = |figures: &Figures| figures.measures.get(measure).map(|f| f.mean);
+            let mut figures = findings.figures.iter();
+            figures.any(|of| found(of).is_some_and(|mean| mean > 0.0))
+        };
+        SWARM_COLUMNS.into_iter().filter(any).collect()
     } else if has(&Measure::Connected) {
-        &LIVING_COLUMNS
+        LIVING_COLUMNS.to_vec()
     } else if has(&Measure::Load) {
-        &ATTACK_COLUMNS
+        ATTACK_COLUMNS.to_vec()
     } else if has(&Measure::SybilShare) {
-        &SYBIL_COLUMNS
+        SYBIL_COLUMNS.to_vec()
     } else if has(&Measure::CollapseRate) {
-        &GIA_COLUMNS
+        GIA_COLUMNS.to_vec()
     } else {
-        &COLUMNS
+        COLUMNS.to_vec()
     };
     write!(out, "{:<1$} {2:<3$}", "", widths.0, "", widths.1)?;
-    for &measure in columns {
+    for measure in &columns {
         write!(out, " {:>20}", measure.name())?;
     }
     writeln!(out)?;
     for figures in &findings.figures {
         let (variant, file) = (&figures.variant, &figures.file);
         write!(out, "{variant:<0$} {file:<1$}", widths.0, widths.1)?;
-        for &measure in columns {
-            let found = figures.measures.get(&measure);
+        for measure in &columns {
+            let found = figures.measures.get(measure);
             write!(out, " {:>20}", found.map_or_else(String::new, figure))?;
         }
         writeln!(out)?;
@@ -95,8 +100,8 @@ pub fn figure(finding: &Finding) -> String {
     format!("{:.places$}{interval}", finding.mean)
 }
 
-/// What the table of a swarm shows.
-const SWARM_COLUMNS: [Measure; 7] = [
+/// What the table of a swarm shows, where there is any of it.
+const SWARM_COLUMNS: [Measure; 9] = [
     Measure::FinishedShare,
     Measure::MeanCopies,
     Measure::MostCopies,
@@ -104,6 +109,8 @@ const SWARM_COLUMNS: [Measure; 7] = [
     Measure::LeecherDelay,
     Measure::SeedCopies,
     Measure::PeerShare,
+    Measure::WastedTiles,
+    Measure::CorruptShare,
 ];
 
 /// What the table of a living network shows.

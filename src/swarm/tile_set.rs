@@ -76,7 +76,35 @@ impl TileSet {
 
     /// The tiles in it, in order.
     pub fn iter(&self) -> impl Iterator<Item = u32> {
-        (0..self.count).filter(|tile| self.has(*tile))
+        ones(self.bits.iter().copied())
+    }
+
+    /// The tiles that are in it and in another, in order.
+    pub fn common<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = u32> + 'a {
+        ones(
+            self.bits
+                .iter()
+                .zip(&other.bits)
+                .map(|(one, other)| one & other),
+        )
+    }
+
+    /// Whether a tile is in both.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        let mut words = self.bits.iter().zip(&other.bits);
+        words.any(|(one, other)| one & other != 0)
+    }
+
+    /// The tiles that are in it and not in another, in order.
+    pub fn beyond<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = u32> + 'a {
+        let others = other.bits.iter().copied().chain(std::iter::repeat(0));
+        ones(
+            self.bits
+                .iter()
+                .zip(others)
+                .map(|(one, other)| one & !other),
+        )
     }
 
     /// The runs of neighbouring tiles in it, in order.
@@ -118,6 +146,17 @@ impl TileSet {
         }
         set
     }
+}
+
+/// The places of the bits that are set in words.
+fn ones(words: impl Iterator<Item = u64>) -> impl Iterator<Item = u32> {
+    (0..).step_by(64).zip(words).flat_map(|(first, mut word)| {
+        std::iter::from_fn(move || {
+            let next = (word != 0).then(|| first + word.trailing_zeros())?;
+            word &= word - 1;
+            Some(next)
+        })
+    })
 }
 
 fn place(tile: u32) -> (usize, u64) {
@@ -163,6 +202,13 @@ mod tests {
             prop_assert_eq!(set.is_empty(), expected.is_empty());
             prop_assert!(set.runs().into_iter().flatten().eq(expected.iter().copied()));
             prop_assert_eq!(&TileSet::from_bytes(&set.to_bytes(), count), &set);
+            let mut third = TileSet::none(count);
+            (0..count).step_by(3).for_each(|tile| third.insert(tile));
+            let (both, rest): (Vec<u32>, Vec<u32>) =
+                expected.iter().partition(|tile| third.has(**tile));
+            prop_assert_eq!(set.meets(&third), !both.is_empty());
+            prop_assert!(set.common(&third).eq(both));
+            prop_assert!(set.beyond(&third).eq(rest));
             let more = TileSet::from_bytes(&[0xff; 40], count);
             prop_assert_eq!(more.len(), count);
             for tile in expected {

@@ -349,7 +349,7 @@ impl UploadQueue {
             *strikes = 0;
         }
         self.counts.queued += 1;
-        self.told(now, known, (poll_min, poll_max))
+        self.told(now, known, position, (poll_min, poll_max))
     }
 
     /// Who asks too early keeps its place and its time, but not for ever.
@@ -373,7 +373,8 @@ impl UploadQueue {
         if *strikes < most {
             let left = |time: &Duration| whole_seconds(time.saturating_sub(now));
             let window = (left(from), left(until));
-            return self.told(now, known, window);
+            let position = self.position(now, known);
+            return self.told(now, known, position, window);
         }
         self.counts.banned += 1;
         if self.banned.len() >= cap.max(1) {
@@ -388,9 +389,9 @@ impl UploadQueue {
         &self,
         now: Duration,
         known: usize,
+        position: usize,
         (poll_min, poll_max): (Duration, Duration),
     ) -> Answer {
-        let position = self.position(now, known);
         let slots = self.settings.slots.max(1);
         let turns = u32::try_from(position.div_ceil(slots)).unwrap_or(u32::MAX);
         Answer::Queued(Place {
@@ -407,10 +408,11 @@ impl UploadQueue {
     /// One more than those who wait before it and may come for a slot soon.
     fn position(&self, now: Duration, known: usize) -> usize {
         let own = self.tickets[known].score(now);
+        let served = self.served();
         let before = |(at, ticket): &(usize, &Ticket)| {
             let score = ticket.score(now);
             *at != known
-                && self.blocks(now, ticket)
+                && self.blocks(now, ticket, &served)
                 && (score > own || (score == own && *at < known))
         };
         1 + self.tickets.iter().enumerate().filter(before).count()
@@ -418,8 +420,9 @@ impl UploadQueue {
 
     /// How many wait who may come for a slot soon.
     fn blockers(&self, now: Duration) -> usize {
-        let tickets = self.tickets.iter();
-        tickets.filter(|ticket| self.blocks(now, ticket)).count()
+        let (tickets, served) = (self.tickets.iter(), self.served());
+        let blocks = |ticket: &&Ticket| self.blocks(now, ticket, &served);
+        tickets.filter(blocks).count()
     }
 
     fn somebody_waits(&self, now: Duration) -> bool {
@@ -427,7 +430,7 @@ impl UploadQueue {
     }
 
     /// Whether one waits who may come for a slot soon, and could have it.
-    fn blocks(&self, now: Duration, ticket: &Ticket) -> bool {
+    fn blocks(&self, now: Duration, ticket: &Ticket, served: &[IpAddr]) -> bool {
         match ticket.state {
             State::Waiting {
                 window: (from, until),
@@ -435,10 +438,24 @@ impl UploadQueue {
             } => {
                 from <= now + self.settings.longest_poll
                     && now <= until
-                    && self.has_room(&ticket.asker)
+                    && (ticket.asker.crowd || !served.contains(&ticket.asker.line.ip()))
             }
             State::Holding { .. } => false,
         }
+    }
+
+    /// Hosts that have all the slots that they may have.
+    fn served(&self) -> Vec<IpAddr> {
+        let holders = self.tickets.iter().filter(|ticket| ticket.holds());
+        let mut hosts: Vec<IpAddr> = holders.map(|ticket| ticket.asker.line.ip()).collect();
+        hosts.sort_unstable();
+        let mut served = Vec::new();
+        for own in hosts.chunk_by(|one, other| one == other) {
+            if own.len() >= self.settings.slots_each {
+                served.push(own[0]);
+            }
+        }
+        served
     }
 
     /// Whether the host of an asker has not all the slots that it may have.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::agreement::{Agreement, Reference, Table};
+use super::curve::{Curve, curves};
 use super::file::{Claim, File, Side};
 use super::measure::{Measure, Row};
 
@@ -35,6 +36,9 @@ pub struct Figures {
     pub file: String,
     /// Each measure that there were figures of.
     pub measures: BTreeMap<Measure, Finding>,
+    /// How a swarm came to have its file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub curves: Vec<Curve>,
 }
 
 /// A mean over replicas.
@@ -93,6 +97,7 @@ impl Findings {
             });
             Figures {
                 measures: found.collect(),
+                curves: curves(rows, &side),
                 variant: side.variant,
                 file: side.file,
             }

@@ -195,6 +195,8 @@ pub enum Measure {
     IdleHops,
     /// Links of the servents of highest capacity.
     TopLinks,
+    /// The share of a swarm that took a wrong file for the right one.
+    CorruptShare,
 }
 
 impl Row {
@@ -362,6 +364,7 @@ impl Measure {
         Self::Utilisation,
         Self::IdleHops,
         Self::TopLinks,
+        Self::CorruptShare,
     ];
 
     /// Its name in files and tables.
@@ -427,6 +430,7 @@ impl Measure {
             Self::Utilisation => "utilisation",
             Self::IdleHops => "idle_hops",
             Self::TopLinks => "top_links",
+            Self::CorruptShare => "corrupt_share",
         }
     }
 
@@ -496,6 +500,7 @@ impl Measure {
             Self::SeedCopies => Some(outcome.seed_copies),
             Self::PeerShare => Some(outcome.peer_share),
             Self::WastedTiles => Some(outcome.wasted),
+            Self::CorruptShare => Some(outcome.corrupt),
             _ => None,
         }
     }

@@ -8,6 +8,7 @@
 
 mod agreement;
 mod census;
+mod curve;
 mod failure;
 mod file;
 mod findings;
@@ -22,6 +23,7 @@ mod workload;
 
 pub use agreement::{Agreement, Reference, Table};
 pub use census::Census;
+pub use curve::Curve;
 pub use failure::{Failure, First};
 pub use file::{Background, Claim, Content, File, From, Queries, Side, Subject};
 pub(crate) use file::{optional_text, text};

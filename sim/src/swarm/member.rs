@@ -1,6 +1,6 @@
 //! One member of a swarm: its state machines, and what it pretends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -39,13 +39,15 @@ pub(super) struct Member {
     pub(super) up: Pace,
     pub(super) down: Pace,
     /// Under way: whom it asks, by which transfer.
-    pub(super) asks: BTreeMap<u32, usize>,
+    pub(super) asks: BTreeMap<u32, u32>,
     /// The tickets that others gave it.
     pub(super) tickets: BTreeMap<u32, Id>,
     /// When it is to be woken, if at all.
     pub(super) alarm: Option<u64>,
     /// When it had the file.
     pub(super) done: Option<Duration>,
+    /// Tiles that it has and that are wrong, which it does not know.
+    pub(super) wrong: BTreeSet<u32>,
     /// Bytes that it sent.
     pub(super) sent: u64,
     /// Whole tiles that came and were of no use: wrong, or there already.
@@ -71,6 +73,7 @@ impl Member {
             tickets: BTreeMap::new(),
             alarm: None,
             done: None,
+            wrong: BTreeSet::new(),
             sent: 0,
             wasted: 0,
         }

@@ -7,14 +7,18 @@
 //!
 //! - `settings`: what an experiment says of a swarm, and its variants;
 //! - `member`: one that gives, takes, or pretends to;
+//! - `transfer`: requests that are under way;
 //! - `world`: links and virtual time;
 //! - `outcome`: what came of it.
 
 mod member;
 mod outcome;
 mod settings;
+#[cfg(test)]
+mod tests;
+mod transfer;
 mod world;
 
-pub use outcome::Outcome;
-pub use settings::{Attack, Plan, Policy, Spec, Variant};
+pub use outcome::{Outcome, SHARES, Who};
+pub use settings::{Attack, Defence, Plan, Policy, Spec, Variant};
 pub use world::conduct;

@@ -1,5 +1,7 @@
 //! What an experiment says of a swarm.
 
+use std::time::Duration;
+
 use filbert::swarm::{credit, download};
 use filbert::wire::tiger_tree::kept_node_len;
 use serde::Deserialize;
@@ -42,6 +44,9 @@ pub struct Spec {
     /// What these do.
     #[serde(default)]
     pub attack: Attack,
+    /// What all do against that.
+    #[serde(default)]
+    pub defence: Defence,
     /// Whom an upload queue prefers.
     #[serde(default)]
     pub policy: Policy,
@@ -64,6 +69,8 @@ pub struct Variant {
     pub attackers: Option<f64>,
     /// What these do.
     pub attack: Option<Attack>,
+    /// What all do against that.
+    pub defence: Option<Defence>,
     /// Whom an upload queue prefers.
     pub policy: Option<Policy>,
 }
@@ -79,6 +86,8 @@ pub struct Plan {
     pub attackers: u32,
     /// What these do.
     pub attack: Attack,
+    /// What all do against that.
+    pub defence: Defence,
     /// Whom an upload queue prefers.
     pub policy: Policy,
 }
@@ -92,6 +101,46 @@ pub enum Attack {
     Poison,
     /// It says that it has the whole file, and is always busy.
     Claim,
+    /// It says that it has the whole file, gives everybody a slot, and sends nothing.
+    Stall,
+}
+
+/// What all do against those who attack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Defence {
+    /// What a servent does that has the file's tree.
+    #[default]
+    Live,
+    /// What one does that has none: the whole tells, and who lied is found by fetching again.
+    Whole,
+    /// Nothing: all that comes is taken for right, nobody is given up, however silent or busy, and
+    /// nobody else is asked for what one was asked for.
+    None,
+}
+
+impl Defence {
+    /// How a download goes about it that knows so many sources at once.
+    #[must_use]
+    pub fn settings(self, sources: usize) -> download::Settings {
+        let live = download::Settings {
+            sources,
+            ..download::Settings::default()
+        };
+        match self {
+            Self::Live | Self::Whole => live,
+            Self::None => download::Settings {
+                silence: Duration::from_secs(MOST_SECONDS),
+                attempts: u32::MAX,
+                refusals: u32::MAX / 4,
+                copies: 1,
+                // So nobody is too slow either; or else it says how much is asked for at once.
+                span: Duration::from_secs(MOST_SECONDS),
+                longest_range: live.first_range * 4,
+                ..live
+            },
+        }
+    }
 }
 
 /// Whom an upload queue prefers.
@@ -101,20 +150,43 @@ pub enum Policy {
     /// Who gave much in relation to what it took: the servent's default.
     #[default]
     GiveAndTake,
-    /// Who has waited longest.
+    /// Nobody: who comes first is served first.
     Equal,
+    /// Who gave at least as much as it took is worth the most, everybody else as little as can be.
+    EvenOrNothing,
+    /// Whom chance prefers, anew with each request.
+    Random,
 }
 
 impl Policy {
-    /// The policy as the servent knows it.
+    /// The policy as the servent knows it, unless it is chance.
     #[must_use]
-    pub fn rule(self) -> &'static dyn credit::Policy {
+    pub fn rule(self) -> Option<&'static dyn credit::Policy> {
         match self {
-            Self::GiveAndTake => &credit::GiveAndTake,
-            Self::Equal => &credit::Equal,
+            Self::GiveAndTake => Some(&credit::GiveAndTake),
+            Self::Equal => Some(&credit::Equal),
+            Self::EvenOrNothing => Some(&EvenOrNothing),
+            Self::Random => None,
         }
     }
 }
+
+/// See [`Policy::EvenOrNothing`].
+#[derive(Debug)]
+struct EvenOrNothing;
+
+impl credit::Policy for EvenOrNothing {
+    fn weight(&self, credit::Meter { given, taken }: credit::Meter) -> u32 {
+        if given > 0 && given >= taken {
+            MOST_WEIGHT
+        } else {
+            1
+        }
+    }
+}
+
+/// The most that a policy of the simulator's own thinks of anybody: as much as the servent's.
+pub(super) const MOST_WEIGHT: u32 = 8;
 
 impl Spec {
     /// What holds in a variant.
@@ -135,6 +207,7 @@ impl Spec {
             leechers: count(variant.leechers.unwrap_or(self.leechers)),
             attackers: count(variant.attackers.unwrap_or(self.attackers)),
             attack: variant.attack.unwrap_or(self.attack),
+            defence: variant.defence.unwrap_or(self.defence),
             policy: variant.policy.unwrap_or(self.policy),
         }
     }

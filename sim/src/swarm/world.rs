@@ -11,8 +11,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use filbert::swarm::download::{Input, Output, QueuePlace, Settings, Trouble, Verdict};
-use filbert::swarm::tile_set::TileSet;
-use filbert::swarm::upload_queue::{Answer, Asker, Id, Manner};
+use filbert::swarm::upload_queue::{Answer, Asker, Manner};
 use filbert::wire::urn::Sha1;
 use rand::RngExt;
 use rand::seq::SliceRandom;
@@ -20,7 +19,8 @@ use rand_pcg::Pcg64Mcg;
 
 use super::member::{Member, Role, address, member, peer};
 use super::outcome::Outcome;
-use super::settings::{Attack, Plan, Spec};
+use super::settings::{Attack, Defence, MOST_WEIGHT, Plan, Spec};
+use super::transfer::{Head, Transfer, Transfers};
 use crate::calendar::Calendar;
 use crate::random::{Purpose, generator};
 
@@ -42,7 +42,9 @@ struct World<'a> {
     calendar: Calendar<Event>,
     now: Duration,
     members: Vec<Member>,
-    transfers: Vec<Transfer>,
+    transfers: Transfers,
+    /// What downloads say is to be done, empty between two events.
+    outputs: Vec<Output>,
     /// Who fetches and has not got it yet.
     unfinished: u32,
 }
@@ -54,43 +56,18 @@ enum Event {
     Begin(u32),
     /// A member is to be woken.
     Wake(u32),
+    /// An attacker tells somebody that it has the file.
+    Boast(u32),
     /// The request is there.
-    Request(usize),
+    Request(u32),
     /// The head of the answer is there.
-    Answer(usize),
+    Answer(u32),
     /// The next chunk may be sent.
-    Chunk(usize),
+    Chunk(u32),
     /// So many bytes have left the uplink.
-    Sent(usize, u32),
+    Sent(u32, u32),
     /// So many bytes are there.
-    Arrived(usize, u32),
-}
-
-/// What one member asked of another, once.
-#[derive(Debug)]
-struct Transfer {
-    giver: u32,
-    taker: u32,
-    /// Tiles that have not come yet.
-    left: Range<u32>,
-    /// Bytes that are still to be sent.
-    unsent: u64,
-    /// Bytes that came of the first of the tiles.
-    came: u64,
-    /// The head of the answer.
-    head: Head,
-    slot: Option<Id>,
-    weight: u32,
-    /// Whether the taker wants no more of it.
-    over: bool,
-}
-
-/// What an answer says beside the bytes.
-#[derive(Debug, Default)]
-struct Head {
-    has: Option<TileSet>,
-    others: Vec<u32>,
-    trouble: Option<Trouble>,
+    Arrived(u32, u32),
 }
 
 impl<'a> World<'a> {
@@ -112,16 +89,14 @@ impl<'a> World<'a> {
         Self {
             spec,
             plan,
-            settings: Settings {
-                sources: spec.sources,
-                ..Settings::default()
-            },
+            settings: plan.defence.settings(spec.sources),
             seed,
             rng,
             calendar: Calendar::new(HORIZON),
             now: Duration::ZERO,
             members,
-            transfers: Vec::new(),
+            transfers: Transfers::default(),
+            outputs: Vec::new(),
             unfinished: plan.downloaders,
         }
     }
@@ -129,8 +104,7 @@ impl<'a> World<'a> {
     fn run(&mut self) {
         for number in 1..count(&self.members) {
             match self.members[number as usize].role {
-                // As if each had asked the seed once: it is told of them.
-                Role::Attacker(_) => self.members[0].mesh.note(self.now, FILE, address(number)),
+                Role::Attacker(_) => self.calendar.push(0, Event::Boast(number)),
                 _ => self.calendar.push(0, Event::Begin(number)),
             }
         }
@@ -147,34 +121,66 @@ impl<'a> World<'a> {
     fn happen(&mut self, event: Event) {
         match event {
             Event::Begin(number) => {
-                self.tell(number, Input::Tree { proven: true });
-                self.tell(number, Input::Offered(address(0)));
+                let tree = Input::Tree { proven: true };
+                let tree = (self.plan.defence != Defence::Whole).then_some(tree);
+                self.tell(number, tree.into_iter().chain([Input::Offered(address(0))]));
             }
             Event::Wake(number) => {
                 let own = &mut self.members[number as usize];
                 if own.alarm == Some(micros(self.now)) {
                     own.alarm = None;
-                    self.tell(number, Input::Tick);
+                    self.tell(number, [Input::Tick]);
                 }
             }
-            Event::Request(id) => self.request(id),
-            Event::Answer(id) => self.answer(id),
-            Event::Chunk(id) => self.chunk(id),
-            Event::Sent(id, bytes) => self.sent(id, bytes),
-            Event::Arrived(id, bytes) => self.arrived(id, bytes),
+            Event::Boast(number) => self.boast(number),
+            Event::Request(id) => self.go_on(id, Self::request),
+            Event::Answer(id) => self.go_on(id, Self::answer),
+            Event::Chunk(id) => self.go_on(id, Self::chunk),
+            Event::Sent(id, bytes) => self.go_on(id, |world, id| world.sent(id, bytes)),
+            Event::Arrived(id, bytes) => self.go_on(id, |world, id| world.arrived(id, bytes)),
         }
     }
 
+    /// Lets something happen to a transfer, and forgets it when that was the last.
+    fn go_on(&mut self, id: u32, happen: impl FnOnce(&mut Self, u32)) {
+        if !self.transfers[id].over {
+            happen(self, id);
+        }
+        self.transfers.happened(id);
+    }
+
+    /// An attacker has itself told of: the first time by the seed, then by anybody, again and again.
+    fn boast(&mut self, number: u32) {
+        let listener = match self.now {
+            Duration::ZERO => 0,
+            _ => self.rng.random_range(0..self.members.len()),
+        };
+        self.members[listener]
+            .mesh
+            .note(self.now, FILE, address(number));
+        let at = micros(self.now + BOAST);
+        self.calendar.push(at, Event::Boast(number));
+    }
+
     /// Tells a download what happened, does what it says, and sets its alarm.
-    fn tell(&mut self, number: u32, input: Input) {
-        let mut inputs = vec![input];
-        let mut out = Vec::new();
-        while let Some(input) = inputs.pop() {
-            let own = &mut self.members[number as usize];
-            own.tell(self.now, input, &self.settings, &mut self.rng, &mut out);
-            for output in out.drain(..) {
-                inputs.extend(self.carry_out(number, output));
+    fn tell(&mut self, number: u32, happened: impl IntoIterator<Item = Input>) {
+        let mut out = std::mem::take(&mut self.outputs);
+        let mut waits = false;
+        for input in happened {
+            // Bytes that come put off what is waited for, and give nothing more to wait for.
+            waits |= !matches!(input, Input::Received(..));
+            let mut inputs = vec![input];
+            while let Some(input) = inputs.pop() {
+                let own = &mut self.members[number as usize];
+                own.tell(self.now, input, &self.settings, &mut self.rng, &mut out);
+                for output in out.drain(..) {
+                    inputs.extend(self.carry_out(number, output));
+                }
             }
+        }
+        self.outputs = out;
+        if !waits {
+            return;
         }
         let now = self.now;
         let own = &mut self.members[number as usize];
@@ -198,17 +204,26 @@ impl<'a> World<'a> {
                 self.stop(number, member(source))
             }
             Output::Check(tile) => return Some(Input::Checked { tile, right: true }),
-            Output::Hash => return Some(Input::Hashed { right: true }),
+            Output::Hash => {
+                let own = &self.members[number as usize];
+                let right = own.wrong.is_empty() || self.plan.defence == Defence::None;
+                return Some(Input::Hashed { right });
+            }
             Output::Done => self.done(number),
             // Whoever has nobody left searches again, and finds the seed.
             Output::Exhausted => {
                 let at = micros(self.now + self.settings.forgive);
                 self.calendar.push(at, Event::Begin(number));
             }
-            Output::Store { .. }
-            | Output::Distrust
-            | Output::Rejected(_)
-            | Output::Contradiction => {}
+            Output::Store { source, tile, .. } => {
+                let right = self.has_right(member(source), tile);
+                let wrong = &mut self.members[number as usize].wrong;
+                match right {
+                    true => wrong.remove(&tile),
+                    false => wrong.insert(tile),
+                };
+            }
+            Output::Distrust | Output::Rejected(_) | Output::Contradiction => {}
         }
         None
     }
@@ -216,32 +231,18 @@ impl<'a> World<'a> {
     fn ask(&mut self, taker: u32, giver: u32, tiles: Range<u32>) {
         self.stop(taker, giver);
         let bytes = self.bytes(&tiles);
-        let id = self.transfers.len();
-        self.transfers.push(Transfer {
-            giver,
-            taker,
-            left: tiles,
-            unsent: bytes,
-            came: 0,
-            head: Head::default(),
-            slot: None,
-            weight: 1,
-            over: false,
-        });
+        let id = self.transfers.open(giver, taker, tiles, bytes);
         self.members[taker as usize].asks.insert(giver, id);
-        self.after(self.latency(taker, giver), Event::Request(id));
+        self.later(self.latency(taker, giver), id, Event::Request(id));
     }
 
     /// Ends what is under way between two: the connection is closed.
     fn stop(&mut self, taker: u32, giver: u32) {
-        if let Some(id) = self.members[taker as usize].asks.remove(&giver) {
-            let transfer = &mut self.transfers[id];
-            transfer.over = true;
-            if let Some(slot) = transfer.slot.take() {
-                let queue = &mut self.members[giver as usize].queue;
-                queue.finished(self.now, slot);
-                queue.hung_up(address(taker));
-            }
+        let asked = self.members[taker as usize].asks.remove(&giver);
+        if let Some(slot) = asked.and_then(|id| self.transfers.end(id)) {
+            let queue = &mut self.members[giver as usize].queue;
+            queue.finished(self.now, slot);
+            queue.hung_up(address(taker));
         }
     }
 
@@ -258,11 +259,8 @@ impl<'a> World<'a> {
     }
 
     /// What the one who is asked does.
-    fn request(&mut self, id: usize) {
+    fn request(&mut self, id: u32) {
         let Transfer { giver, taker, .. } = self.transfers[id];
-        if self.transfers[id].over {
-            return;
-        }
         let now = self.now;
         let known = self.members[taker as usize].announces();
         let ticket = self.members[taker as usize].tickets.get(&giver).copied();
@@ -279,10 +277,14 @@ impl<'a> World<'a> {
         let there = has
             .as_ref()
             .is_none_or(|has| wanted.clone().all(|tile| has.has(tile)));
+        let stalls = own.role == Role::Attacker(Attack::Stall);
         let trouble = if own.role == Role::Attacker(Attack::Claim) {
             Some(Trouble::Busy { retry_after: None })
         } else if there {
-            let weight = self.plan.policy.rule().weight(own.credit.of(peer(taker)));
+            let weight = match self.plan.policy.rule() {
+                Some(rule) => rule.weight(own.credit.of(peer(taker))),
+                None => self.rng.random_range(1..=MOST_WEIGHT),
+            };
             let asker = Asker {
                 line: address(taker),
                 crowd: false,
@@ -325,48 +327,45 @@ impl<'a> World<'a> {
             others,
             trouble,
         };
-        self.after(self.latency(taker, giver), Event::Answer(id));
-        if begins {
+        self.later(self.latency(taker, giver), id, Event::Answer(id));
+        if begins && !stalls {
             self.chunk(id);
         }
     }
 
     /// What the one who asked makes of the head of the answer.
-    fn answer(&mut self, id: usize) {
+    fn answer(&mut self, id: u32) {
         let transfer = &mut self.transfers[id];
         let (giver, taker) = (transfer.giver, transfer.taker);
-        if transfer.over {
-            return;
-        }
         let head = std::mem::take(&mut transfer.head);
-        self.tell(taker, Input::Has(address(giver), head.has));
-        for other in head.others {
-            self.tell(taker, Input::Offered(address(other)));
-        }
+        let others = head.others.into_iter();
+        let others = others.map(|other| Input::Offered(address(other)));
+        let has = Input::Has(address(giver), head.has);
+        self.tell(taker, std::iter::once(has).chain(others));
         if let Some(trouble) = head.trouble
             && !self.transfers[id].over
         {
             self.transfers[id].over = true;
             self.members[taker as usize].asks.remove(&giver);
-            self.tell(taker, Input::Failed(address(giver), trouble));
+            self.tell(taker, [Input::Failed(address(giver), trouble)]);
         }
     }
 
     /// Takes a turn of the uplink for the next chunk.
-    fn chunk(&mut self, id: usize) {
+    fn chunk(&mut self, id: u32) {
         let transfer = &self.transfers[id];
-        if transfer.over || transfer.unsent == 0 {
+        if transfer.unsent == 0 {
             return;
         }
         let bytes = transfer.unsent.min(CHUNK * u64::from(transfer.weight));
         let up = &mut self.members[transfer.giver as usize].up;
         let wait = up.take(self.now, bytes);
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.after(wait, Event::Sent(id, bytes));
+        self.later(wait, id, Event::Sent(id, bytes));
     }
 
     /// A chunk has left the uplink: it takes a turn of the downlink.
-    fn sent(&mut self, id: usize, chunk: u32) {
+    fn sent(&mut self, id: u32, chunk: u32) {
         let transfer = &mut self.transfers[id];
         if transfer.over {
             return;
@@ -383,20 +382,18 @@ impl<'a> World<'a> {
             own.queue.finished(self.now, slot);
         }
         let wait = self.members[taker as usize].down.take(self.now, bytes);
-        self.after(wait + self.latency(taker, giver), Event::Arrived(id, chunk));
+        let travel = self.latency(taker, giver);
+        self.later(wait + travel, id, Event::Arrived(id, chunk));
         if !last {
-            self.after(wait, Event::Chunk(id));
+            self.later(wait, id, Event::Chunk(id));
         }
     }
 
-    fn arrived(&mut self, id: usize, chunk: u32) {
+    fn arrived(&mut self, id: u32, chunk: u32) {
         let transfer = &mut self.transfers[id];
         let (giver, taker) = (transfer.giver, transfer.taker);
-        if transfer.over {
-            return;
-        }
         transfer.came += u64::from(chunk);
-        self.tell(taker, Input::Received(address(giver), chunk.into()));
+        self.tell(taker, [Input::Received(address(giver), chunk.into())]);
         loop {
             let transfer = &self.transfers[id];
             let tile = transfer.left.start;
@@ -418,30 +415,38 @@ impl<'a> World<'a> {
 
     /// A whole tile is there.
     fn take(&mut self, taker: u32, giver: u32, tile: u32, bytes: u64) {
-        let right = self.members[giver as usize].role != Role::Attacker(Attack::Poison);
+        let right = self.has_right(giver, tile);
+        let defence = self.plan.defence;
         let own = &mut self.members[taker as usize];
         let known = own
             .download
             .as_ref()
             .is_some_and(|own| own.is_verified(tile));
         own.wasted += u64::from(known || !right);
-        if right {
+        if right || defence != Defence::Live {
             own.credit.gave(self.now, peer(giver), bytes);
             own.mesh.note(self.now, FILE, address(giver));
         }
-        let verdict = match right {
-            true => Verdict::Right,
-            false => Verdict::Wrong,
+        let verdict = match (defence, right) {
+            (Defence::Live, false) => Verdict::Wrong,
+            (Defence::Whole, _) => Verdict::Unknown,
+            _ => Verdict::Right,
         };
         let source = address(giver);
         self.tell(
             taker,
-            Input::Arrived {
+            [Input::Arrived {
                 source,
                 tile,
                 verdict,
-            },
+            }],
         );
+    }
+
+    /// Whether what a member sends of a tile is right.
+    fn has_right(&self, giver: u32, tile: u32) -> bool {
+        let giver = &self.members[giver as usize];
+        giver.role != Role::Attacker(Attack::Poison) && !giver.wrong.contains(&tile)
     }
 
     /// Bytes of a run of tiles.
@@ -462,7 +467,9 @@ impl<'a> World<'a> {
         Duration::from_micros(micros)
     }
 
-    fn after(&mut self, wait: Duration, event: Event) {
+    /// Something is to happen to a transfer.
+    fn later(&mut self, wait: Duration, id: u32, event: Event) {
+        self.transfers.expect(id);
         self.calendar.push(micros(self.now + wait), event);
     }
 }
@@ -477,91 +484,11 @@ fn count(members: &[Member]) -> u32 {
 
 /// Bytes that one of weight 1 is sent in a turn: the most of a servent.
 const CHUNK: u64 = 32 * 1024;
+/// How often an attacker has itself told of.
+const BOAST: Duration = Duration::from_secs(5);
 /// Others that one answer names, as a servent does.
 const ALTERNATES: usize = 10;
 /// Microseconds within which most events lie.
 const HORIZON: u64 = 2_000_000;
 /// The file.
 const FILE: Sha1 = Sha1::from_bytes([1; 20]);
-
-#[cfg(test)]
-mod tests {
-    use super::super::settings::Policy;
-    use super::*;
-
-    fn spec() -> Spec {
-        toml::from_str(
-            "size = 1048576\ntile = 65536\nseed_up = 65536\nup = 65536\ndown = 1048576\n\
-             seconds = 2000\nvariant = []",
-        )
-        .unwrap()
-    }
-
-    fn plan(downloaders: u32, leechers: u32, attackers: u32, attack: Attack) -> Plan {
-        Plan {
-            downloaders,
-            leechers,
-            attackers,
-            attack,
-            policy: Policy::default(),
-        }
-    }
-
-    #[test]
-    fn one_takes_what_the_seed_needs_for_a_copy() {
-        let outcome = conduct(&spec(), plan(1, 0, 0, Attack::Poison), 1);
-        let all = outcome.all.unwrap();
-        assert!((0.95..1.05).contains(&all), "{all}");
-        assert_eq!((outcome.seed_copies, outcome.peer_share), (1.0, 0.0));
-    }
-
-    #[test]
-    fn many_help_each_other_and_the_same_seed_gives_the_same() {
-        let outcome = conduct(&spec(), plan(20, 0, 0, Attack::Poison), 1);
-        assert_eq!((outcome.downloaders, outcome.finished), (20, 20));
-        // From the seed alone it would be 20.
-        assert!(
-            outcome.all.unwrap() < 10.0 && outcome.peer_share > 0.5,
-            "{outcome:?}"
-        );
-        let again = |seed| conduct(&spec(), plan(20, 0, 0, Attack::Poison), seed);
-        assert_eq!(again(1), outcome);
-        assert_ne!(again(2), outcome);
-    }
-
-    #[test]
-    fn where_nobody_gives_the_seed_sends_every_copy() {
-        let outcome = conduct(&spec(), plan(5, 5, 0, Attack::Poison), 1);
-        assert_eq!((outcome.finished, outcome.peer_share), (5, 0.0));
-        assert!(
-            outcome.seed_copies >= 5.0 && outcome.all.unwrap() > 4.8,
-            "{outcome:?}"
-        );
-        assert_eq!((outcome.givers, outcome.leechers.is_some()), (None, true));
-    }
-
-    #[test]
-    fn attackers_cost_time_and_nobody_the_file() {
-        for attack in [Attack::Poison, Attack::Claim] {
-            let outcome = conduct(&spec(), plan(10, 0, 5, attack), 1);
-            assert_eq!(outcome.finished, 10, "{attack:?}");
-            assert!(
-                attack != Attack::Poison || outcome.wasted > 0.0,
-                "{outcome:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn who_is_not_done_in_time_is_not_counted() {
-        let spec = Spec {
-            seconds: 8,
-            ..spec()
-        };
-        let outcome = conduct(&spec, plan(4, 0, 0, Attack::Poison), 1);
-        assert_eq!(
-            (outcome.finished, outcome.all, outcome.mean),
-            (0, None, None)
-        );
-    }
-}

@@ -21,6 +21,7 @@ impl Download {
         self.assigned = self.now;
         let mut ready: Vec<usize> = (0..self.sources.len())
             .filter(|place| self.sources[*place].is_ready(self.now))
+            .filter(|place| self.is_of_use(*place))
             .collect();
         // Who is new is tried, then the fastest; so the slow ones go without a place when there
         // are more sources than places.
@@ -29,15 +30,16 @@ impl Download {
             let speed = Reverse(source.rate());
             (source.is_troubled(), source.tried, speed, source.id)
         });
-        let mut active = self.sources().1;
+        let asked = |place: &usize| self.sources[*place].asked().is_some();
+        let mut busy: Vec<usize> = (0..self.sources.len()).filter(asked).collect();
         for place in ready {
-            if active >= around.settings.active {
-                if self.sources[place].tried || !self.make_room(around) {
-                    break;
-                }
-                active -= 1;
+            let full = busy.len() >= around.settings.active;
+            if full && (self.sources[place].tried || !self.make_room(&mut busy, around)) {
+                break;
             }
-            active += usize::from(self.give(place, active, around));
+            if self.give(place, &mut busy, around) {
+                busy.push(place);
+            }
         }
     }
 
@@ -48,18 +50,29 @@ impl Download {
         }
     }
 
+    /// Whether a source may have something for us, or is to be asked whether it has by now.
+    fn is_of_use(&self, place: usize) -> bool {
+        let source = &self.sources[place];
+        let has = source.has.as_ref();
+        has.is_none_or(|has| self.tiles.lacks_any(has))
+            || source.recheck.is_none_or(|due| due <= self.now)
+    }
+
     /// Breaks off what would take longest, for the sake of a source that was not tried yet.
-    fn make_room(&mut self, around: &mut Surroundings<'_>) -> bool {
+    fn make_room(&mut self, busy: &mut Vec<usize>, around: &mut Surroundings<'_>) -> bool {
         let span = around.settings.span;
-        let slowness = |place: &usize| {
-            let asked = self.sources[*place].asked()?;
-            let expected = self.expected(*place, asked.left.end);
+        let slowness = |place: usize| {
+            let asked = self.sources[place].asked()?;
+            let expected = self.expected(place, asked.left.end, around.settings);
             (self.now >= asked.since + span && expected > span * 2).then_some(expected)
         };
-        let slowest = (0..self.sources.len()).filter_map(|place| Some((slowness(&place)?, place)));
+        let slowest = busy
+            .iter()
+            .filter_map(|place| Some((slowness(*place)?, *place)));
         let Some((_, place)) = slowest.max() else {
             return false;
         };
+        busy.retain(|other| *other != place);
         self.release(place);
         self.sources[place].rest(self.now, self.now);
         around.out.push(Output::Stop(self.sources[place].address));
@@ -67,7 +80,7 @@ impl Download {
     }
 
     /// How long until a source has sent what it was asked, up to the tile `end`.
-    fn expected(&self, place: usize, end: u32) -> Duration {
+    fn expected(&self, place: usize, end: u32, settings: &Settings) -> Duration {
         let source = &self.sources[place];
         let Some(asked) = source.asked() else {
             return Duration::ZERO;
@@ -75,17 +88,35 @@ impl Download {
         let bytes = self.tiles.bytes(&(asked.left.start..end));
         let left = (bytes.end - bytes.start).saturating_sub(asked.ahead);
         let quiet = self.now.saturating_sub(asked.heard);
-        source.time_for(left).unwrap_or(GUESS).max(quiet * 2)
+        let time = source.time_for(left).unwrap_or(GUESS).max(quiet * 2);
+        time.max(self.doubt(place, settings))
+    }
+
+    /// How long one would need at least that failed when it was last asked and has sent nothing since:
+    /// longer than it takes to give up waiting for it.
+    fn doubt(&self, place: usize, settings: &Settings) -> Duration {
+        match self.sources[place].is_doubtful() {
+            true => settings.silence * 2,
+            false => Duration::ZERO,
+        }
+    }
+
+    /// How long a source would need for a tile, if it were asked now.
+    fn time(&self, place: usize, tile: u32, settings: &Settings) -> Duration {
+        let source = &self.sources[place];
+        let bytes = self.tiles.bytes(&(tile..tile + 1));
+        let time = source.time_for(bytes.end - bytes.start).unwrap_or(GUESS);
+        (time + source.latency()).max(self.doubt(place, settings))
     }
 
     /// Asks one source for something, if there is anything for it.
-    fn give(&mut self, place: usize, active: usize, around: &mut Surroundings<'_>) -> bool {
+    fn give(&mut self, place: usize, busy: &mut Vec<usize>, around: &mut Surroundings<'_>) -> bool {
         let settings = around.settings;
         let source = &self.sources[place];
         let most = source.appetite(settings) / self.tiles.tile_len();
         let most = u32::try_from(most).unwrap_or(u32::MAX);
         // Towards the end everybody gets a share, so that all come to the end together.
-        let sharers = u32::try_from(active + 1).unwrap_or(u32::MAX);
+        let sharers = u32::try_from(busy.len() + 1).unwrap_or(u32::MAX);
         let share = self.tiles.missing().div_ceil(sharers).div_ceil(2);
         let most = most.min(share).max(1);
         let has = source.has.as_ref();
@@ -114,8 +145,8 @@ impl Download {
                 true => settings.copies,
                 false => u8::MAX,
             };
-            let tile = self.steal(place, copies);
-            let tile = tile.or_else(|| self.take_over(place, around))?;
+            let tile = self.steal(place, copies, busy, settings);
+            let tile = tile.or_else(|| self.take_over(place, busy, around))?;
             Some(tile..tile + 1)
         });
         let Some(run) = run else {
@@ -143,29 +174,44 @@ impl Download {
         }
     }
 
-    /// The tile that another source would take longest to send, if the one at `place` is faster.
-    fn steal(&self, place: usize, copies: u8) -> Option<u32> {
+    /// The tile that another source would take longest to send, if the one at `place` is faster. Who is
+    /// in doubt keeps nobody else from it.
+    fn steal(&self, place: usize, copies: u8, busy: &[usize], settings: &Settings) -> Option<u32> {
         let thief = &self.sources[place];
+        let doubtful = |tile: u32| {
+            let holds = |place: &&usize| {
+                let source = &self.sources[**place];
+                let asked = source.asked().filter(|_| source.is_doubtful());
+                asked.is_some_and(|asked| asked.left.contains(&tile))
+            };
+            busy.iter().filter(holds).count()
+        };
         let wanted = |tile: &u32| {
+            let holders = usize::from(self.tiles.holders(*tile));
             self.tiles.state(*tile) == State::Missing
-                && self.tiles.holders(*tile) < copies
                 && thief.has.as_ref().is_none_or(|has| has.has(*tile))
+                && (holders < copies.into()
+                    || (!thief.is_doubtful()
+                        && holders.saturating_sub(doubtful(*tile)) < copies.into()))
         };
-        let owned = |place: usize| {
-            let asked = self.sources[place].asked()?;
+        let owned = |place: &usize| {
+            let asked = self.sources[*place].asked()?;
             let tile = asked.left.clone().rev().find(|tile| wanted(tile))?;
-            Some((self.expected(place, tile + 1), tile))
+            Some((self.expected(*place, tile + 1, settings), tile))
         };
-        let (expected, tile) = (0..self.sources.len()).filter_map(owned).max()?;
-        let bytes = self.tiles.bytes(&(tile..tile + 1));
-        let ours = thief.time_for(bytes.end - bytes.start).unwrap_or(GUESS) + thief.latency();
-        (expected > ours).then_some(tile)
+        let (expected, tile) = busy.iter().filter_map(owned).max()?;
+        (expected > self.time(place, tile, settings)).then_some(tile)
     }
 
     /// Breaks off the source that would take longest, where as many as may be asked for a tile are all
     /// too slow, and gives its last tile to one that is not known to be; so those who dribble never
     /// hold a tile among themselves.
-    fn take_over(&mut self, place: usize, around: &mut Surroundings<'_>) -> Option<u32> {
+    fn take_over(
+        &mut self,
+        place: usize,
+        busy: &mut Vec<usize>,
+        around: &mut Surroundings<'_>,
+    ) -> Option<u32> {
         let thief = &self.sources[place];
         if thief.tried && thief.gave == 0 {
             return None;
@@ -178,13 +224,13 @@ impl Download {
         let owned = |owner: usize| {
             let asked = self.sources[owner].asked()?;
             let tile = asked.left.clone().rev().find(|tile| wanted(tile))?;
-            let bytes = self.tiles.bytes(&(tile..tile + 1));
-            let ours = thief.time_for(bytes.end - bytes.start).unwrap_or(GUESS);
-            let expected = self.expected(owner, tile + 1);
-            let slow = expected > span * 2 && expected > (ours + thief.latency()) * 4;
+            let ours = self.time(place, tile, around.settings);
+            let expected = self.expected(owner, tile + 1, around.settings);
+            let slow = expected > span * 2 && expected > ours * 4;
             (self.now >= asked.since + span && slow).then_some((expected, owner, tile))
         };
-        let (_, owner, tile) = (0..self.sources.len()).filter_map(owned).max()?;
+        let (_, owner, tile) = busy.iter().copied().filter_map(owned).max()?;
+        busy.retain(|other| *other != owner);
         self.release(owner);
         // Or it would take again what the faster one leaves for a moment.
         self.sources[owner].rest(self.now + span * 4, self.now);
@@ -219,15 +265,117 @@ impl Download {
 
     /// Gives up waiting for sources that send nothing.
     pub(super) fn give_up_silent(&mut self, around: &mut Surroundings<'_>) {
+        if self.now < self.silent {
+            return;
+        }
+        let silence = around.settings.silence;
+        let mut next = self.now + silence;
         for place in 0..self.sources.len() {
-            let asked = self.sources[place].asked();
-            let due = asked.map(|asked| asked.heard + around.settings.silence);
-            if due.is_some_and(|due| due <= self.now) {
+            let Some(asked) = self.sources[place].asked() else {
+                continue;
+            };
+            let due = asked.heard + silence;
+            if due <= self.now {
                 self.release(place);
                 self.sources[place].note(Trouble::Silent, self.now, around.settings);
                 around.out.push(Output::Stop(self.sources[place].address));
                 self.stirred = true;
+            } else {
+                next = next.min(due);
             }
         }
+        // Whoever is asked or heard later is silent later.
+        self.silent = next;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use rand::SeedableRng;
+    use rand_pcg::Pcg32;
+
+    use super::*;
+    use crate::swarm::download::{Input, Verdict};
+
+    const TILE: u64 = 128 << 10;
+
+    /// A download of two tiles, and who was asked for which so far.
+    struct Scene {
+        download: Download,
+        settings: Settings,
+        rng: Pcg32,
+        asked: Vec<(u16, u32)>,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let mut download = Download::new(2 * TILE, TILE);
+            download.trust = super::super::Trust::Proven;
+            Self {
+                download,
+                settings: Settings::default(),
+                rng: Pcg32::seed_from_u64(1),
+                asked: Vec::new(),
+            }
+        }
+
+        /// Something happens after so many seconds; at each one before, time passes.
+        fn at(&mut self, second: u64, input: Input) {
+            let before = self.download.now.as_secs() + 1;
+            for tick in before..second {
+                self.handle(tick, Input::Tick);
+            }
+            self.handle(second, input);
+        }
+
+        fn handle(&mut self, second: u64, input: Input) {
+            let mut out = Vec::new();
+            let around = &mut Surroundings {
+                settings: &self.settings,
+                rng: &mut self.rng,
+                out: &mut out,
+            };
+            self.download
+                .handle(Duration::from_secs(second), input, around);
+            for output in out {
+                if let Output::Ask { source, tiles } = output {
+                    self.asked.push((source.port(), tiles.start));
+                }
+            }
+        }
+    }
+
+    fn source(port: u16) -> SocketAddr {
+        SocketAddr::from(([20, 0, 0, 1], port))
+    }
+
+    #[test]
+    fn those_who_are_silent_again_and_again_do_not_keep_the_last_tile_among_themselves() {
+        let mut scene = Scene::new();
+        for silent in 1..=6 {
+            scene.at(0, Input::Offered(source(silent)));
+        }
+        // All of them have been silent once by now; one comes that needs 40 s for a tile, longer than
+        // it takes to give up on somebody.
+        scene.at(31, Input::Offered(source(9)));
+        for _ in 0..2 {
+            let Some(&(_, tile)) = scene.asked.iter().rev().find(|(port, _)| *port == 9) else {
+                panic!("the honest one is not asked: {:?}", scene.asked);
+            };
+            let begun = scene.download.now.as_secs();
+            for second in 1..=40 {
+                scene.at(begun + second, Input::Received(source(9), TILE / 40));
+            }
+            let arrived = Input::Arrived {
+                source: source(9),
+                tile,
+                verdict: Verdict::Right,
+            };
+            scene.at(begun + 40, arrived);
+        }
+        assert_eq!(scene.download.verified(), 2);
+        assert!(scene.download.now < Duration::from_secs(31 + 2 * 40 + 5));
     }
 }

@@ -170,6 +170,8 @@ pub struct Download {
     stirred: bool,
     /// When sources were last given something to do.
     assigned: Duration,
+    /// Before this nobody who is asked can have been silent for too long.
+    silent: Duration,
     now: Duration,
 }
 
@@ -208,6 +210,7 @@ impl Download {
             exhausted: false,
             stirred: true,
             assigned: Duration::ZERO,
+            silent: Duration::ZERO,
             now: Duration::ZERO,
         }
     }
@@ -230,15 +233,21 @@ impl Download {
         if self.phase == Phase::Over {
             return;
         }
-        self.stirred |= !matches!(input, Input::Received(..));
+        let mut stirs = true;
         match input {
-            Input::Offered(address) => self.offer(address, around.settings),
+            Input::Offered(address) => stirs = self.offer(address, around.settings),
             Input::Tree { proven } => self.believe(proven, around),
-            Input::Has(source, has) => self.note_has(source, has),
+            Input::Has(source, has) => {
+                self.note_has(source, has);
+                // One that is asked is given nothing before that is over.
+                let place = self.place_of(source);
+                stirs = place.is_some_and(|place| self.sources[place].asked().is_none());
+            }
             Input::Received(source, bytes) => {
                 if let Some(source) = self.sources.iter_mut().find(|s| s.address == source) {
                     source.receive(bytes, now);
                 }
+                stirs = false;
             }
             Input::Arrived {
                 source,
@@ -258,6 +267,7 @@ impl Download {
             Input::Hashed { right } => self.hashed(right, around),
             Input::Tick => {}
         }
+        self.stirred |= stirs;
         self.advance(around);
     }
 
@@ -267,20 +277,23 @@ impl Download {
         if self.phase != Phase::Fetching {
             return None;
         }
-        let idle = |source: &Source| source.is_ready(self.now);
-        let endgame = self.sources.iter().any(idle).then(|| {
-            // It may pay to take over what somebody else is slow to send, however often it sends.
-            self.assigned + Duration::from_secs(1)
-        });
-        let due = |source: &Source| match &source.activity {
-            Activity::Asked(asked) => Some(asked.heard + settings.silence),
-            Activity::Ready(from) if source.is_usable() => {
-                Some((*from).max(source.recheck.unwrap_or_default()))
+        let (mut next, mut idle) = (None, false);
+        for source in &self.sources {
+            let due = match &source.activity {
+                Activity::Asked(asked) => asked.heard + settings.silence,
+                Activity::Ready(from) if !source.benched => {
+                    idle |= *from <= self.now;
+                    (*from).max(source.recheck.unwrap_or_default())
+                }
+                _ => continue,
+            };
+            if due > self.now && next.is_none_or(|next| due < next) {
+                next = Some(due);
             }
-            _ => None,
-        };
-        let due = self.sources.iter().filter_map(due);
-        due.filter(|at| *at > self.now).chain(endgame).min()
+        }
+        // It may pay to take over what somebody else is slow to send, however often it sends.
+        let endgame = idle.then(|| self.assigned + Duration::from_secs(1));
+        next.into_iter().chain(endgame).min()
     }
 
     /// Whether a tile is there and verified.
@@ -298,15 +311,7 @@ impl Download {
     /// The tiles that are verified.
     #[must_use]
     pub fn verified_tiles(&self) -> TileSet {
-        let mut verified = TileSet::none(self.tiles.count());
-        for (tile, _) in self
-            .tiles
-            .states()
-            .filter(|(_, state)| *state == State::Verified)
-        {
-            verified.insert(tile);
-        }
-        verified
+        self.tiles.verified_tiles().clone()
     }
 
     /// How many bytes are there: of verified tiles, and of all.
@@ -406,19 +411,19 @@ impl Download {
             .position(|source| source.address == address)
     }
 
-    fn offer(&mut self, address: SocketAddr, settings: &Settings) {
+    /// Takes a source that is new, or another chance for one that was given up; says whether it did.
+    fn offer(&mut self, address: SocketAddr, settings: &Settings) -> bool {
         if self.liars.contains(&address) {
-            return;
+            return false;
         }
         if let Some(place) = self.place_of(address) {
-            if self.sources[place].forgive(self.now, settings) {
-                self.exhausted = false;
-            }
-            return;
+            let forgiven = self.sources[place].forgive(self.now, settings);
+            self.exhausted &= !forgiven;
+            return forgiven;
         }
         if self.sources.len() >= settings.sources {
             let Some(old) = self.sources.iter().position(Source::is_out) else {
-                return;
+                return false;
             };
             self.note_has(self.sources[old].address, None);
             self.sources.remove(old);
@@ -427,6 +432,7 @@ impl Download {
         self.exhausted = false;
         self.sources
             .push(Source::new(self.last_id, address, self.now));
+        true
     }
 
     fn note_has(&mut self, address: SocketAddr, has: Option<TileSet>) {

@@ -201,6 +201,11 @@ impl Source {
         self.failures + self.refusals > 0
     }
 
+    /// Whether it failed when it was last asked, and has sent nothing since.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.failures > 0 && self.asked().is_none_or(|asked| !asked.answered)
+    }
+
     /// How long it takes to begin an answer.
     pub(super) const fn latency(&self) -> Duration {
         self.latency

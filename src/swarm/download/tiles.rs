@@ -39,9 +39,13 @@ pub(super) struct Tiles {
     size: u64,
     tile_len: u64,
     tiles: Box<[Tile]>,
-    /// Tiles that are [`State::Missing`].
+    /// Tiles that are [`State::Missing`], and how many.
+    missing_tiles: TileSet,
     missing: u32,
     verified: u32,
+    verified_tiles: TileSet,
+    /// Tiles that are missing and that nobody is asked for.
+    free: TileSet,
 }
 
 impl Tiles {
@@ -52,12 +56,18 @@ impl Tiles {
             holders: 0,
             owners: 0,
         };
+        let missing = u32::try_from(count).unwrap_or(u32::MAX);
+        let mut all = TileSet::none(missing);
+        (0..missing).for_each(|tile| all.insert(tile));
         Self {
             size,
             tile_len,
             tiles: vec![tile; count].into(),
-            missing: u32::try_from(count).unwrap_or(u32::MAX),
+            missing_tiles: all.clone(),
+            missing,
             verified: 0,
+            verified_tiles: TileSet::none(missing),
+            free: all,
         }
     }
 
@@ -73,8 +83,17 @@ impl Tiles {
         self.missing
     }
 
+    /// Whether somebody who has these could give one that is missing.
+    pub(super) fn lacks_any(&self, has: &TileSet) -> bool {
+        self.missing_tiles.meets(has)
+    }
+
     pub(super) const fn verified(&self) -> u32 {
         self.verified
+    }
+
+    pub(super) const fn verified_tiles(&self) -> &TileSet {
+        &self.verified_tiles
     }
 
     pub(super) const fn all_verified(&self) -> bool {
@@ -105,21 +124,42 @@ impl Tiles {
         self.missing -= is(State::Missing, before);
         self.verified += is(State::Verified, state);
         self.verified -= is(State::Verified, before);
+        for (kind, tiles) in [
+            (State::Missing, &mut self.missing_tiles),
+            (State::Verified, &mut self.verified_tiles),
+        ] {
+            match state == kind {
+                true => tiles.insert(tile),
+                false => tiles.remove(tile),
+            }
+        }
+        self.settle(tile);
+    }
+
+    /// Takes note whether a tile that changed is free.
+    fn settle(&mut self, number: u32) {
+        let free = |tile: &Tile| tile.state == State::Missing && tile.holders == 0;
+        match self.tile(number).is_some_and(free) {
+            true => self.free.insert(number),
+            false => self.free.remove(number),
+        }
     }
 
     pub(super) fn hold(&mut self, run: Range<u32>) {
-        for tile in run {
-            if let Some(tile) = self.tile_mut(tile) {
+        for number in run {
+            if let Some(tile) = self.tile_mut(number) {
                 tile.holders = tile.holders.saturating_add(1);
             }
+            self.settle(number);
         }
     }
 
     pub(super) fn release(&mut self, run: Range<u32>) {
-        for tile in run {
-            if let Some(tile) = self.tile_mut(tile) {
+        for number in run {
+            if let Some(tile) = self.tile_mut(number) {
                 tile.holders = tile.holders.saturating_sub(1);
             }
+            self.settle(number);
         }
     }
 
@@ -129,12 +169,14 @@ impl Tiles {
 
     /// A partial source came to have other tiles than before.
     pub(super) fn note_owner(&mut self, before: Option<&TileSet>, after: Option<&TileSet>) {
-        for tile in before.into_iter().flat_map(TileSet::iter) {
+        let none = TileSet::none(0);
+        let (before, after) = (before.unwrap_or(&none), after.unwrap_or(&none));
+        for tile in before.beyond(after) {
             if let Some(tile) = self.tile_mut(tile) {
                 tile.owners = tile.owners.saturating_sub(1);
             }
         }
-        for tile in after.into_iter().flat_map(TileSet::iter) {
+        for tile in after.beyond(before) {
             if let Some(tile) = self.tile_mut(tile) {
                 tile.owners = tile.owners.saturating_add(1);
             }
@@ -150,9 +192,9 @@ impl Tiles {
         order: Order,
         rng: &mut dyn Rng,
     ) -> Option<Range<u32>> {
-        let all = (0..self.count()).filter(|tile| self.is_free(*tile, has));
+        let mut all = self.free.common(has.unwrap_or(&self.free));
         let first = match order {
-            Order::Sequential => all.min()?,
+            Order::Sequential => all.next()?,
             Order::Rarest => {
                 let (mut fewest, mut equals, mut chosen) = (u16::MAX, 0_u32, None);
                 for number in all {
@@ -186,8 +228,7 @@ impl Tiles {
     }
 
     fn is_free(&self, number: u32, has: Option<&TileSet>) -> bool {
-        let free = |tile: &Tile| tile.state == State::Missing && tile.holders == 0;
-        self.tile(number).is_some_and(free) && has.is_none_or(|has| has.has(number))
+        self.free.has(number) && has.is_none_or(|has| has.has(number))
     }
 
     fn tile(&self, number: u32) -> Option<&Tile> {
