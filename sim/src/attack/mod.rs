@@ -13,7 +13,7 @@
 //! - `sybil`: the other stage;
 //! - `outcome`: what came of it, a row a run.
 //!
-//! A new attacker on the overlay is a file with an [`actor`] and a [`Deed`] that makes it. No rule of a servent
+//! A new attacker on the overlay is a file with an `actor` and a [`Deed`] that makes it. No rule of a servent
 //! enters: what holds attackers back is in `filbert::overlay`.
 
 mod actor;
