@@ -20,7 +20,7 @@ pub struct Curve {
 /// The curves of a variant. Those of givers and leechers only where there are both.
 pub(super) fn curves(rows: &[Row], side: &Side) -> Vec<Curve> {
     let ours = rows.iter().filter(|row| row.variant == side.variant);
-    let swarms: Vec<&Outcome> = ours.filter_map(|row| row.swarm.as_ref()).collect();
+    let swarms: Vec<&Outcome> = ours.filter_map(|row| row.swarm.as_deref()).collect();
     let mixed = swarms.iter().any(|swarm| swarm.leechers.is_some())
         && swarms.iter().any(|swarm| swarm.givers.is_some());
     let kinds: &[(&str, Who)] = match mixed {

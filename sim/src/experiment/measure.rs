@@ -61,16 +61,16 @@ pub struct Row {
     pub load: Option<Load>,
     /// What a swarm came to, instead of all the rest.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub swarm: Option<swarm::Outcome>,
+    pub swarm: Option<Box<swarm::Outcome>>,
     /// What a phase of a living network came to, instead of all the rest.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub living: Option<living::Outcome>,
+    pub living: Option<Box<living::Outcome>>,
     /// What an attack came to, instead of all the rest.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub attack: Option<attack::Outcome>,
+    pub attack: Option<Box<attack::Outcome>>,
     /// What Gia came to, instead of all the rest.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub gia: Option<gia::Outcome>,
+    pub gia: Option<Box<gia::Outcome>>,
 }
 
 /// A figure of a row.
@@ -240,7 +240,7 @@ impl Row {
         Self {
             variant: outcome.variant.clone(),
             replica: outcome.replica,
-            attack: Some(outcome),
+            attack: Some(Box::new(outcome)),
             ..Self::of(&Outcome::default(), 0, 0)
         }
     }
@@ -250,7 +250,7 @@ impl Row {
         Self {
             variant: outcome.variant.clone(),
             replica: outcome.replica,
-            gia: Some(outcome),
+            gia: Some(Box::new(outcome)),
             ..Self::of(&Outcome::default(), 0, 0)
         }
     }
@@ -260,7 +260,7 @@ impl Row {
         Self {
             variant: outcome.variant.clone(),
             replica: outcome.replica,
-            swarm: Some(outcome),
+            swarm: Some(Box::new(outcome)),
             ..Self::of(&Outcome::default(), 0, 0)
         }
     }
@@ -271,7 +271,7 @@ impl Row {
             variant: outcome.variant.clone(),
             replica: outcome.replica,
             file: outcome.phase.clone(),
-            living: Some(outcome),
+            living: Some(Box::new(outcome)),
             ..Self::of(&Outcome::default(), 0, 0)
         }
     }
