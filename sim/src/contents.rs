@@ -228,6 +228,12 @@ impl Catalogue for Share<'_> {
     }
 }
 
+/// The name of a file: two words that no other has.
+#[must_use]
+pub fn name(file: u32) -> String {
+    format!("{} {}", word(2 * file), word(2 * file + 1))
+}
+
 /// A made-up word that no other number has: syllables, so that it looks like one and is long
 /// enough to be routed by.
 #[must_use]

@@ -263,22 +263,13 @@ impl<'a> Network<'a> {
             *load += 1;
         }
         let link = Link(link);
-        if let Some(decoder) = &mut self.wire {
-            let arrived = cross(decoder, header, original);
-            let input = Input::Received {
-                link,
-                header: arrived.header,
-                payload: &arrived.payload,
-            };
-            self.population.enter(to, self.now, input, rng);
-        } else {
-            let input = Input::Received {
-                link,
-                header,
-                payload: &original.payload,
-            };
-            self.population.enter(to, self.now, input, rng);
-        }
+        self.population.receive(
+            (to, link),
+            self.now,
+            (header, original),
+            self.wire.as_mut(),
+            rng,
+        );
         if before.is_some_and(|before| self.population.taken(to) > before) {
             self.outcome.count_reached(copy.hops + 1);
         }
@@ -339,12 +330,7 @@ impl<'a> Network<'a> {
             .neighbours(from)
             .iter()
             .zip(self.graph.mirrors(from));
-        let wanted = |link| match &to {
-            Recipients::All => true,
-            Recipients::AllBut(Link(but)) => link != *but,
-            Recipients::One(Link(one)) => link == *one,
-            Recipients::Some(links) => links.contains(&Link(link)),
-        };
+        let wanted = |link| to.include(Link(link));
         let (mut copies, mut leaves) = (0, 0);
         let first = self.graph.slots_before(from);
         for (slot, (&to, &link)) in (0..).zip(ends).filter(|&(link, _)| wanted(link)) {
@@ -361,24 +347,6 @@ impl<'a> Network<'a> {
         let bytes = HEADER_LEN + payload.len();
         self.outcome.count_sent(header.kind, bytes, copies, leaves);
     }
-}
-
-/// Takes a descriptor through the encoder and the frame decoder, with this header.
-pub(crate) fn cross(
-    decoder: &mut FrameDecoder,
-    header: Header,
-    original: &Descriptor,
-) -> Descriptor {
-    let sent = Descriptor {
-        header,
-        payload: original.payload.clone(),
-    };
-    let bytes = sent.encode().expect("a servent sends what can be encoded");
-    decoder.buffer().extend_from_slice(&bytes);
-    let arrived = decoder
-        .next()
-        .expect("a servent sends what neighbours take");
-    arrived.expect("all its bytes are there")
 }
 
 /// Events whose memory is read ahead.

@@ -11,7 +11,8 @@ use filbert::overlay::{
     Input, Instant, Link, Offer, Output, Profile, Role, Servent, Settings, Stats, Surroundings,
 };
 use filbert::topology::Graph;
-use filbert::wire::{Guid, Kind};
+use filbert::wire::frame::FrameDecoder;
+use filbert::wire::{Descriptor, Guid, Header, Kind};
 use rand_pcg::Pcg64Mcg;
 
 use crate::alarms::Alarms;
@@ -142,6 +143,30 @@ impl<'a> Population<'a> {
         }
     }
 
+    /// A descriptor comes over a link of a servent, with this header: through a decoder, where the wire
+    /// is crossed.
+    #[inline]
+    pub(crate) fn receive(
+        &mut self,
+        (node, link): (u32, Link),
+        now: Instant,
+        (header, original): (Header, &Descriptor),
+        wire: Option<&mut FrameDecoder>,
+        rng: &mut Pcg64Mcg,
+    ) {
+        let crossed = wire.map(|decoder| cross(decoder, header, original));
+        let (header, payload) = match &crossed {
+            Some(arrived) => (arrived.header, &arrived.payload),
+            None => (header, &original.payload),
+        };
+        let input = Input::Received {
+            link,
+            header,
+            payload,
+        };
+        self.enter(node, now, input, rng);
+    }
+
     /// When the next servent wants to be woken.
     #[inline]
     pub(crate) fn next_alarm(&mut self) -> Option<u64> {
@@ -226,8 +251,22 @@ const fn role(graph: &Graph, node: u32) -> Role {
     }
 }
 
+/// Takes a descriptor through the encoder and the frame decoder, with this header.
+fn cross(decoder: &mut FrameDecoder, header: Header, original: &Descriptor) -> Descriptor {
+    let sent = Descriptor {
+        header,
+        payload: original.payload.clone(),
+    };
+    let bytes = sent.encode().expect("a servent sends what can be encoded");
+    decoder.buffer().extend_from_slice(&bytes);
+    let arrived = decoder
+        .next()
+        .expect("a servent sends what neighbours take");
+    arrived.expect("all its bytes are there")
+}
+
 /// Queries that came and were not known.
-fn taken(stats: &Stats) -> u64 {
+pub(crate) fn taken(stats: &Stats) -> u64 {
     let known = stats.dropped(Drop::Duplicate) + stats.dropped(Drop::OwnQuery);
     stats.received_of(Kind::Query) - known
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
 
 use crate::Error;
-use crate::experiment::{Findings, Point, Row, Table};
+use crate::experiment::{Findings, Instead, Point, Row, Table};
 
 /// A point of an experiment, and what came of it.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -165,12 +165,12 @@ pub fn stem(experiment: &str, points: usize, point: usize) -> String {
 pub fn csv(rows: &[Row]) -> Result<Vec<u8>, Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for row in rows {
-        match (&row.swarm, &row.living, &row.attack, &row.gia) {
-            (Some(swarm), ..) => writer.serialize(swarm),
-            (_, Some(living), ..) => writer.serialize(living),
-            (_, _, Some(attack), _) => writer.serialize(attack),
-            (.., Some(gia)) => writer.serialize(gia),
-            _ => writer.serialize(row),
+        match row.instead.as_deref() {
+            Some(Instead::Swarm(swarm)) => writer.serialize(swarm),
+            Some(Instead::Living(living)) => writer.serialize(living),
+            Some(Instead::Attack(attack)) => writer.serialize(attack),
+            Some(Instead::Gia(gia)) => writer.serialize(gia),
+            None => writer.serialize(row),
         }
         .map_err(io::Error::other)?;
     }

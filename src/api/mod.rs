@@ -13,7 +13,7 @@ mod facade;
 mod search;
 mod share;
 mod status;
-mod target;
+pub(crate) mod target;
 mod upload;
 mod whatif;
 mod wish;

@@ -12,17 +12,25 @@ use crate::wire::urn::Urn;
 /// When it is none of these, or names no SHA-1 by which to verify what comes.
 pub fn parse_target(text: &str) -> Result<Target, Error> {
     let text = text.trim();
+    read_target(text).map_err(|why| Error::new(Code::BadRequest, format!("\"{text}\" {why}")))
+}
+
+/// The same of a text without blanks around it.
+///
+/// # Errors
+/// In words that follow the text, or "it".
+pub(crate) fn read_target(text: &str) -> Result<Target, String> {
     let target = if let Ok(number) = text.parse() {
         Target::Number(number)
     } else if begins(text, "magnet:") {
         Target::Magnet(magnet(text)?)
     } else if begins(text, "urn:") {
-        Target::Urn(urn(text, text)?)
+        Target::Urn(urn(text)?)
     } else if begins(text, "http://") {
         Target::Magnet(from_url(text)?)
     } else {
         let why = "is no number of a result, magnet link, urn:… or http://…/uri-res/N2R?urn:…";
-        return Err(refused(text, why));
+        return Err(why.to_owned());
     };
     let verifiable = match &target {
         Target::Number(_) => true,
@@ -32,11 +40,11 @@ pub fn parse_target(text: &str) -> Result<Target, Error> {
     if verifiable {
         Ok(target)
     } else {
-        Err(refused(text, "names no SHA-1 by which to verify the file"))
+        Err("names no SHA-1 by which to verify the file".to_owned())
     }
 }
 
-fn magnet(text: &str) -> Result<Magnet, Error> {
+fn magnet(text: &str) -> Result<Magnet, String> {
     let torrent = || {
         let lower = text.to_ascii_lowercase();
         // Its first and its second version.
@@ -45,24 +53,24 @@ fn magnet(text: &str) -> Result<Magnet, Error> {
     };
     match text.parse::<Magnet>() {
         Ok(magnet) if magnet.sha1().is_some() || !torrent() => Ok(magnet),
-        Err(error) if !torrent() => Err(refused(text, format!("is no magnet link: {error}"))),
+        Err(error) if !torrent() => Err(format!("is no magnet link: {error}")),
         _ => {
             let why =
                 "is a link for BitTorrent only: it names no SHA-1, by which Gnutella finds files";
-            Err(refused(text, why))
+            Err(why.to_owned())
         }
     }
 }
 
-fn from_url(text: &str) -> Result<Magnet, Error> {
+fn from_url(text: &str) -> Result<Magnet, String> {
     let path = text["http://".len()..].split_once('/');
     let named = path.and_then(|(_, path)| path.split_once('?'));
     let Some((_, name)) = named.filter(|(path, _)| path.eq_ignore_ascii_case("uri-res/N2R")) else {
         let why = "names no file by its hash: http://HOST:PORT/uri-res/N2R?urn:sha1:… would";
-        return Err(refused(text, why));
+        return Err(why.to_owned());
     };
     Ok(Magnet {
-        topics: vec![urn(text, name)?],
+        topics: vec![urn(name)?],
         name: None,
         length: None,
         exact_sources: vec![text.to_owned()],
@@ -71,18 +79,14 @@ fn from_url(text: &str) -> Result<Magnet, Error> {
     })
 }
 
-fn urn(text: &str, name: &str) -> Result<Urn, Error> {
+fn urn(name: &str) -> Result<Urn, String> {
     name.parse()
-        .map_err(|error| refused(text, format!("has no URN that names a file: {error}")))
+        .map_err(|error| format!("has no URN that names a file: {error}"))
 }
 
 fn begins(text: &str, scheme: &str) -> bool {
     text.get(..scheme.len())
         .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-}
-
-fn refused(text: &str, why: impl std::fmt::Display) -> Error {
-    Error::new(Code::BadRequest, format!("\"{text}\" {why}"))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::progress;
 use super::session::{Joining, Session};
 use super::size;
 use crate::api::client::Client;
+use crate::api::target::read_target;
 use crate::api::{
     CollectionProgress, Download, DownloadPhase, GetRequest, GiveBack, Watch, parse_target,
 };
@@ -54,16 +55,14 @@ fn target(text: &str) -> Result<String, String> {
             return Ok(path.to_owned());
         }
     }
-    let Err(error) = parse_target(text) else {
-        return Ok(text.to_owned());
-    };
-    if is_named(text) && !text.contains("://") {
-        return Err("there is no such file".to_owned());
+    match read_target(text.trim()) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) if is_named(text) && !text.contains("://") => {
+            Err("there is no such file".to_owned())
+        }
+        // What was said stands before it.
+        Err(why) => Err(format!("it {why}")),
     }
-    // What was said stands before it.
-    let said = format!("\"{}\"", text.trim());
-    let why = error.message.strip_prefix(&said);
-    Err(why.map_or_else(|| error.message.clone(), |why| format!("it{why}")))
 }
 
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failure> {

@@ -2,49 +2,48 @@
 
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures::task::AtomicWaker;
 
 use crate::net::link::{self, Taken};
-use crate::overlay::flow::{Pressure, Queue};
+use crate::overlay::backlog::Backlog;
+use crate::overlay::flow::Pressure;
+use crate::overlay::{self, Duration};
 use crate::wire::bye::Bye;
 use crate::wire::{Descriptor, Guid, HEADER_LEN, Header, Kind};
-
-/// How long a queue stays full before that is its neighbour's doing.
-const SLOW: Duration = Duration::from_millis(500);
 
 /// A send queue that a task can wait on.
 #[derive(Debug)]
 pub(super) struct Outbox {
     inner: Mutex<Inner>,
     waker: AtomicWaker,
+    /// When it was made: the origin of its time.
+    made: Instant,
 }
 
 #[derive(Debug)]
 struct Inner {
-    queue: Queue,
+    queue: Backlog,
     finished: bool,
     /// Something was put in since the link last took; whoever did so wakes it.
     roused: bool,
     sent: u64,
-    /// Since when it is more than half full, or was and is not yet below a quarter.
-    full: Option<Instant>,
 }
 
 impl Outbox {
     /// An empty outbox for at most `capacity` bytes.
     pub(super) fn new(capacity: usize) -> Self {
         let inner = Inner {
-            queue: Queue::new(capacity),
+            queue: Backlog::new(capacity),
             finished: false,
             roused: false,
             sent: 0,
-            full: None,
         };
         Self {
             inner: Mutex::new(inner),
             waker: AtomicWaker::new(),
+            made: Instant::now(),
         }
     }
 
@@ -57,10 +56,7 @@ impl Outbox {
         if inner.finished {
             return false;
         }
-        inner.queue.push(descriptor);
-        if inner.queue.pressure() == Pressure::Congested {
-            inner.full.get_or_insert_with(Instant::now);
-        }
+        inner.queue.push(descriptor, || self.now());
         !std::mem::replace(&mut inner.roused, true)
     }
 
@@ -84,29 +80,29 @@ impl Outbox {
                 ttl: 1,
                 hops: 0,
             };
-            inner.queue.push(Descriptor {
-                header,
-                payload: bye.encode(),
-            });
+            let payload = bye.encode();
+            inner
+                .queue
+                .push(Descriptor { header, payload }, || self.now());
         }
         drop(inner);
         self.waker.wake();
     }
 
-    /// Whether the neighbour keeps up. A burst that others put in, and that it takes, does not
-    /// count: then its own questions would be lost to what it is flooded with.
+    /// Whether the neighbour keeps up.
     pub(super) fn pressure(&self) -> Pressure {
-        let slow = |since: Instant| since.elapsed() >= SLOW;
-        match self.lock().full.is_some_and(slow) {
-            true => Pressure::Congested,
-            false => Pressure::Free,
-        }
+        self.lock().queue.pressure(|| self.now())
     }
 
     /// Bytes handed to the link so far, and descriptors dropped because it was too slow.
     pub(super) fn counts(&self) -> (u64, u64) {
         let inner = self.lock();
         (inner.sent, inner.queue.dropped())
+    }
+
+    fn now(&self) -> overlay::Instant {
+        let micros = u64::try_from(self.made.elapsed().as_micros()).unwrap_or(u64::MAX);
+        overlay::Instant::default() + Duration::from_micros(micros)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -126,9 +122,6 @@ impl link::Outbox for &Outbox {
             };
             inner.sent += (HEADER_LEN + descriptor.payload.len()) as u64;
             batch.push(descriptor);
-        }
-        if inner.queue.pressure() == Pressure::Free {
-            inner.full = None;
         }
         match (batch.is_empty(), inner.finished) {
             (false, _) => Poll::Ready(Taken::More),

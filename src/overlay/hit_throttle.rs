@@ -66,19 +66,18 @@ impl HitThrottle {
             .young
             .entry(guid)
             .or_insert_with(|| old.get(&guid).cloned().unwrap_or_default());
-        let place = match passed.by.iter().position(|(known, _)| *known == link) {
-            Some(place) => place,
-            None => {
-                passed.by.push((link, Amount::default()));
-                passed.by.len() - 1
-            }
-        };
-        let by = &mut passed.by[place].1;
+        let place = passed.by.iter().position(|(known, _)| *known == link);
+        let by = place.map_or_else(Amount::default, |place| passed.by[place].1);
         if !passed.all.is_below(most, 1) || !by.is_below(most, limits.hit_share) {
             return false;
         }
         passed.all.add(results, bytes);
-        by.add(results, bytes);
+        // Only who brought something has an entry, so that there are no more than results may be.
+        let place = place.unwrap_or_else(|| {
+            passed.by.push((link, Amount::default()));
+            passed.by.len() - 1
+        });
+        passed.by[place].1.add(results, bytes);
         true
     }
 

@@ -14,7 +14,8 @@
 //! (duplicates and the way back), `query` and `query_hit` (who gets them),
 //! `query_rules` (what may be asked), `answer` (what we have), `scrutiny` and
 //! `hit_throttle` (how much of it), `keepalive` (who fell
-//! silent), `solitude` (what goes when nobody is left), `misbehaviour` (when it is enough), [`flow`] (the send queue of a link), [`limits`]
+//! silent), `solitude` (what goes when nobody is left), `misbehaviour` (when it is enough), [`flow`] (the send queue of a link),
+//! [`backlog`] (whether its neighbour keeps up), [`limits`]
 //! (every cap). A servent that joins an overlay by itself has a [`membership`]: [`role`]
 //! (ultrapeer or leaf), [`slots`] (how many neighbours, and whom), [`host_cache`] (whom to dial),
 //! [`pong_cache`] (what a ping is answered with). `talk` has vendor messages, pushes and datagrams.
@@ -23,6 +24,7 @@
 //! a servent saw, as text. It knows `wire` only.
 
 mod answer;
+pub mod backlog;
 pub mod catalogue;
 pub mod dynamic_query;
 pub mod flood;

@@ -95,3 +95,17 @@ pub enum Recipients {
     /// These.
     Some(Box<[Link]>),
 }
+
+impl Recipients {
+    /// Whether a neighbour is among them.
+    #[inline]
+    #[must_use]
+    pub fn include(&self, link: Link) -> bool {
+        match self {
+            Self::One(one) => link == *one,
+            Self::AllBut(but) => link != *but,
+            Self::All => true,
+            Self::Some(links) => links.contains(&link),
+        }
+    }
+}

@@ -15,4 +15,6 @@ pub use edge_list::{parse_edge_list, write_edge_list};
 pub use error::Error;
 pub use graph::{Graph, MAX_EDGES, MAX_NODES};
 pub use spec::Spec;
-pub use statistics::{Degrees, Diameter, Estimate, Paths, PowerLaw, Statistics, Tiers};
+pub use statistics::{
+    Degrees, Diameter, Estimate, Paths, PowerLaw, Statistics, Tiers, largest_component,
+};

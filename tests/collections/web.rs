@@ -1,12 +1,13 @@
 //! A collection whose files are on web servers only.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
 use percent_encoding::percent_decode_str;
 
+use super::common::head;
 use super::processes::{Daemon, json, runs};
 use super::*;
 
@@ -29,15 +30,7 @@ fn web(folder: &Path, ranges: bool) -> SocketAddr {
 
 /// Answers one request; nothing once the connection is over.
 fn answer(stream: &mut TcpStream, folder: &Path, ranges: bool) -> Option<()> {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        if stream.read(&mut byte).ok()? == 0 {
-            return None;
-        }
-        head.push(byte[0]);
-    }
-    let head = String::from_utf8(head).ok()?;
+    let head = head(stream)?;
     let path = head.split(' ').nth(1)?.trim_start_matches('/');
     let path = percent_decode_str(path).decode_utf8().ok()?.into_owned();
     let Ok(bytes) = fs::read(folder.join(path)) else {

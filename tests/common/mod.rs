@@ -26,6 +26,19 @@ pub(crate) fn seeker() -> Builder {
     Node::builder().listen("127.0.0.1:0".parse().unwrap())
 }
 
+/// The lines of HTTP, or of something like it, up to an empty one; nothing once the peer has gone.
+pub(crate) fn head(stream: &mut impl Read) -> Option<String> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        if stream.read(&mut byte).ok()? == 0 {
+            return None;
+        }
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).ok()
+}
+
 /// A directory that may be shared, unlike a hidden one, and goes when it is dropped.
 pub(crate) fn directory() -> tempfile::TempDir {
     tempfile::Builder::new()

@@ -28,23 +28,31 @@ fn with_too_little_room_it_pauses_with_a_reason_and_goes_on_when_there_is_some()
     stop(node);
 }
 
+/// Makes a folder of unfinished files whose mode can be set, and that may only be read; nothing for
+/// root, who may write anywhere.
 #[cfg(unix)]
-#[test]
-fn a_folder_that_may_only_be_read_pauses_it_until_it_may_be_written() {
+pub(super) fn closed(home: &Path) -> Option<impl Fn(u32)> {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
 
+    let folder = home.join("incomplete");
+    fs::create_dir(&folder).unwrap();
+    let probe = folder.join("x");
+    let allow = move |mode| fs::set_permissions(&folder, Permissions::from_mode(mode)).unwrap();
+    allow(0o555);
+    fs::write(probe, b"").is_err().then_some(allow)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_may_only_be_read_pauses_it_until_it_may_be_written() {
     let file = File::new(700_000);
     let source = Source::new(&file, Manners::default());
     let home = common::directory();
-    let incomplete = home.path().join("incomplete");
-    fs::create_dir(&incomplete).unwrap();
-    let allow = |mode| fs::set_permissions(&incomplete, Permissions::from_mode(mode)).unwrap();
-    allow(0o555);
-    if fs::write(incomplete.join("x"), b"").is_ok() {
-        // Root may write anywhere: for it there is the test of a disk that may only be read.
+    // For root there is the test of a disk that may only be read.
+    let Some(allow) = closed(home.path()) else {
         return;
-    }
+    };
     let node = start(home.path());
     let id = get(&node, &file, &[source.address]);
     let failure = reaches(&node, id, DownloadPhase::Paused).error.unwrap();

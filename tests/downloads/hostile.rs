@@ -1,11 +1,12 @@
 //! Servers that mean harm: each is asked beside a good one, or alone, and the outcome is clear.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
+use super::common::head;
 use super::*;
 
 /// A server that answers each request as it is told, with what it may send of the file.
@@ -46,18 +47,6 @@ impl Hostile {
     fn asked(&self) -> usize {
         self.asked.lock().unwrap().len()
     }
-}
-
-fn head(stream: &mut TcpStream) -> Option<String> {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        if stream.read(&mut byte).ok()? == 0 {
-            return None;
-        }
-        head.push(byte[0]);
-    }
-    String::from_utf8(head).ok()
 }
 
 /// The first byte that a request asks for.

@@ -1,7 +1,7 @@
 //! Servents that nobody can connect to say in HTTP who they are and who hands on pushes to them.
 
 use std::cell::Cell;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::thread;
 
@@ -11,20 +11,14 @@ use filbert::runtime::block_on;
 use filbert::wire::push::Push;
 use filbert::wire::{Guid, HEADER_LEN};
 
-use super::common::{PATIENCE, builder};
+use super::common::{PATIENCE, builder, head};
 use super::source::{File, Manners, Source};
 use super::{completes, get, stop, until};
 
-/// The lines up to an empty one.
-fn head(stream: &mut TcpStream) -> String {
+/// The lines up to an empty one, which come in time.
+fn said(stream: &mut TcpStream) -> String {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        assert_eq!(stream.read(&mut byte).unwrap(), 1, "it ended");
-        head.push(byte[0]);
-    }
-    String::from_utf8(head).unwrap()
+    head(stream).expect("it ended")
 }
 
 /// Whoever sends what comes on one to the other, and back.
@@ -53,7 +47,7 @@ fn a_source_that_said_who_it_is_is_called_when_nobody_is_at_its_address_any_more
     let bytes = file.bytes.clone();
     let answering = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        head(&mut stream);
+        said(&mut stream);
         let answer = format!(
             "HTTP/1.1 206 Partial Content\r\nX-FW-Node-Info: {told}\r\nContent-Length: 1000\r\n\
              Content-Range: bytes 0-999/{}\r\nConnection: close\r\n\r\n",
@@ -94,7 +88,7 @@ fn asked_by(node: &Node, size: usize) -> String {
     let bytes = file.bytes.clone();
     let answering = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        let asked = head(&mut stream);
+        let asked = said(&mut stream);
         let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n");
         stream.write_all(answer.as_bytes()).unwrap();
         stream.write_all(&bytes).unwrap();

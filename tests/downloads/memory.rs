@@ -2,6 +2,7 @@
 //! `FILBERT_SCALE` takes a larger file.
 
 use super::kill::{daemon, downloads, filbert};
+use super::scale::two_hundred;
 use super::*;
 
 /// The most that the daemon may ever have in memory, in KiB. Set before it was first measured.
@@ -22,14 +23,7 @@ fn two_hundred_sources_take_little_memory() {
         None => 8 << 20,
     };
     let file = File::new(size);
-    let manners = Manners {
-        rate: Some(128 << 10),
-        at_most: Some(16 << 10),
-        ..Manners::default()
-    };
-    let sources: Vec<Source> = (0..200)
-        .map(|_| Source::new(&file, manners.clone()))
-        .collect();
+    let sources = two_hundred(&file);
     let addresses: Vec<_> = sources.iter().map(|source| source.address).collect();
     let home = common::directory();
     let mut child = daemon(home.path());

@@ -7,23 +7,17 @@ use std::thread;
 use filbert::node::state::DownloadPhase;
 use filbert::runtime::block_on;
 
-use super::common::{PATIENCE, builder};
+use super::common::{PATIENCE, builder, head};
 use super::source::File;
 use super::{completes, get, reaches, stop};
 
 /// The number of our place.
 const ID: &str = "0123456789ABCDEF0123456789ABCDEF";
 
-/// The lines up to an empty one.
-fn head(stream: &mut TcpStream) -> String {
+/// The lines up to an empty one, which come in time.
+fn said(stream: &mut TcpStream) -> String {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        assert_eq!(stream.read(&mut byte).unwrap(), 1, "it ended");
-        head.push(byte[0]);
-    }
-    String::from_utf8(head).unwrap()
+    head(stream).expect("it ended")
 }
 
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
@@ -61,7 +55,7 @@ fn who_waits_in_a_queue_is_called_and_asks_on_that_connection() {
 
     // Our turn is far away: nobody would ask again for as long as this test may last.
     let (mut asking, _) = listener.accept().unwrap();
-    let asked = head(&mut asking);
+    let asked = said(&mut asking);
     assert_eq!(header(&asked, "X-Queue"), Some("1.0"), "{asked}");
     assert_eq!(header(&asked, "X-Queued"), None);
     let to = header(&asked, "X-Node").unwrap().parse().unwrap();
@@ -100,7 +94,7 @@ fn who_waits_in_a_queue_is_called_and_asks_on_that_connection() {
         stream
             .write_all(format!("QUEUE {ID} {named}\r\n").as_bytes())
             .unwrap();
-        let asked = head(&mut stream);
+        let asked = said(&mut stream);
         let answer = format!(
             "HTTP/1.1 200 OK\r\nX-Queued: ID={ID}\r\nContent-Length: {}\r\n\r\n",
             bytes.len()

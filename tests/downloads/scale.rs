@@ -1,6 +1,7 @@
 //! How downloads grow with their sources. `FILBERT_SCALE` takes up to sixteen sources and a larger
 //! file, to measure the times that are printed; what is asserted are the bytes.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::*;
@@ -44,17 +45,21 @@ fn more_sources_share_the_work() {
     }
 }
 
-#[test]
-fn two_hundred_sources_that_give_little_at_a_time_are_no_burden() {
-    let file = File::new(8 << 20);
+/// Two hundred who give little at a time, and not fast.
+pub(super) fn two_hundred(file: &Arc<File>) -> Vec<Source> {
     let manners = Manners {
         rate: Some(128 << 10),
         at_most: Some(16 << 10),
         ..Manners::default()
     };
-    let sources: Vec<Source> = (0..200)
-        .map(|_| Source::new(&file, manners.clone()))
-        .collect();
+    let sources = (0..200).map(|_| Source::new(file, manners.clone()));
+    sources.collect()
+}
+
+#[test]
+fn two_hundred_sources_that_give_little_at_a_time_are_no_burden() {
+    let file = File::new(8 << 20);
+    let sources = two_hundred(&file);
     let addresses: Vec<_> = sources.iter().map(|source| source.address).collect();
     let node = block_on(builder().start()).unwrap();
     let link = file.magnet(&addresses, true);

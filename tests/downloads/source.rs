@@ -232,14 +232,6 @@ impl Conversation {
     }
 
     fn head(&mut self) -> Option<String> {
-        let mut head = Vec::new();
-        let mut byte = [0];
-        while !head.ends_with(b"\r\n\r\n") {
-            if self.stream.read(&mut byte).ok()? == 0 {
-                return None;
-            }
-            head.push(byte[0]);
-        }
-        String::from_utf8(head).ok()
+        super::common::head(&mut self.stream)
     }
 }

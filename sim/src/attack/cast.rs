@@ -8,7 +8,7 @@ use rand::seq::SliceRandom;
 
 use super::settings::{Overlay, OverlayVariant};
 use super::watch::Search;
-use crate::contents::{Contents, Placement, Sharers, word};
+use crate::contents::{Contents, Placement, Sharers, name};
 use crate::random::{Attack, Purpose, generator};
 
 /// Who is who in a replica: the same in all variants but for who attacks.
@@ -109,11 +109,6 @@ fn instant(seconds: f64) -> Instant {
         reason = "no negative time, and none beyond the longest run"
     )]
     Instant::from_micros((seconds * 1e6) as u64)
-}
-
-/// The name of a file.
-fn name(file: u32) -> String {
-    format!("{} {}", word(2 * file), word(2 * file + 1))
 }
 
 /// The query for a file.

@@ -2,24 +2,21 @@
 
 use std::collections::VecDeque;
 
-use filbert::overlay::flow::{Pressure, Queue};
+use filbert::overlay::backlog::Backlog;
+use filbert::overlay::flow::Pressure;
 use filbert::overlay::rate::Pace;
 use filbert::overlay::{Duration, Instant};
 use filbert::wire::Descriptor;
 
-/// How long a queue stays full before its servent is told, as in the live node.
-const SLOW: Duration = Duration::from_millis(500);
-
 /// One direction of a link.
 #[derive(Debug)]
 pub(super) struct Pipe {
-    queue: Queue,
+    queue: Backlog,
     flight: VecDeque<Descriptor>,
     latency: Duration,
     /// By whom it is read, and until when it is not.
     pace: Pace,
     rests: Instant,
-    full: Option<Instant>,
     level: Pressure,
     pub(super) open: bool,
 }
@@ -28,12 +25,11 @@ impl Pipe {
     /// One that holds so many bytes, over which a descriptor takes so long.
     pub(super) fn new(capacity: usize, latency: Duration) -> Self {
         Self {
-            queue: Queue::new(capacity),
+            queue: Backlog::new(capacity),
             flight: VecDeque::new(),
             latency,
             pace: Pace::default(),
             rests: Instant::default(),
-            full: None,
             level: Pressure::Free,
             open: true,
         }
@@ -41,10 +37,7 @@ impl Pipe {
 
     /// Puts in a descriptor; what is least important goes where there is too much.
     pub(super) fn push(&mut self, now: Instant, descriptor: Descriptor) {
-        self.queue.push(descriptor);
-        if self.queue.pressure() == Pressure::Congested {
-            self.full.get_or_insert(now);
-        }
+        self.queue.push(descriptor, || now);
     }
 
     /// Whether something waits that may be sent now.
@@ -55,20 +48,13 @@ impl Pipe {
     /// Takes out what is sent next, as sent: it is on its way from now on.
     pub(super) fn send(&mut self) -> Option<(&Descriptor, Duration)> {
         let descriptor = self.queue.pop()?;
-        if self.queue.pressure() == Pressure::Free {
-            self.full = None;
-        }
         self.flight.push_back(descriptor);
         Some((self.flight.back()?, self.latency))
     }
 
     /// What the servent that sends is to be told of the pressure, if anything new.
     pub(super) fn news(&mut self, now: Instant) -> Option<Pressure> {
-        let slow = self.full.is_some_and(|since| now.since(since) >= SLOW);
-        let level = match slow {
-            true => Pressure::Congested,
-            false => Pressure::Free,
-        };
+        let level = self.queue.pressure(|| now);
         (level != std::mem::replace(&mut self.level, level)).then_some(level)
     }
 

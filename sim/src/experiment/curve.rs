@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::file::Side;
 use super::findings::Finding;
-use super::measure::Row;
+use super::measure::{Instead, Row};
 use crate::swarm::{Outcome, SHARES, Who};
 
 /// When more and more of some members had the file.
@@ -20,7 +20,12 @@ pub struct Curve {
 /// The curves of a variant. Those of givers and leechers only where there are both.
 pub(super) fn curves(rows: &[Row], side: &Side) -> Vec<Curve> {
     let ours = rows.iter().filter(|row| row.variant == side.variant);
-    let swarms: Vec<&Outcome> = ours.filter_map(|row| row.swarm.as_deref()).collect();
+    let swarms: Vec<&Outcome> = ours
+        .filter_map(|row| match row.instead.as_deref() {
+            Some(Instead::Swarm(outcome)) => Some(outcome),
+            _ => None,
+        })
+        .collect();
     let mixed = swarms.iter().any(|swarm| swarm.leechers.is_some())
         && swarms.iter().any(|swarm| swarm.givers.is_some());
     let kinds: &[(&str, Who)] = match mixed {

@@ -59,18 +59,23 @@ pub struct Row {
     /// How the searches of the variant load servents in this replica.
     #[serde(skip)]
     pub load: Option<Load>,
-    /// What a swarm came to, instead of all the rest.
+    /// What came of something else than a search, instead of all the rest.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub swarm: Option<Box<swarm::Outcome>>,
-    /// What a phase of a living network came to, instead of all the rest.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub living: Option<Box<living::Outcome>>,
-    /// What an attack came to, instead of all the rest.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub attack: Option<Box<attack::Outcome>>,
-    /// What Gia came to, instead of all the rest.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub gia: Option<Box<gia::Outcome>>,
+    pub instead: Option<Box<Instead>>,
+}
+
+/// What came of something else than a search.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Instead {
+    /// Of a swarm.
+    Swarm(swarm::Outcome),
+    /// Of a phase of a living network.
+    Living(living::Outcome),
+    /// Of an attack.
+    Attack(attack::Outcome),
+    /// Of Gia.
+    Gia(gia::Outcome),
 }
 
 /// A figure of a row.
@@ -228,10 +233,7 @@ impl Row {
             last_hop_ppm: last_hop(outcome.by_hops),
             census: None,
             load: None,
-            swarm: None,
-            living: None,
-            attack: None,
-            gia: None,
+            instead: None,
         }
     }
 
@@ -240,7 +242,7 @@ impl Row {
         Self {
             variant: outcome.variant.clone(),
             replica: outcome.replica,
-            attack: Some(Box::new(outcome)),
+            instead: Some(Box::new(Instead::Attack(outcome))),
             ..Self::of(&Outcome::default(), 0, 0)
         }
     }
@@ -250,7 +252,7 @@ impl Row {
         Self {
             variant: outcome.variant.clone(),
             replica: outcome.replica,
-            gia: Some(Box::new(outcome)),
+            instead: Some(Box::new(Instead::Gia(outcome))),
             ..Self::of(&Outcome::default(), 0, 0)
         }
     }
@@ -260,7 +262,7 @@ impl Row {
         Self {
             variant: outcome.variant.clone(),
             replica: outcome.replica,
-            swarm: Some(Box::new(outcome)),
+            instead: Some(Box::new(Instead::Swarm(outcome))),
             ..Self::of(&Outcome::default(), 0, 0)
         }
     }
@@ -271,7 +273,7 @@ impl Row {
             variant: outcome.variant.clone(),
             replica: outcome.replica,
             file: outcome.phase.clone(),
-            living: Some(Box::new(outcome)),
+            instead: Some(Box::new(Instead::Living(outcome))),
             ..Self::of(&Outcome::default(), 0, 0)
         }
     }
@@ -437,17 +439,12 @@ impl Measure {
     /// The figure of a row; `None` where it has none.
     #[must_use]
     pub fn of(self, row: &Row) -> Option<f64> {
-        if let Some(outcome) = &row.swarm {
-            return self.of_swarm(outcome);
-        }
-        if let Some(outcome) = &row.living {
-            return self.of_living(outcome);
-        }
-        if let Some(outcome) = &row.attack {
-            return outcome.figure(self);
-        }
-        if let Some(outcome) = &row.gia {
-            return self.of_gia(outcome);
+        match row.instead.as_deref() {
+            Some(Instead::Swarm(outcome)) => return self.of_swarm(outcome),
+            Some(Instead::Living(outcome)) => return self.of_living(outcome),
+            Some(Instead::Attack(outcome)) => return outcome.figure(self),
+            Some(Instead::Gia(outcome)) => return self.of_gia(outcome),
+            None => {}
         }
         let messages = row.top_messages + row.leaf_messages;
         let reached = row.top_reached + row.leaves_reached;

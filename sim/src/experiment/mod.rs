@@ -28,7 +28,7 @@ pub use failure::{Failure, First};
 pub use file::{Background, Claim, Content, File, From, Queries, Side, Subject};
 pub(crate) use file::{optional_text, text};
 pub use findings::{Figures, Finding, Findings, Judged, Verdict};
-pub use measure::{Measure, Row};
+pub use measure::{Instead, Measure, Row};
 pub use network::{Engine, Land, Network};
 pub use points::{Point, points};
 pub use strategy::{Strategy, Variant};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use filbert::topology::{Graph, Spec, parse_edge_list};
+use filbert::topology::{Graph, Spec, largest_component, parse_edge_list};
 use serde::Deserialize;
 
 use super::file::{optional_text, text};
@@ -149,28 +149,7 @@ impl Land {
 
 /// The largest component of a graph, the first of equals; ids are kept.
 fn largest(graph: &Graph) -> Result<Graph, filbert::topology::Error> {
-    let mut component = vec![u32::MAX; graph.nodes()];
-    let mut best: Vec<u32> = Vec::new();
-    for start in graph.iter() {
-        if component[start as usize] != u32::MAX {
-            continue;
-        }
-        let mut members = vec![start];
-        component[start as usize] = start;
-        let mut place = 0;
-        while let Some(&node) = members.get(place) {
-            place += 1;
-            for &to in graph.neighbours(node) {
-                if component[to as usize] == u32::MAX {
-                    component[to as usize] = start;
-                    members.push(to);
-                }
-            }
-        }
-        if members.len() > best.len() {
-            best = members;
-        }
-    }
+    let best = largest_component(graph);
     let ends = best.iter().flat_map(|&node| {
         let onward = graph.neighbours(node).iter().filter(move |&&to| to > node);
         onward.map(move |&to| (graph.id(node), graph.id(to)))

@@ -9,7 +9,7 @@ use super::census::Census;
 use super::file::{Content, File, From};
 use super::workload::Sharing;
 use crate::Error;
-use crate::contents::{Contents, Placement, Sharers, power_sums, word, zipf};
+use crate::contents::{self, Contents, Placement, Sharers, power_sums, word, zipf};
 use crate::random::{Purpose, generator};
 use crate::replay::Workload;
 
@@ -205,10 +205,9 @@ fn place<'a>(
     groups
 }
 
-/// The name of a file that is searched for: two words that no other has.
+/// The name of a file that is searched for.
 fn name(place: usize) -> String {
-    let place = u32::try_from(place).expect("as many files fit into memory");
-    format!("{} {}", word(2 * place), word(2 * place + 1))
+    contents::name(u32::try_from(place).expect("as many files fit into memory"))
 }
 
 /// How many of so many servents hold a file.

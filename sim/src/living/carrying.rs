@@ -1,5 +1,6 @@
 //! What servents want done, and how it comes to others: links, their ends, and datagrams.
 
+use filbert::overlay::backlog::Backlog;
 use filbert::overlay::flow::Pressure;
 use filbert::overlay::{Input, Link, Output, Recipients};
 use filbert::wire::bye::Bye;
@@ -7,7 +8,7 @@ use filbert::wire::datagram::Datagram;
 use filbert::wire::{Descriptor, Guid, HEADER_LEN, Header, Kind};
 use rand::RngExt;
 
-use super::connections::{Connection, Tie, Waiting};
+use super::connections::{Connection, Tie};
 use super::handshakes::Stage;
 use super::place::{node_at, outgoing};
 use super::world::{Event, Parcel, World};
@@ -119,12 +120,9 @@ impl World {
         let end = connection.end(tie.side);
         let waiting = end
             .waiting
-            .get_or_insert_with(|| Box::new(Waiting::new(room)));
-        let begins = waiting.queue.is_empty();
-        waiting.queue.push(sent.descriptor.clone());
-        if waiting.queue.pressure() == Pressure::Congested {
-            waiting.full.get_or_insert(now);
-        }
+            .get_or_insert_with(|| Box::new(Backlog::new(room)));
+        let begins = waiting.is_empty();
+        waiting.push(sent.descriptor.clone(), || self.now);
         if begins {
             uplink.turns.push_back(tie.link);
         }
@@ -156,15 +154,12 @@ impl World {
             let Some(waiting) = &mut end.waiting else {
                 continue;
             };
-            let Some(descriptor) = waiting.queue.pop() else {
+            let Some(descriptor) = waiting.pop() else {
                 end.waiting = None;
                 continue;
             };
-            if waiting.queue.pressure() == Pressure::Free {
-                waiting.full = None;
-            }
-            let level = waiting.pressure(now);
-            if waiting.queue.is_empty() {
+            let level = waiting.pressure(|| self.now);
+            if waiting.is_empty() {
                 end.waiting = None;
             } else {
                 uplink.turns.push_back(link);

@@ -1,7 +1,7 @@
 //! Connections between servents: who is at either end, and what waits there.
 
 use filbert::overlay::Link;
-use filbert::overlay::flow::{Pressure, Queue};
+use filbert::overlay::backlog::Backlog;
 
 use super::slab::Slab;
 
@@ -31,16 +31,8 @@ pub(super) struct End {
     pub(super) link: Option<Link>,
     /// When the last of what travels there arrives: what is sent later arrives no sooner.
     pub(super) arrival: u64,
-    /// What waits to be sent from there, where something does.
-    pub(super) waiting: Option<Box<Waiting>>,
-}
-
-/// What waits for a turn of its sender's.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    pub(super) queue: Queue,
-    /// Since when the queue is more than half full, or was and is not yet below a quarter.
-    pub(super) full: Option<u64>,
+    /// What waits there for a turn of its sender's, where something does.
+    pub(super) waiting: Option<Box<Backlog>>,
 }
 
 /// A servent's end of a connection: the number of the connection, and which end.
@@ -86,23 +78,3 @@ impl Connection {
         self.flying == 0 && self.ends.iter().all(|end| end.link.is_none())
     }
 }
-
-impl Waiting {
-    pub(super) fn new(capacity: usize) -> Self {
-        Self {
-            queue: Queue::new(capacity),
-            full: None,
-        }
-    }
-
-    /// Whether the receiver keeps up. A burst that is soon sent does not count.
-    pub(super) fn pressure(&self, now: u64) -> Pressure {
-        match self.full.is_some_and(|since| now - since >= SLOW) {
-            true => Pressure::Congested,
-            false => Pressure::Free,
-        }
-    }
-}
-
-/// How long a queue stays full before that counts, in microseconds: as for a live servent.
-const SLOW: u64 = 500_000;

@@ -1,6 +1,7 @@
 //! What is counted and seen of a living network, and what came of it.
 
 use filbert::overlay::{Role, Servent};
+use filbert::topology::{Graph, largest_component};
 use filbert::wire::Kind;
 use serde::Serialize;
 
@@ -190,28 +191,15 @@ impl World {
 
     /// How many servents the largest component has.
     fn largest(&self) -> u32 {
-        let mut above: Vec<u32> = (0..).take(self.members.len()).collect();
-        fn root(above: &mut [u32], mut node: u32) -> u32 {
-            while above[node as usize] != node {
-                above[node as usize] = above[above[node as usize] as usize];
-                node = above[node as usize];
-            }
-            node
-        }
-        for connection in self.connections.iter().filter(|known| known.stands()) {
-            let [one, other] = [&connection.ends[0], &connection.ends[1]];
-            if self.is_split(one.node, other.node) {
-                continue;
-            }
-            let one = root(&mut above, one.node);
-            let other = root(&mut above, other.node);
-            above[one.max(other) as usize] = one.min(other);
-        }
-        let mut sizes = vec![0_u32; self.members.len()];
-        for &node in &self.present {
-            sizes[root(&mut above, node) as usize] += 1;
-        }
-        sizes.into_iter().max().unwrap_or(0)
+        // Who has no link stands alone.
+        let alone = self.present.iter().map(|&node| (node, node));
+        let links = self.connections.iter().filter(|known| known.stands());
+        let links = links.map(|known| (known.ends[0].node, known.ends[1].node));
+        let links = links.filter(|&(one, other)| !self.is_split(one, other));
+        let pairs = alone.chain(links);
+        let pairs: Vec<(u64, u64)> = pairs.map(|(a, b)| (a.into(), b.into())).collect();
+        let graph = Graph::from_edges(&pairs).expect("no more servents than a graph has nodes");
+        u32::try_from(largest_component(&graph).len()).unwrap_or(u32::MAX)
     }
 }
 

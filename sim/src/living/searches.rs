@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use filbert::overlay::stats::Drop;
 use filbert::overlay::{Input, SearchId};
 use filbert::wire::query::Query;
 use filbert::wire::query_hit::QueryHit;
@@ -13,7 +12,8 @@ use super::churn::Length;
 use super::place::node_at;
 use super::spec::Spec;
 use super::world::{Appointment, World};
-use crate::contents::{Contents, Placement, power_sums, word, zipf};
+use crate::contents::{Contents, Placement, name, power_sums, zipf};
+use crate::population::taken;
 use crate::random::{Purpose, generator};
 
 /// The searches of all servents.
@@ -73,11 +73,6 @@ pub(super) fn wares(spec: &Spec, seed: u64) -> (Contents, Searches) {
         ..Searches::default()
     };
     (contents, searches)
-}
-
-/// The name of a file: two words that no other has.
-fn name(file: u32) -> String {
-    format!("{} {}", word(2 * file), word(2 * file + 1))
 }
 
 impl World {
@@ -160,23 +155,17 @@ impl World {
         let header = &descriptor.header;
         let of_search =
             header.kind == Kind::Query && self.searches.by_guid.contains_key(&header.guid);
-        of_search.then(|| self.all_taken())
+        of_search.then(|| taken(&self.stats))
     }
 
     /// Counts whom a search reached.
     pub(super) fn count_taken(&mut self, before: Option<u64>, descriptor: &Descriptor) {
-        if before.is_some_and(|before| self.all_taken() > before)
+        if before.is_some_and(|before| taken(&self.stats) > before)
             && let Some(number) = self.searches.by_guid.get(&descriptor.header.guid)
             && let Some(search) = self.searches.running.get_mut(number)
         {
             search.reached += 1;
         }
-    }
-
-    fn all_taken(&self) -> u64 {
-        let stats = &self.stats;
-        let known = stats.dropped(Drop::Duplicate) + stats.dropped(Drop::OwnQuery);
-        stats.received_of(Kind::Query) - known
     }
 
     /// A servent's search was answered.

@@ -15,7 +15,7 @@ use super::arrivals::{Arrivals, Event};
 use super::cut::Cut;
 use super::hall::{Hall, Note};
 use super::sent::{Copied, Outgoing, Sender, Sent};
-use crate::network::{AHEAD, Behaviour, cross};
+use crate::network::{AHEAD, Behaviour};
 use crate::outcome::Flood;
 use crate::population::Population;
 
@@ -204,22 +204,13 @@ impl<'a> Part<'a> {
             hops: copy.hops,
             ..original.header
         };
-        if let Some(decoder) = &mut self.wire {
-            let arrived = cross(decoder, header, original);
-            let input = Input::Received {
-                link,
-                header: arrived.header,
-                payload: &arrived.payload,
-            };
-            self.population.enter(to, self.now, input, &mut self.rng);
-        } else {
-            let input = Input::Received {
-                link,
-                header,
-                payload: &original.payload,
-            };
-            self.population.enter(to, self.now, input, &mut self.rng);
-        }
+        self.population.receive(
+            (to, link),
+            self.now,
+            (header, original),
+            self.wire.as_mut(),
+            &mut self.rng,
+        );
         self.carry_out(to, event.number, Some(copy), sent);
     }
 
@@ -282,12 +273,7 @@ impl<'a> Part<'a> {
             .neighbours(from)
             .iter()
             .zip(self.graph.mirrors(from));
-        let wanted = |slot| match recipients {
-            Recipients::All => true,
-            Recipients::AllBut(Link(but)) => slot != *but,
-            Recipients::One(Link(one)) => slot == *one,
-            Recipients::Some(links) => links.contains(&Link(slot)),
-        };
+        let wanted = |slot| recipients.include(Link(slot));
         for (_, (&to, &link)) in (0..).zip(ends).filter(|&(slot, _)| wanted(slot)) {
             let place = sent.count;
             sent.count += 1;

@@ -105,15 +105,9 @@ impl Servent {
                 }
                 _ => continue,
             };
-            let concerned = |link: Link| match &*to {
-                Recipients::One(one) => link == *one,
-                Recipients::AllBut(but) => link != *but,
-                Recipients::All => true,
-                Recipients::Some(links) => links.contains(&link),
-            };
             let links = self.neighbours.iter().map(|neighbour| neighbour.link);
             let (want, spared): (Vec<Link>, Vec<Link>) = links
-                .filter(|&link| concerned(link))
+                .filter(|&link| to.include(link))
                 .partition(|&link| self.wants_queries(link, hops));
             if !spared.is_empty() {
                 *to = Recipients::Some(want.into());

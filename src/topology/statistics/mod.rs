@@ -16,6 +16,12 @@ pub use self::paths::{Diameter, Paths};
 pub use self::power_law::PowerLaw;
 use super::Graph;
 
+/// The nodes of the largest component of a graph; of equals, of the one with the first node.
+#[must_use]
+pub fn largest_component(graph: &Graph) -> Vec<u32> {
+    Search::new(graph).components().1
+}
+
 /// A graph in numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statistics {

@@ -65,15 +65,9 @@ impl World<'_> {
     /// Puts a descriptor into the queues of some links of a servent.
     pub(super) fn send(&mut self, node: u32, to: &Recipients, descriptor: &Descriptor) {
         let before = self.graph.slots_before(node);
-        let wanted = |link| match to {
-            Recipients::All => true,
-            Recipients::AllBut(but) => link != *but,
-            Recipients::One(one) => link == *one,
-            Recipients::Some(links) => links.contains(&link),
-        };
         let degree = self.graph.neighbours(node).len();
         let links = (0..).map(Link).take(degree);
-        for (slot, link) in links.enumerate().filter(|&(_, link)| wanted(link)) {
+        for (slot, link) in links.enumerate().filter(|&(_, link)| to.include(link)) {
             let pipe = &mut self.pipes[before + slot];
             if pipe.open {
                 pipe.push(self.now, descriptor.clone());
