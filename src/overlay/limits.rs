@@ -129,7 +129,7 @@ pub struct Limits {
     pub hunger: Duration,
     /// The same on private ground.
     pub private_hunger: Duration,
-    /// Ultrapeers known and not full, neighbours included, above which they are plentiful.
+    /// Ultrapeers with places for leaves, neighbours included, above which they are plentiful.
     pub plentiful: usize,
     /// Shortest time from one change of role to the next; it doubles with each change. Only the
     /// promotion of a servent without any ultrapeer does not wait for it.

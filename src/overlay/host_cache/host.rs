@@ -130,6 +130,17 @@ impl Details {
         }
     }
 
+    /// It has no place for a servent of this role, whatever it said before. Where it never said
+    /// anything of its places nothing is noted: nobody would ever take it back.
+    pub(super) const fn is_full(&mut self, role: Role) {
+        if let Some(free) = &mut self.free {
+            match role {
+                Role::Leaf => free.leaves = 0,
+                Role::Ultrapeer => free.ultrapeers = 0,
+            }
+        }
+    }
+
     /// Whether it said that it has no place for a servent of this role.
     pub(super) fn is_full_for(&self, role: Role) -> bool {
         self.free.is_some_and(|free| match role {

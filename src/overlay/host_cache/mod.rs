@@ -145,12 +145,16 @@ impl HostCache {
         self.put(address, host, limits);
     }
 
-    /// It lives, but has no place for us.
-    pub fn busy(&mut self, now: Instant, address: SocketAddr, limits: &Limits) {
+    /// It lives, but has no place for us. `full` is what it has no places for, where it said that it
+    /// is full.
+    pub fn busy(&mut self, now: Instant, address: SocketAddr, full: Option<Role>, limits: &Limits) {
         let pause = self.pause(address, 0, limits.retry_busy, limits);
         self.change(address, limits, |host| {
             host.failures = 0;
             host.not_before = now + pause;
+            if let Some(role) = full {
+                host.details.is_full(role);
+            }
         });
     }
 
@@ -215,8 +219,9 @@ impl HostCache {
     }
 
     /// At most `n` servents to dial now, the most promising first: ultrapeers, those of which
-    /// nobody knows, and leaves where there is hardly anybody; neither the same servent twice nor too
-    /// many of one network. `role` is ours; `taken` says whom we know already.
+    /// nobody knows, and leaves where there is hardly anybody; those that are full for one in our
+    /// `role` only where there are no others. Neither the same servent twice nor too many of one
+    /// network; `taken` says whom we know already.
     pub fn candidates<R: Rng + ?Sized>(
         &self,
         now: Instant,
@@ -238,7 +243,7 @@ impl HostCache {
         } else {
             n.saturating_mul(MIXED)
         };
-        let mut picked = self.pick(n, pool, fit, limits, rng);
+        let mut picked = self.pick(n, pool, role, fit, limits, rng);
         picked.sort_by_key(|address| {
             let details = &self.hosts[address].details;
             (details.ultrapeer == Some(false), details.is_full_for(role))
@@ -246,21 +251,23 @@ impl HostCache {
         picked
     }
 
-    /// At most `n` ultrapeers to tell others of, for `X-Try-Ultrapeers` and packed pongs: heard
-    /// of lately, not known to be full, and by several accounts alive.
+    /// At most `n` ultrapeers to tell one of this role of, for `X-Try-Ultrapeers` and packed pongs:
+    /// heard of lately, not known to be full, and by several accounts alive; first those that have, or
+    /// may have, a place for it.
     pub fn recommend<R: Rng + ?Sized>(
         &self,
         now: Instant,
         n: usize,
+        role: Role,
         limits: &Limits,
         rng: &mut R,
     ) -> Vec<SocketAddr> {
         let fit = |_, host: &Host| self.is_recommended(now, host, limits);
-        self.pick(n, n.saturating_mul(MIXED), fit, limits, rng)
+        self.pick(n, n.saturating_mul(MIXED), role, fit, limits, rng)
     }
 
-    /// How many ultrapeers were heard of lately and are not known to be full, counted no further
-    /// than `most`.
+    /// How many ultrapeers were heard of lately, may be dialled and may have a place for a leaf, counted
+    /// no further than `most`.
     pub fn count_ultrapeers(
         &self,
         now: Instant,
@@ -272,6 +279,8 @@ impl HostCache {
             .filter(|(address, host)| {
                 self.is_recommended(now, host, limits)
                     && host.details.ultrapeer == Some(true)
+                    && !host.details.is_full_for(Role::Leaf)
+                    && host.not_before <= now
                     && !taken(*address, host.details.servent)
             })
             .take(most)
@@ -381,12 +390,13 @@ impl HostCache {
         fresh && ultrapeer && !full && host.failures == 0
     }
 
-    /// At most `n` of those that fit: from the `pool` best on, mixed so that not every servent that
-    /// heard the same dials the same.
+    /// At most `n` of those that fit, first those that are not known to be full for one of this role:
+    /// of the `pool` best of each, mixed so that not every servent that heard the same dials the same.
     fn pick<R: Rng + ?Sized>(
         &self,
         n: usize,
         pool: usize,
+        role: Role,
         fit: impl Fn(SocketAddr, &Host) -> bool,
         limits: &Limits,
         rng: &mut R,
@@ -404,15 +414,23 @@ impl HostCache {
             *of_subnet += 1;
             true
         };
-        let mut best: Vec<_> = self
-            .by_worth()
-            .filter(|(address, host)| fit(*address, host) && apart(*address, host))
-            .map(|(address, _)| address)
-            .take(pool)
-            .collect();
-        best.shuffle(rng);
-        best.truncate(n);
-        best
+        let mut picked = Vec::new();
+        for full in [false, true] {
+            let mut best: Vec<_> = self
+                .by_worth()
+                .filter(|(_, host)| host.details.is_full_for(role) == full)
+                .filter(|(address, host)| fit(*address, host) && apart(*address, host))
+                .map(|(address, _)| address)
+                .take(pool)
+                .collect();
+            best.shuffle(rng);
+            picked.extend(best);
+            if picked.len() >= n {
+                break;
+            }
+        }
+        picked.truncate(n);
+        picked
     }
 
     /// All addresses, the best first.

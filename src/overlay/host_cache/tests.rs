@@ -102,17 +102,33 @@ fn pongs_tell_who_is_up_long_and_has_places() {
         pong(1, &[2, 0, 0], &[0x10, 0x0e]),
         pong(2, &[2, 9, 0], &[]),
         pong(3, &[2, 9, 9], &[0x10, 0x0e]),
+        pong(4, &[2, 0, 9], &[]),
     ] {
         cache.hear_pong(at(0), Ground::Public, &pong, &limits);
     }
     let kept = cache.snapshot(at(0), 9);
     let order: Vec<_> = kept.iter().map(|kept| kept.details.uptime).collect();
-    assert_eq!(order, [3_600, 0, 3_600]);
+    assert_eq!(order, [3_600, 0, 0, 3_600]);
     let rng = &mut Pcg64Mcg::seed_from_u64(1);
-    let given = cache.recommend(at(0), 9, &limits, rng);
-    assert_eq!(given.len(), 2, "the full one is not recommended");
-    assert_eq!(cache.count_ultrapeers(at(0), 9, |_, _| false, &limits), 2);
-    assert!(cache.recommend(at(9_999), 9, &limits, rng).is_empty());
+    let given = cache.recommend(at(0), 9, Role::Leaf, &limits, rng);
+    assert_eq!(given.len(), 3, "the full one is not recommended");
+    let there = |n: u8| SocketAddr::from(([12, 0, n, 1], 6346));
+    assert_eq!(given[2], there(4), "it has no place for a leaf");
+    let given = cache.recommend(at(0), 9, Role::Ultrapeer, &limits, rng);
+    assert_eq!(given[2], there(2), "it has no place for an ultrapeer");
+    let roomy = |cache: &HostCache, now| cache.count_ultrapeers(now, 9, |_, _| false, &limits);
+    assert_eq!(roomy(&cache, at(0)), 2, "with places for leaves");
+    let mut refused = cache.clone();
+    refused.busy(at(1), there(3), Some(Role::Leaf), &limits);
+    assert_eq!(roomy(&refused, at(1)), 1);
+    assert_eq!(roomy(&refused, at(700)), 1, "it said that it is full");
+    cache.busy(at(1), there(3), None, &limits);
+    assert_eq!((roomy(&cache, at(1)), roomy(&cache, at(700))), (1, 2));
+    assert!(
+        cache
+            .recommend(at(9_999), 9, Role::Leaf, &limits, rng)
+            .is_empty()
+    );
 }
 
 #[test]
@@ -138,7 +154,7 @@ fn a_host_is_left_alone_after_an_attempt() {
     );
     cache.failed(at(300), host(1), &limits);
     assert!(dial(&cache, at(1_199), 1).is_empty());
-    cache.busy(at(1_200), host(1), &limits);
+    cache.busy(at(1_200), host(1), None, &limits);
     assert!(dial(&cache, at(1_799), 1).is_empty());
     assert_eq!(dial(&cache, at(1_800), 1), [host(1)]);
     for _ in 0..3 {
@@ -227,7 +243,7 @@ proptest! {
                 2 => cache.shun(now, host(n), &limits),
                 3 => cache.failed(now, host(n), &limits),
                 4 => cache.tried(now, host(n), &limits),
-                _ => cache.busy(now, host(n), &limits),
+                _ => cache.busy(now, host(n), Some(Role::Leaf), &limits),
             }
             prop_assert!(cache.len() <= 20);
             prop_assert!(cache.bad.len() <= 10 && cache.marks.len() == cache.bad.len());

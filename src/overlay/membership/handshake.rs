@@ -8,6 +8,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use rand::seq::SliceRandom;
+
 use super::Membership;
 use crate::overlay::host_cache::{Details, Source};
 use crate::overlay::limits::Limits;
@@ -267,8 +269,10 @@ impl Membership {
             None if !greeting.try_ultrapeers.is_empty() => self.election.hear_ultrapeer(now),
             None => {}
         }
-        if role == Role::Leaf && greeting.ultrapeer_needed == Some(true) {
-            self.election.hear_need();
+        if role == Role::Leaf
+            && let Some(needed) = greeting.ultrapeer_needed
+        {
+            self.election.hear_need(needed);
         }
         self.locate(now, caller, limits);
         let teller = self.ground.seen_from(caller.address.ip());
@@ -310,7 +314,8 @@ impl Membership {
         }
     }
 
-    /// Ultrapeers for a caller to try: our neighbours, then others that were heard of.
+    /// Ultrapeers for a caller to try: neighbours of ours that may have a place for it, then others that
+    /// were heard of, then the other neighbours.
     fn recommend(
         &self,
         now: Instant,
@@ -322,11 +327,21 @@ impl Membership {
         let told = |address: &SocketAddr| {
             ground.admits(*address) && *address != asker.0 && Some(*address) != asker.1
         };
+        let role = caller.role().unwrap_or_default();
         let neighbours = self.slots.addresses(Role::Ultrapeer);
-        let mut tries: Vec<_> = neighbours.filter(told).take(RECOMMENDED).collect();
+        let mut neighbours: Vec<_> = neighbours.collect();
+        // Else all that call would be sent to the same few.
+        neighbours.shuffle(around.rng);
+        let (full, free): (Vec<_>, _) = neighbours
+            .into_iter()
+            .partition(|address| self.hosts.is_full_for(*address, role));
         let limits = &around.settings.limits;
-        for address in self.hosts.recommend(now, RECOMMENDED, limits, around.rng) {
-            if tries.len() < RECOMMENDED && told(&address) && !tries.contains(&address) {
+        let heard_of = self
+            .hosts
+            .recommend(now, RECOMMENDED, role, limits, around.rng);
+        let mut tries = Vec::new();
+        for address in free.into_iter().chain(heard_of).chain(full).filter(told) {
+            if tries.len() < RECOMMENDED && !tries.contains(&address) {
                 tries.push(address);
             }
         }

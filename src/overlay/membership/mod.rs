@@ -207,13 +207,13 @@ impl Membership {
         self.due = Some(now);
     }
 
-    /// What the election goes by; `known` is the number of other ultrapeers, `reachable` whether
-    /// strangers reach us.
-    fn facts(&self, known: usize, reachable: Option<bool>) -> Facts {
+    /// What the election goes by; `roomy` is the number of ultrapeers with places for leaves, `reachable`
+    /// whether strangers reach us.
+    fn facts(&self, roomy: usize, reachable: Option<bool>) -> Facts {
         Facts {
             ultrapeers: self.slots.count(Role::Ultrapeer),
             leaves: self.slots.count(Role::Leaf),
-            known,
+            roomy,
             reachable,
             average_uptime: self.standing.average_uptime,
             bandwidth: self.standing.bandwidth,
@@ -221,11 +221,17 @@ impl Membership {
         }
     }
 
-    /// How many ultrapeers were heard of beside the neighbours, as far as it matters.
-    fn known(&self, now: Instant, limits: &Limits) -> usize {
-        let most = limits.plentiful.saturating_add(1);
+    /// How many ultrapeers may have places for leaves, neighbours and others that were heard of, as far as
+    /// it matters.
+    fn roomy(&self, now: Instant, limits: &Limits) -> usize {
+        let neighbours = self.slots.addresses(Role::Ultrapeer);
+        let neighbours = neighbours
+            .filter(|address| !self.hosts.is_full_for(*address, Role::Leaf))
+            .count();
+        let enough = limits.plentiful.saturating_add(1);
+        let most = enough.saturating_sub(neighbours);
         let taken = |address, servent| self.slots.knows(address, servent);
-        self.hosts.count_ultrapeers(now, most, taken, limits)
+        neighbours + self.hosts.count_ultrapeers(now, most, taken, limits)
     }
 }
 

@@ -222,8 +222,9 @@ impl Membership {
             true => Role::Ultrapeer,
             false => Role::Leaf,
         };
-        let mut told = self.hosts.recommend(now, MAX_HOSTS, limits, around.rng);
-        told.sort_by_key(|address| self.hosts.is_full_for(*address, role));
+        let told = self
+            .hosts
+            .recommend(now, MAX_HOSTS, role, limits, around.rng);
         let reach = |address: SocketAddr| match address {
             SocketAddr::V4(v4) => Some(Reach {
                 address: v4,

@@ -50,7 +50,7 @@ impl Servent {
         if !settings.address.ip().is_unspecified() {
             member.hosts.is_own(settings.address.into());
         }
-        let facts = member.facts(member.known(now, limits), reachable);
+        let facts = member.facts(member.roomy(now, limits), reachable);
         let decision = member.election.decide(now, &facts, limits, around.rng);
         if decision.role != self.role {
             self.turn(now, decision.role, around);
@@ -132,11 +132,12 @@ impl Servent {
                 member.learn(now, self.role, &caller, limits);
                 let full = code == 503 && caller.role() == Some(Role::Ultrapeer);
                 if full && self.role == Role::Leaf {
-                    member.election.hear_need();
+                    member.election.hear_need(true);
                 }
-                member.hosts.busy(now, address, limits);
+                let full = full.then_some(self.role);
+                member.hosts.busy(now, address, full, limits);
             }
-            Outcome::Declined => member.hosts.busy(now, address, limits),
+            Outcome::Declined => member.hosts.busy(now, address, None, limits),
             Outcome::Failed => member.hosts.failed(now, address, limits),
         }
         member.stir(now);

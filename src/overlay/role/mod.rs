@@ -9,7 +9,7 @@
 //!   that become ultrapeers together simply link as such;
 //! - **too few**: an ultrapeer said that its overlay needs more of them, and this leaf lacks
 //!   some. The wait is random, so that the first to go relieves the others;
-//! - **merit**: there are plenty, and this servent is up long, reachable and strong;
+//! - **merit**: an ultrapeer said so, and this servent is up long, reachable and strong;
 //! - the user's wish.
 //!
 //! One that became an ultrapeer for want of others is *provisional*: it gives way when there are
@@ -46,8 +46,8 @@ pub struct Facts {
     pub ultrapeers: usize,
     /// Neighbours that are our leaves.
     pub leaves: usize,
-    /// Other ultrapeers that were heard of lately and are not known to be full.
-    pub known: usize,
+    /// Ultrapeers that may have places for leaves: neighbours, and others that were heard of lately.
+    pub roomy: usize,
     /// Whether strangers reach us: an incoming connection proves it.
     pub reachable: Option<bool>,
     /// How long we are up on average, earlier runs included.
@@ -107,7 +107,7 @@ pub struct Election {
     calls: u8,
     /// Whether a leaf with a higher GUID was met since then.
     outranked: bool,
-    /// Whether an ultrapeer said that more are needed.
+    /// Whether an ultrapeer said last that more are needed.
     needed: bool,
     /// When the wait of a leaf with too few ultrapeers is over.
     hunger: Option<Instant>,
@@ -193,16 +193,18 @@ impl Election {
         self.outranked |= guid.is_some_and(|guid| guid > self.guid);
     }
 
-    /// An ultrapeer said that its overlay needs more: it told a leaf `X-Ultrapeer-Needed: True`,
-    /// or refused it because it is full.
-    pub const fn hear_need(&mut self) {
-        self.needed = true;
+    /// An ultrapeer said whether its overlay needs more of them: it told a leaf so with
+    /// `X-Ultrapeer-Needed`, or refused it because it is full. The last word counts.
+    pub const fn hear_need(&mut self, needed: bool) {
+        self.needed = needed;
     }
 
-    /// Whether this servent may become the leaf of an ultrapeer that wants no other ultrapeer.
+    /// Whether this servent may become the leaf of an ultrapeer that wants no other ultrapeer. Whoever
+    /// became one since there were too few waits first whether leaves find it.
     #[must_use]
     pub fn may_yield(&self, now: Instant, facts: &Facts, limits: &Limits) -> bool {
-        let free = self.is_provisional() || self.held_until(limits.role_hold, limits) <= now;
+        let free =
+            self.reason == Reason::NobodyThere || self.held_until(limits.role_hold, limits) <= now;
         self.mode == Mode::Auto && self.role == Role::Ultrapeer && facts.leaves == 0 && free
     }
 
@@ -271,7 +273,7 @@ impl Election {
         let proven = self.is_fit(facts, limits) && (private || facts.reachable == Some(true));
         let hungry = self.hunger.filter(|_| proven);
         let hungry = hungry.map(|due| due.max(self.held_until(limits.role_hold, limits)));
-        let merit = (proven && is_plentiful(facts, limits)).then(|| {
+        let merit = (proven && self.needed).then(|| {
             let steady = facts.average_uptime >= Some(limits.merit_average);
             let uptime = if steady {
                 limits.merit_uptime
@@ -356,9 +358,9 @@ impl Election {
     }
 }
 
-/// Whether there are so many ultrapeers that the overlay does not need one more.
+/// Whether so many ultrapeers have places for leaves that the overlay does not need one more.
 const fn is_plentiful(facts: &Facts, limits: &Limits) -> bool {
-    facts.ultrapeers + facts.known > limits.plentiful
+    facts.roomy > limits.plentiful
 }
 
 impl Reason {

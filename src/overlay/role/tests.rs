@@ -10,7 +10,7 @@ const HIGH: Guid = Guid::from_bytes([9; 16]);
 const ALONE: Facts = Facts {
     ultrapeers: 0,
     leaves: 0,
-    known: 0,
+    roomy: 0,
     reachable: None,
     average_uptime: None,
     bandwidth: None,
@@ -18,7 +18,7 @@ const ALONE: Facts = Facts {
 };
 const PLENTY: Facts = Facts {
     ultrapeers: 3,
-    known: 100,
+    roomy: 100,
     reachable: Some(true),
     ..ALONE
 };
@@ -29,6 +29,13 @@ fn at(secs: u64) -> Instant {
 
 fn auto(ground: Ground) -> Election {
     Election::new(Mode::Auto, ground, LOW, at(0))
+}
+
+/// Of a servent that was told that more ultrapeers are needed.
+fn needed() -> Election {
+    let mut election = auto(Ground::Public);
+    election.hear_need(true);
+    election
 }
 
 fn decide(election: &mut Election, now: Instant, facts: &Facts) -> Decision {
@@ -109,7 +116,7 @@ fn a_leaf_with_too_few_goes_up_only_where_more_are_needed() {
     };
     let mut election = auto(Ground::Private);
     assert_eq!(change(&mut election, at(1), &few), None);
-    election.hear_need();
+    election.hear_need(true);
     let changed = change(&mut election, at(1), &few).unwrap();
     assert!(changed >= at(9) && changed <= at(33), "{changed:?}");
     let enough = Facts {
@@ -117,9 +124,13 @@ fn a_leaf_with_too_few_goes_up_only_where_more_are_needed() {
         ..ALONE
     };
     let mut election = auto(Ground::Private);
-    election.hear_need();
+    election.hear_need(true);
     decide(&mut election, at(1), &few);
-    assert_eq!(change(&mut election, at(2), &enough), None);
+    assert_eq!(
+        change(&mut election, at(2), &enough),
+        Some(at(3 * 3_600)),
+        "by merit"
+    );
     let weak = Facts {
         descriptors: 10,
         ..few
@@ -128,12 +139,16 @@ fn a_leaf_with_too_few_goes_up_only_where_more_are_needed() {
 }
 
 #[test]
-fn where_there_are_plenty_only_merit_counts() {
+fn where_there_are_plenty_only_merit_counts_and_where_more_are_needed() {
     let steady = Facts {
         average_uptime: Some(Duration::from_secs(5 * 3_600)),
         ..PLENTY
     };
-    let merit = |facts: &Facts| change(&mut auto(Ground::Public), at(0), facts);
+    let merit = |facts: &Facts| change(&mut needed(), at(0), facts);
+    assert_eq!(change(&mut auto(Ground::Public), at(0), &steady), None);
+    let mut election = needed();
+    election.hear_need(false);
+    assert_eq!(change(&mut election, at(0), &steady), None);
     assert_eq!(merit(&steady), Some(at(3_600)));
     assert_eq!(merit(&PLENTY), Some(at(3 * 3_600)));
     for lacking in [
@@ -170,12 +185,12 @@ fn a_provisional_ultrapeer_gives_way_to_plenty_unless_it_has_leaves() {
 
 #[test]
 fn a_meritorious_one_goes_after_an_hour_without_leaves() {
-    let mut election = auto(Ground::Public);
+    let mut election = needed();
     let up = change(&mut election, at(0), &PLENTY).unwrap();
     let down = change(&mut election, up, &PLENTY).unwrap();
     assert_eq!(down - up, Duration::from_secs(3_600));
-    let rare = Facts { known: 0, ..PLENTY };
-    let mut election = auto(Ground::Public);
+    let rare = Facts { roomy: 0, ..PLENTY };
+    let mut election = needed();
     change(&mut election, at(0), &PLENTY);
     assert_eq!(change(&mut election, up, &rare), None);
 }
@@ -217,6 +232,16 @@ fn guidance_is_followed_by_those_who_may() {
         (election.role(), election.reason()),
         (Role::Leaf, Reason::Guided)
     );
+    let mut election = needed();
+    let few = Facts {
+        ultrapeers: 1,
+        reachable: Some(true),
+        ..ALONE
+    };
+    let up = change(&mut election, at(1_000), &few).unwrap();
+    assert_eq!(election.reason(), Reason::TooFew);
+    assert!(!election.may_yield(up, &ALONE, &limits));
+    assert!(election.may_yield(up + limits.role_hold, &ALONE, &limits));
     let wish = Election::new(Mode::Ultrapeer, Ground::Public, LOW, at(0));
     assert!(!wish.may_yield(at(9_999), &ALONE, &limits));
 }
@@ -225,7 +250,7 @@ fn guidance_is_followed_by_those_who_may() {
 fn the_users_wish_stands() {
     for (mode, role) in [(Mode::Ultrapeer, Role::Ultrapeer), (Mode::Leaf, Role::Leaf)] {
         let mut election = Election::new(mode, Ground::Private, LOW, at(0));
-        election.hear_need();
+        election.hear_need(true);
         assert_eq!(change(&mut election, at(0), &ALONE), None);
         assert_eq!(change(&mut election, at(90_000), &PLENTY), None);
         assert_eq!(election.role(), role);
