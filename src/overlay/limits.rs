@@ -192,7 +192,7 @@ pub struct Limits {
     pub pongs_per_link: u16,
     /// How long a pong is remembered by an ultrapeer (protocol §3.3).
     pub pong_life: Duration,
-    /// The same by a leaf.
+    /// How often a leaf, which remembers none, asks anew for pongs.
     pub leaf_pong_life: Duration,
     /// Least time between two pings from an ultrapeer that are answered with cached pongs, and
     /// between two of our own as one (protocol §3.3); twice as long over a link that is not

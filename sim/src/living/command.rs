@@ -56,7 +56,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 5.0)]
     pub copies: f64,
     /// Addresses that a servent remembers at most; a live one 10000
-    #[arg(long, value_name = "N", default_value_t = 30)]
+    #[arg(long, value_name = "N", default_value_t = 80)]
     pub hosts: usize,
     /// How long what is sent travels: a model of `reach`
     #[arg(long, value_name = "MODEL", default_value = "lognormal:40,0.5")]

@@ -5,6 +5,7 @@
 //! long the servent is up, whether it has places. The least worthy makes room for a newcomer, so
 //! a flood of invented addresses drives out invented addresses and not what was verified.
 
+mod address;
 mod host;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -13,6 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use rand::Rng;
 use rand::seq::SliceRandom;
 
+use self::address::Address;
 pub use self::host::{Details, Free, Source};
 use self::host::{Host, Worth};
 use super::ground::{Ground, subnet};
@@ -41,13 +43,13 @@ pub struct Remembered {
 #[derive(Clone, Debug)]
 pub struct HostCache {
     ground: Ground,
-    hosts: BTreeMap<SocketAddr, Host>,
+    hosts: BTreeMap<Address, Host>,
     /// The same addresses, by rising worth.
-    order: BTreeSet<(Worth, SocketAddr)>,
+    order: BTreeSet<(Worth, Address)>,
     /// Addresses not to be taken, and until when.
-    bad: BTreeMap<SocketAddr, Instant>,
+    bad: BTreeMap<Address, Instant>,
     /// The same, the oldest mark first.
-    marks: VecDeque<(Instant, SocketAddr)>,
+    marks: VecDeque<(Instant, Address)>,
     /// Addresses of ourselves.
     own: Vec<SocketAddr>,
 }
@@ -101,7 +103,7 @@ impl HostCache {
         if source == Source::Hit && self.hosts.len() >= limits.starved_hosts {
             return;
         }
-        let host = self.hosts.get(&address).copied();
+        let host = self.hosts.get(&address.into()).copied();
         let mut host = host.unwrap_or_else(|| Host::new(source, now));
         host.source = host.source.max(source);
         host.heard = seconds(now);
@@ -136,7 +138,7 @@ impl HostCache {
         if !self.is_welcome(now, address, Ground::Private) {
             return;
         }
-        let host = self.hosts.get(&address).copied();
+        let host = self.hosts.get(&address.into()).copied();
         let mut host = host.unwrap_or_else(|| Host::new(Source::Pong, now));
         host.verified = true;
         host.failures = 0;
@@ -160,7 +162,7 @@ impl HostCache {
 
     /// It could not be reached, or broke the handshake.
     pub fn failed(&mut self, now: Instant, address: SocketAddr, limits: &Limits) {
-        let Some(host) = self.hosts.get(&address) else {
+        let Some(host) = self.hosts.get(&address.into()) else {
             return;
         };
         let failures = host.failures.saturating_add(1);
@@ -181,7 +183,7 @@ impl HostCache {
     pub fn shun(&mut self, now: Instant, address: SocketAddr, limits: &Limits) {
         self.forget(address);
         self.expire(now);
-        if self.bad.contains_key(&address) || limits.bad_hosts == 0 {
+        if self.bad.contains_key(&address.into()) || limits.bad_hosts == 0 {
             return;
         }
         if self.marks.len() >= limits.bad_hosts
@@ -190,7 +192,8 @@ impl HostCache {
             self.bad.remove(&oldest);
         }
         let until = now + limits.bad_life;
-        self.bad.insert(address, until);
+        let address = Address::from(address);
+        self.bad.insert(address.clone(), until);
         self.marks.push_back((until, address));
     }
 
@@ -245,7 +248,7 @@ impl HostCache {
         };
         let mut picked = self.pick(n, pool, role, fit, limits, rng);
         picked.sort_by_key(|address| {
-            let details = &self.hosts[address].details;
+            let details = &self.hosts[&(*address).into()].details;
             (details.ultrapeer == Some(false), details.is_full_for(role))
         });
         picked
@@ -319,7 +322,7 @@ impl HostCache {
     ) {
         for old in remembered {
             if !self.is_welcome(now, old.address, Ground::Private)
-                || self.hosts.contains_key(&old.address)
+                || self.hosts.contains_key(&old.address.into())
             {
                 continue;
             }
@@ -355,26 +358,28 @@ impl HostCache {
     /// The servent at this address, by its GUID, where it is known.
     #[must_use]
     pub fn servent_at(&self, address: SocketAddr) -> Option<Guid> {
-        self.hosts.get(&address)?.details.servent
+        self.hosts.get(&address.into())?.details.servent
     }
 
     /// Whether the servent at this address is said to take TLS.
     #[must_use]
     pub fn takes_tls(&self, address: SocketAddr) -> bool {
-        let host = self.hosts.get(&address);
+        let host = self.hosts.get(&address.into());
         host.is_some_and(|host| host.details.tls)
     }
 
     /// Whether the servent at this address said that it has no place for one of this role.
     #[must_use]
     pub fn is_full_for(&self, address: SocketAddr, role: Role) -> bool {
-        let host = self.hosts.get(&address);
+        let host = self.hosts.get(&address.into());
         host.is_some_and(|host| host.details.is_full_for(role))
     }
 
     fn is_welcome(&mut self, now: Instant, address: SocketAddr, teller: Ground) -> bool {
         self.expire(now);
-        teller.admits(address) && !self.own.contains(&address) && !self.bad.contains_key(&address)
+        teller.admits(address)
+            && !self.own.contains(&address)
+            && !self.bad.contains_key(&address.into())
     }
 
     fn is_recommended(&self, now: Instant, host: &Host, limits: &Limits) -> bool {
@@ -435,15 +440,22 @@ impl HostCache {
 
     /// All addresses, the best first.
     fn by_worth(&self) -> impl Iterator<Item = (SocketAddr, &Host)> {
-        let host = |(_, address): &(Worth, SocketAddr)| Some((*address, self.hosts.get(address)?));
+        let host =
+            |(_, address): &(Worth, Address)| Some((address.into(), self.hosts.get(address)?));
         self.order.iter().rev().filter_map(host)
     }
 
     fn put(&mut self, address: SocketAddr, host: Host, limits: &Limits) {
-        if let Some(old) = self.hosts.insert(address, host) {
-            self.order.remove(&(old.worth(), address));
+        let (mut key, worth) = (Address::from(address), host.worth());
+        if let Some(old) = self.hosts.insert(key.clone(), host) {
+            let known = (old.worth(), key);
+            if known.0 == worth {
+                return;
+            }
+            self.order.remove(&known);
+            key = known.1;
         }
-        self.order.insert((host.worth(), address));
+        self.order.insert((worth, key));
         while self.hosts.len() > limits.hosts {
             let Some((_, least)) = self.order.pop_first() else {
                 break;
@@ -453,13 +465,14 @@ impl HostCache {
     }
 
     fn change(&mut self, address: SocketAddr, limits: &Limits, with: impl FnOnce(&mut Host)) {
-        if let Some(mut host) = self.hosts.get(&address).copied() {
+        if let Some(mut host) = self.hosts.get(&address.into()).copied() {
             with(&mut host);
             self.put(address, host, limits);
         }
     }
 
     fn forget(&mut self, address: SocketAddr) {
+        let address = Address::from(address);
         if let Some(host) = self.hosts.remove(&address) {
             self.order.remove(&(host.worth(), address));
         }

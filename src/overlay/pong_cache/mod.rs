@@ -223,6 +223,10 @@ impl PongCache {
             return Err(Drop::Unusable);
         }
         known.taken += 1;
+        // A leaf answers for itself only; whoever asked for more asked the ultrapeer that it was.
+        if situation.role == Role::Leaf {
+            return Ok(Vec::new());
+        }
         let cached = Cached {
             from: link,
             address,
@@ -236,11 +240,7 @@ impl PongCache {
         if !known.talker.caches && !rng.random_ratio(1, OLD) {
             return Ok(Vec::new());
         }
-        let copies = match situation.role {
-            Role::Ultrapeer => self.demultiplex(&cached, situation),
-            // Whoever asked for more asked the ultrapeer that it was.
-            Role::Leaf => Vec::new(),
-        };
+        let copies = self.demultiplex(&cached, situation);
         for group in &mut self.groups {
             group.retain(|old| old.address != address);
         }
