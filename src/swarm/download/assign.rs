@@ -113,7 +113,12 @@ impl Download {
     fn give(&mut self, place: usize, busy: &mut Vec<usize>, around: &mut Surroundings<'_>) -> bool {
         let settings = around.settings;
         let source = &self.sources[place];
-        let most = source.appetite(settings) / self.tiles.tile_len();
+        let shared = self.sources.iter().any(|source| source.has.is_some());
+        let span = match shared {
+            true => settings.shared_span,
+            false => settings.span,
+        };
+        let most = source.appetite(span, settings) / self.tiles.tile_len();
         let most = u32::try_from(most).unwrap_or(u32::MAX);
         // Towards the end everybody gets a share, so that all come to the end together.
         let sharers = u32::try_from(busy.len() + 1).unwrap_or(u32::MAX);
@@ -298,6 +303,7 @@ mod tests {
 
     use super::*;
     use crate::swarm::download::{Input, Verdict};
+    use crate::swarm::tile_set::TileSet;
 
     const TILE: u64 = 128 << 10;
 
@@ -377,5 +383,39 @@ mod tests {
         }
         assert_eq!(scene.download.verified(), 2);
         assert!(scene.download.now < Duration::from_secs(31 + 2 * 40 + 5));
+    }
+
+    #[test]
+    fn where_others_fetch_it_too_nobody_is_asked_for_much_at_once() {
+        let asked_of_the_first = |shared: bool| {
+            let mut download = Download::new(64 * TILE, TILE);
+            download.trust = super::super::Trust::Proven;
+            let mut scene = Scene {
+                download,
+                ..Scene::new()
+            };
+            scene.at(0, Input::Offered(source(1)));
+            if shared {
+                scene.at(0, Input::Offered(source(2)));
+                scene.at(0, Input::Has(source(2), Some(TileSet::none(64))));
+            }
+            // It sends a tile a second.
+            for second in 1..=24 {
+                let asked = scene.download.sources[0].asked().expect("it has all");
+                let tile = asked.left.start;
+                scene.at(second, Input::Received(source(1), TILE));
+                let arrived = Input::Arrived {
+                    source: source(1),
+                    tile,
+                    verdict: Verdict::Right,
+                };
+                scene.at(second, arrived);
+            }
+            let asked = scene.asked.iter().filter(|(port, _)| *port == 1);
+            asked.count()
+        };
+        let (alone, shared) = (asked_of_the_first(false), asked_of_the_first(true));
+        assert!(alone <= 9, "{alone} requests for 24 tiles");
+        assert!(shared >= 16, "{shared} requests for 24 tiles");
     }
 }

@@ -21,6 +21,9 @@ pub struct Settings {
     /// How long one request should keep a source busy; a source that is slow to answer is given as
     /// many times its delay.
     pub span: Duration,
+    /// The same where sources are known that fetch the file too: they may soon have what was asked, and
+    /// what one who has everything sends is best what nobody has.
+    pub shared_span: Duration,
     /// How many sources may be asked for the same tile once every tile is asked of somebody.
     pub copies: u8,
     /// How long a source may send nothing of what it was asked.
@@ -67,6 +70,7 @@ impl Default for Settings {
             first_range: 256 * 1024,
             longest_range: 32 * 1024 * 1024,
             span: Duration::from_secs(4),
+            shared_span: Duration::from_secs(1),
             copies: 2,
             silence: Duration::from_secs(30),
             attempts: 4,

@@ -238,12 +238,12 @@ impl Source {
         !self.benched && matches!(self.activity, Activity::Ready(from) if from <= now)
     }
 
-    /// How many bytes to ask of it at once.
-    pub(super) fn appetite(&self, settings: &Settings) -> u64 {
+    /// How many bytes to ask of it at once, to keep it busy for this long.
+    pub(super) fn appetite(&self, span: Duration, settings: &Settings) -> u64 {
         if self.rate() == 0 {
             return settings.first_range;
         }
-        let span = settings.span.max(self.latency * 8).as_millis();
+        let span = span.max(self.latency * 8).as_millis();
         let bytes = u128::from(self.rate()) * span / 1_000;
         let grown = settings
             .first_range
@@ -420,7 +420,10 @@ mod tests {
         source.receive(TILE, at(50));
         source.finish(at(50));
         assert_eq!(source.rate(), TILE * 20, "with the wait for the answer");
-        assert_eq!(source.appetite(&settings), settings.first_range * 2);
+        assert_eq!(
+            source.appetite(settings.span, &settings),
+            settings.first_range * 2
+        );
         assert_eq!(source.time_for(TILE), Some(at(50)));
     }
 
