@@ -129,6 +129,8 @@ pub struct Limits {
     pub hunger: Duration,
     /// The same on private ground.
     pub private_hunger: Duration,
+    /// How long it counts that an ultrapeer said that more are needed.
+    pub need_life: Duration,
     /// Ultrapeers with places for leaves, neighbours included, above which they are plentiful.
     pub plentiful: usize,
     /// Shortest time from one change of role to the next; it doubles with each change. Only the
@@ -351,6 +353,7 @@ impl Default for Limits {
             private_cold_start: Duration::from_secs(5),
             hunger: Duration::from_secs(60),
             private_hunger: Duration::from_secs(8),
+            need_life: Duration::from_secs(15 * 60),
             plentiful: 10,
             role_hold: Duration::from_secs(60),
             merit_hold: Duration::from_secs(30 * 60),

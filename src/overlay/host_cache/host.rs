@@ -63,7 +63,7 @@ pub(super) type Worth = u64;
 
 /// Seconds within which one address counts as heard of as lately as another.
 const LATELY: i64 = 600;
-/// Seconds of daily uptime that a free place is worth.
+/// Seconds of daily uptime that free places of both kinds are worth.
 const PLACE: u32 = 12 * 3_600;
 const DAY: u32 = 24 * 3_600;
 
@@ -80,10 +80,14 @@ impl Host {
     }
 
     pub(super) fn worth(&self) -> Worth {
-        let standing = self.source as u8 + if self.verified { 3 } else { 0 };
+        // Nobody dials a leaf while there is anybody else.
+        let standing = match self.details.ultrapeer {
+            Some(false) => 0,
+            _ => self.source as u8 + if self.verified { 3 } else { 0 },
+        };
         let place = match self.details.free {
-            Some(free) if free.leaves > 0 || free.ultrapeers > 0 => PLACE,
-            _ => 0,
+            Some(free) => PLACE / 2 * (u32::from(free.leaves > 0) + u32::from(free.ultrapeers > 0)),
+            None => 0,
         };
         let quality = self.details.uptime.min(DAY) + place;
         const { assert!(DAY + PLACE < 1 << 17 && LATELY < 1 << 10) };
@@ -136,15 +140,21 @@ impl Details {
         }
     }
 
-    /// It has no place for a servent of this role, whatever it said before. Where it never said
-    /// anything of its places nothing is noted: nobody would ever take it back.
-    pub(super) const fn is_full(&mut self, role: Role) {
-        if let Some(free) = &mut self.free {
-            match role {
-                Role::Leaf => free.leaves = 0,
-                Role::Ultrapeer => free.ultrapeers = 0,
-            }
+    /// It has no place for a servent of this role, whatever it said before.
+    pub(super) fn is_full(&mut self, role: Role) {
+        let free = self.free.get_or_insert(Free {
+            leaves: u8::MAX,
+            ultrapeers: u8::MAX,
+        });
+        match role {
+            Role::Leaf => free.leaves = 0,
+            Role::Ultrapeer => free.ultrapeers = 0,
         }
+    }
+
+    /// There was a handshake with it: what was known of its places is over.
+    pub(super) const fn met(&mut self) {
+        self.free = None;
     }
 
     /// Whether it said that it has no place for a servent of this role.

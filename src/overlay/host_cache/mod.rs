@@ -143,6 +143,7 @@ impl HostCache {
         host.verified = true;
         host.failures = 0;
         host.heard = seconds(now);
+        host.details.met();
         host.details.learn(details);
         self.put(address, host, limits);
     }

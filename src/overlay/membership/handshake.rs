@@ -150,6 +150,16 @@ impl Servent {
             _ => {}
         }
         member.learn(now, self.role, caller, limits);
+        let turned_away = matches!(
+            admission,
+            Admission::TakeAsLeaf | Admission::Refuse(Refusal::ULTRAPEERS)
+        );
+        if caller.incoming
+            && turned_away
+            && let Some(listen) = caller.listen()
+        {
+            member.seekers.note(now, listen);
+        }
         if admission == Admission::BecomeLeaf {
             member.election.give_way(now, &facts, limits);
             self.turn(now, Role::Leaf, around);
@@ -272,7 +282,7 @@ impl Membership {
         if role == Role::Leaf
             && let Some(needed) = greeting.ultrapeer_needed
         {
-            self.election.hear_need(needed);
+            self.election.hear_need(now, needed);
         }
         self.locate(now, caller, limits);
         let teller = self.ground.seen_from(caller.address.ip());
@@ -314,8 +324,8 @@ impl Membership {
         }
     }
 
-    /// Ultrapeers for a caller to try: neighbours of ours that may have a place for it, then others that
-    /// were heard of, then the other neighbours.
+    /// Ultrapeers for a caller to try: some that look for neighbours themselves, then neighbours of ours
+    /// that may have a place for it, others that were heard of, and the other neighbours.
     fn recommend(
         &self,
         now: Instant,
@@ -339,8 +349,10 @@ impl Membership {
         let heard_of = self
             .hosts
             .recommend(now, RECOMMENDED, role, limits, around.rng);
+        let seekers = self.seekers.some(now, RECOMMENDED / 2, around.rng);
+        let others = free.into_iter().chain(heard_of).chain(full);
         let mut tries = Vec::new();
-        for address in free.into_iter().chain(heard_of).chain(full).filter(told) {
+        for address in seekers.into_iter().chain(others).filter(told) {
             if tries.len() < RECOMMENDED && !tries.contains(&address) {
                 tries.push(address);
             }

@@ -5,8 +5,8 @@
 //! for neighbours), [`host_cache`](super::host_cache) (whom to dial), [`pong_cache`](super::pong_cache)
 //! (what a ping is answered with). `handshake` says what a handshake says and
 //! what comes of it, `seek` keeps the role and the number of neighbours, `kept` those that the user
-//! named, `caches` asks UDP host caches, `callers` how often strangers may call, `pings` what is asked
-//! and answered about others.
+//! named, `caches` asks UDP host caches, `callers` how often strangers may call, `seekers` who
+//! was turned away, `pings` what is asked and answered about others.
 //!
 //! Only a servent that [joins](Servent::join) has one. All others keep the role that they are given
 //! and the links that a driver makes.
@@ -17,6 +17,7 @@ mod handshake;
 mod kept;
 mod pings;
 mod seek;
+mod seekers;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ use self::callers::Callers;
 pub use self::handshake::Meeting;
 use self::kept::Kept;
 pub use self::seek::Outcome;
+use self::seekers::Seekers;
 use super::ground::Ground;
 use super::host_cache::{Details, HostCache, Remembered, Source};
 use super::limits::Limits;
@@ -80,6 +82,7 @@ pub struct Membership {
     kept: Kept,
     caches: Caches,
     callers: Callers,
+    seekers: Seekers,
     /// When to look next whether all is as it should be.
     due: Option<Instant>,
 }
@@ -101,6 +104,7 @@ impl Servent {
             kept: Kept::default(),
             caches: Caches::default(),
             callers: Callers::new(ground),
+            seekers: Seekers::default(),
             due: Some(now),
         }));
     }

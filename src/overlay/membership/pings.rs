@@ -209,8 +209,8 @@ impl Membership {
         self.hosts.len() != before
     }
 
-    /// Ultrapeers for somebody who asks by datagram: of those that were heard of lately, first the
-    /// ones that have, or may have, the places he wishes for.
+    /// Ultrapeers for somebody who asks by datagram: some that look for neighbours themselves, then of
+    /// those that were heard of lately first the ones that have, or may have, the places he wishes for.
     pub(in crate::overlay) fn recommend_to(
         &self,
         now: Instant,
@@ -222,9 +222,15 @@ impl Membership {
             true => Role::Ultrapeer,
             false => Role::Leaf,
         };
-        let told = self
+        let mut told = self.seekers.some(now, MAX_HOSTS / 3, around.rng);
+        let heard_of = self
             .hosts
             .recommend(now, MAX_HOSTS, role, limits, around.rng);
+        for address in heard_of {
+            if told.len() < MAX_HOSTS && !told.contains(&address) {
+                told.push(address);
+            }
+        }
         let reach = |address: SocketAddr| match address {
             SocketAddr::V4(v4) => Some(Reach {
                 address: v4,

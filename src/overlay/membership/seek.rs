@@ -132,7 +132,7 @@ impl Servent {
                 member.learn(now, self.role, &caller, limits);
                 let full = code == 503 && caller.role() == Some(Role::Ultrapeer);
                 if full && self.role == Role::Leaf {
-                    member.election.hear_need(true);
+                    member.election.hear_need(now, true);
                 }
                 let full = full.then_some(self.role);
                 member.hosts.busy(now, address, full, limits);

@@ -9,7 +9,8 @@
 //!   that become ultrapeers together simply link as such;
 //! - **too few**: an ultrapeer said that its overlay needs more of them, and this leaf lacks
 //!   some. The wait is random, so that the first to go relieves the others;
-//! - **merit**: an ultrapeer said so, and this servent is up long, reachable and strong;
+//! - **merit**: an ultrapeer said so, and this servent is up long, reachable and strong. What was said long
+//!   ago does not count: else all that begin together would go up together;
 //! - the user's wish.
 //!
 //! One that became an ultrapeer for want of others is *provisional*: it gives way when there are
@@ -107,8 +108,8 @@ pub struct Election {
     calls: u8,
     /// Whether a leaf with a higher GUID was met since then.
     outranked: bool,
-    /// Whether an ultrapeer said last that more are needed.
-    needed: bool,
+    /// When an ultrapeer said that more are needed, where that was its last word.
+    needed: Option<Instant>,
     /// When the wait of a leaf with too few ultrapeers is over.
     hunger: Option<Instant>,
     /// Since when an ultrapeer has no leaves.
@@ -140,7 +141,7 @@ impl Election {
             linked: false,
             calls: 0,
             outranked: false,
-            needed: false,
+            needed: None,
             hunger: None,
             leafless: None,
         }
@@ -195,8 +196,8 @@ impl Election {
 
     /// An ultrapeer said whether its overlay needs more of them: it told a leaf so with
     /// `X-Ultrapeer-Needed`, or refused it because it is full. The last word counts.
-    pub const fn hear_need(&mut self, needed: bool) {
-        self.needed = needed;
+    pub fn hear_need(&mut self, now: Instant, needed: bool) {
+        self.needed = needed.then_some(now);
     }
 
     /// Whether this servent may become the leaf of an ultrapeer that wants no other ultrapeer. Whoever
@@ -246,10 +247,11 @@ impl Election {
             self.hear_ultrapeer(now);
         }
         self.linked = facts.ultrapeers > 0;
+        self.needed = self.needed.filter(|heard| now < *heard + limits.need_life);
         let idle = self.role == Role::Ultrapeer && facts.leaves == 0;
         self.leafless = idle.then(|| self.leafless.unwrap_or(now));
         let hungry = self.role == Role::Leaf
-            && self.needed
+            && self.needed.is_some()
             && facts.ultrapeers < limits.leaf_ultrapeers
             && !is_plentiful(facts, limits);
         self.hunger = hungry.then(|| {
@@ -273,14 +275,16 @@ impl Election {
         let proven = self.is_fit(facts, limits) && (private || facts.reachable == Some(true));
         let hungry = self.hunger.filter(|_| proven);
         let hungry = hungry.map(|due| due.max(self.held_until(limits.role_hold, limits)));
-        let merit = (proven && self.needed).then(|| {
+        let needed = self.needed.filter(|_| proven);
+        let merit = needed.and_then(|heard| {
             let steady = facts.average_uptime >= Some(limits.merit_average);
             let uptime = if steady {
                 limits.merit_uptime
             } else {
                 limits.merit_average
             };
-            (self.started + uptime).max(self.held_until(limits.merit_hold, limits))
+            let due = (self.started + uptime).max(self.held_until(limits.merit_hold, limits));
+            (due < heard + limits.need_life).then_some(due)
         });
         [
             (first, Reason::NobodyThere),
@@ -352,7 +356,7 @@ impl Election {
         self.linked = false;
         self.calls = 0;
         self.outranked = false;
-        self.needed = false;
+        self.needed = None;
         self.hunger = None;
         self.leafless = None;
     }

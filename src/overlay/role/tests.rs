@@ -31,10 +31,10 @@ fn auto(ground: Ground) -> Election {
     Election::new(Mode::Auto, ground, LOW, at(0))
 }
 
-/// Of a servent that was told that more ultrapeers are needed.
-fn needed() -> Election {
+/// Of a servent that was told then that more ultrapeers are needed.
+fn needed(heard: Instant) -> Election {
     let mut election = auto(Ground::Public);
-    election.hear_need(true);
+    election.hear_need(heard, true);
     election
 }
 
@@ -116,7 +116,7 @@ fn a_leaf_with_too_few_goes_up_only_where_more_are_needed() {
     };
     let mut election = auto(Ground::Private);
     assert_eq!(change(&mut election, at(1), &few), None);
-    election.hear_need(true);
+    election.hear_need(at(0), true);
     let changed = change(&mut election, at(1), &few).unwrap();
     assert!(changed >= at(9) && changed <= at(33), "{changed:?}");
     let enough = Facts {
@@ -124,13 +124,9 @@ fn a_leaf_with_too_few_goes_up_only_where_more_are_needed() {
         ..ALONE
     };
     let mut election = auto(Ground::Private);
-    election.hear_need(true);
+    election.hear_need(at(0), true);
     decide(&mut election, at(1), &few);
-    assert_eq!(
-        change(&mut election, at(2), &enough),
-        Some(at(3 * 3_600)),
-        "by merit"
-    );
+    assert_eq!(change(&mut election, at(2), &enough), None);
     let weak = Facts {
         descriptors: 10,
         ..few
@@ -144,13 +140,14 @@ fn where_there_are_plenty_only_merit_counts_and_where_more_are_needed() {
         average_uptime: Some(Duration::from_secs(5 * 3_600)),
         ..PLENTY
     };
-    let merit = |facts: &Facts| change(&mut needed(), at(0), facts);
+    let merit = |heard, facts: &Facts| change(&mut needed(heard), heard, facts);
     assert_eq!(change(&mut auto(Ground::Public), at(0), &steady), None);
-    let mut election = needed();
-    election.hear_need(false);
-    assert_eq!(change(&mut election, at(0), &steady), None);
-    assert_eq!(merit(&steady), Some(at(3_600)));
-    assert_eq!(merit(&PLENTY), Some(at(3 * 3_600)));
+    let mut election = needed(at(3_000));
+    election.hear_need(at(3_100), false);
+    assert_eq!(change(&mut election, at(3_100), &steady), None);
+    assert_eq!(merit(at(3_000), &steady), Some(at(3_600)));
+    assert_eq!(merit(at(2_000), &steady), None, "that was long ago");
+    assert_eq!(merit(at(10_000), &PLENTY), Some(at(3 * 3_600)));
     for lacking in [
         Facts {
             reachable: None,
@@ -165,7 +162,7 @@ fn where_there_are_plenty_only_merit_counts_and_where_more_are_needed() {
             ..steady
         },
     ] {
-        assert_eq!(merit(&lacking), None, "{lacking:?}");
+        assert_eq!(merit(at(3_000), &lacking), None, "{lacking:?}");
     }
 }
 
@@ -185,13 +182,14 @@ fn a_provisional_ultrapeer_gives_way_to_plenty_unless_it_has_leaves() {
 
 #[test]
 fn a_meritorious_one_goes_after_an_hour_without_leaves() {
-    let mut election = needed();
-    let up = change(&mut election, at(0), &PLENTY).unwrap();
+    let heard = at(10_000);
+    let mut election = needed(heard);
+    let up = change(&mut election, heard, &PLENTY).unwrap();
     let down = change(&mut election, up, &PLENTY).unwrap();
     assert_eq!(down - up, Duration::from_secs(3_600));
     let rare = Facts { roomy: 0, ..PLENTY };
-    let mut election = needed();
-    change(&mut election, at(0), &PLENTY);
+    let mut election = needed(heard);
+    change(&mut election, heard, &PLENTY);
     assert_eq!(change(&mut election, up, &rare), None);
 }
 
@@ -232,7 +230,7 @@ fn guidance_is_followed_by_those_who_may() {
         (election.role(), election.reason()),
         (Role::Leaf, Reason::Guided)
     );
-    let mut election = needed();
+    let mut election = needed(at(1_000));
     let few = Facts {
         ultrapeers: 1,
         reachable: Some(true),
@@ -250,7 +248,7 @@ fn guidance_is_followed_by_those_who_may() {
 fn the_users_wish_stands() {
     for (mode, role) in [(Mode::Ultrapeer, Role::Ultrapeer), (Mode::Leaf, Role::Leaf)] {
         let mut election = Election::new(mode, Ground::Private, LOW, at(0));
-        election.hear_need(true);
+        election.hear_need(at(0), true);
         assert_eq!(change(&mut election, at(0), &ALONE), None);
         assert_eq!(change(&mut election, at(90_000), &PLENTY), None);
         assert_eq!(election.role(), role);

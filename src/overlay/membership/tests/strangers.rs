@@ -163,3 +163,38 @@ fn who_calls_too_often_is_told_so_and_nothing_else() {
     }
     assert_eq!(call(), (often, 0));
 }
+
+#[test]
+fn those_who_find_no_place_are_told_of_each_other() {
+    let mut town = Town::new(Ground::Public, 1);
+    let full = town.join(&[]);
+    town.run(10_200);
+    let limits = &mut town.citizens[full].settings.limits;
+    (limits.neighbours, limits.leaves) = (0, 0);
+    let mut call = |n: u8| {
+        let listen = SocketAddr::from(([20, n, 0, 1], 6_346));
+        let greeting = Greeting {
+            ultrapeer: Some(true),
+            listen: Some(listen),
+            ..Greeting::default()
+        };
+        let caller = Caller {
+            address: SocketAddr::new(listen.ip(), 40_000),
+            incoming: true,
+            greeting: &greeting,
+        };
+        let answer = town.with(full, |servent, now, around| {
+            let admission = servent.meet(now, &caller, around);
+            assert_eq!(admission, Admission::Refuse(Refusal::ULTRAPEERS));
+            servent.greet(now, listen.ip(), Some((&caller, admission)), around)
+        });
+        answer.try_ultrapeers
+    };
+    assert!(call(0).is_empty());
+    for n in 1..20 {
+        let told = call(n);
+        assert!(!told.is_empty() && told.len() <= 10, "{told:?}");
+        let before = |host: &SocketAddr| (0..n).any(|n| *host == ([20, n, 0, 1], 6_346).into());
+        assert!(told.iter().all(before), "{told:?}");
+    }
+}
