@@ -61,6 +61,10 @@ pub(super) struct Host {
 /// its quality, and ten for how lately within that.
 pub(super) type Worth = u64;
 
+/// Who was verified is worth at least this much.
+pub(super) const TRUSTED: Worth = 3 << STANDING;
+/// The bit at which the standing begins.
+const STANDING: u32 = 61;
 /// Seconds within which one address counts as heard of as lately as another.
 const LATELY: i64 = 600;
 /// Seconds of daily uptime that free places of both kinds are worth.
@@ -87,7 +91,8 @@ impl Host {
         };
         let place = match self.details.free {
             Some(free) => PLACE / 2 * (u32::from(free.leaves > 0) + u32::from(free.ultrapeers > 0)),
-            None => 0,
+            // It may have some: no worse than one that refused us.
+            None => PLACE / 2,
         };
         let quality = self.details.uptime.min(DAY) + place;
         const { assert!(DAY + PLACE < 1 << 17 && LATELY < 1 << 10) };
@@ -95,7 +100,7 @@ impl Host {
         let lately = self.heard.div_euclid(LATELY) + (1 << 33);
         let lately = lately.clamp(0, (1 << 34) - 1).unsigned_abs();
         let rest = self.heard.rem_euclid(LATELY).unsigned_abs();
-        u64::from(standing) << 61 | lately << 27 | u64::from(quality) << 10 | rest
+        u64::from(standing) << STANDING | lately << 27 | u64::from(quality) << 10 | rest
     }
 }
 

@@ -3,20 +3,25 @@
 //!
 //! Addresses stand in an order of worth: who said so and whether it proved true, how lately, how
 //! long the servent is up, whether it has places. The least worthy makes room for a newcomer, so
-//! a flood of invented addresses drives out invented addresses and not what was verified.
+//! a flood of invented addresses drives out invented addresses and not what was verified. What was
+//! verified fills no more than half, or where all have refused us nobody new would be heard of; who
+//! makes room before he may be dialled again is not taken back until then, or he would be dialled
+//! each time somebody tells of him.
 
 mod address;
 mod host;
+mod marks;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use rand::Rng;
 use rand::seq::SliceRandom;
 
 use self::address::Address;
 pub use self::host::{Details, Free, Source};
-use self::host::{Host, Worth};
+use self::host::{Host, TRUSTED, Worth};
+use self::marks::Marks;
 use super::ground::{Ground, subnet};
 use super::limits::Limits;
 use super::role::Role;
@@ -43,13 +48,16 @@ pub struct Remembered {
 #[derive(Clone, Debug)]
 pub struct HostCache {
     ground: Ground,
-    hosts: BTreeMap<Address, Host>,
-    /// The same addresses, by rising worth.
-    order: BTreeSet<(Worth, Address)>,
-    /// Addresses not to be taken, and until when.
-    bad: BTreeMap<Address, Instant>,
-    /// The same, the oldest mark first.
-    marks: VecDeque<(Instant, Address)>,
+    /// What each address is worth.
+    hosts: BTreeMap<Address, Worth>,
+    /// The same addresses, by rising worth, and what is known of them.
+    order: BTreeMap<(Worth, Address), Host>,
+    /// How many of them were verified.
+    trusted: usize,
+    /// Addresses from which nothing good comes.
+    bad: Marks,
+    /// Addresses that made room before they may be dialled again.
+    resting: Marks,
     /// Addresses of ourselves.
     own: Vec<SocketAddr>,
 }
@@ -66,9 +74,10 @@ impl HostCache {
         Self {
             ground,
             hosts: BTreeMap::new(),
-            order: BTreeSet::new(),
-            bad: BTreeMap::new(),
-            marks: VecDeque::new(),
+            order: BTreeMap::new(),
+            trusted: 0,
+            bad: Marks::new(),
+            resting: Marks::new(),
             own: Vec::new(),
         }
     }
@@ -97,18 +106,20 @@ impl HostCache {
         details: Details,
         limits: &Limits,
     ) {
-        if !self.is_welcome(now, address, teller) {
+        if !self.is_welcome(now, address, teller) || self.resting.contains(address) {
             return;
         }
         if source == Source::Hit && self.hosts.len() >= limits.starved_hosts {
             return;
         }
-        let host = self.hosts.get(&address.into()).copied();
-        let mut host = host.unwrap_or_else(|| Host::new(source, now));
+        let mut host = self
+            .get(address)
+            .copied()
+            .unwrap_or_else(|| Host::new(source, now));
         host.source = host.source.max(source);
         host.heard = seconds(now);
         host.details.learn(details);
-        self.put(address, host, limits);
+        self.put(now, address, host, limits);
     }
 
     /// Takes note of the sender of a pong, told by somebody who stands on this ground.
@@ -124,7 +135,7 @@ impl HostCache {
             Ground::Public => limits.retry_tried,
             Ground::Private => limits.private_retry,
         };
-        self.change(address, limits, |host| host.not_before = now + pause);
+        self.change(now, address, limits, |host| host.not_before = now + pause);
     }
 
     /// A handshake with it succeeded, wherever it is.
@@ -138,21 +149,24 @@ impl HostCache {
         if !self.is_welcome(now, address, Ground::Private) {
             return;
         }
-        let host = self.hosts.get(&address.into()).copied();
-        let mut host = host.unwrap_or_else(|| Host::new(Source::Pong, now));
+        self.resting.lift(address);
+        let mut host = self
+            .get(address)
+            .copied()
+            .unwrap_or_else(|| Host::new(Source::Pong, now));
         host.verified = true;
         host.failures = 0;
         host.heard = seconds(now);
         host.details.met();
         host.details.learn(details);
-        self.put(address, host, limits);
+        self.put(now, address, host, limits);
     }
 
     /// It lives, but has no place for us. `full` is what it has no places for, where it said that it
     /// is full.
     pub fn busy(&mut self, now: Instant, address: SocketAddr, full: Option<Role>, limits: &Limits) {
         let pause = self.pause(address, 0, limits.retry_busy, limits);
-        self.change(address, limits, |host| {
+        self.change(now, address, limits, |host| {
             host.failures = 0;
             host.not_before = now + pause;
             if let Some(role) = full {
@@ -163,7 +177,7 @@ impl HostCache {
 
     /// It could not be reached, or broke the handshake.
     pub fn failed(&mut self, now: Instant, address: SocketAddr, limits: &Limits) {
-        let Some(host) = self.hosts.get(&address.into()) else {
+        let Some(host) = self.get(address) else {
             return;
         };
         let failures = host.failures.saturating_add(1);
@@ -173,7 +187,7 @@ impl HostCache {
             return;
         }
         let pause = self.pause(address, failures, limits.retry_failed, limits);
-        self.change(address, limits, |host| {
+        self.change(now, address, limits, |host| {
             host.failures = failures;
             host.verified &= failures < limits.failures;
             host.not_before = now + pause;
@@ -183,30 +197,21 @@ impl HostCache {
     /// Nothing good comes from there: it is forgotten, and not taken back for a while.
     pub fn shun(&mut self, now: Instant, address: SocketAddr, limits: &Limits) {
         self.forget(address);
-        self.expire(now);
-        if self.bad.contains_key(&address.into()) || limits.bad_hosts == 0 {
-            return;
-        }
-        if self.marks.len() >= limits.bad_hosts
-            && let Some((_, oldest)) = self.marks.pop_front()
-        {
-            self.bad.remove(&oldest);
-        }
+        self.resting.lift(address);
         let until = now + limits.bad_life;
-        let address = Address::from(address);
-        self.bad.insert(address.clone(), until);
-        self.marks.push_back((until, address));
+        self.bad.mark(address.into(), until, limits.bad_hosts);
     }
 
-    /// Lifts the marks that are over; says when the next one is.
+    /// Lifts the marks that are over; says when all of them will be.
     pub fn lift_marks(&mut self, now: Instant) -> Option<Instant> {
-        self.expire(now);
-        self.marks.front().map(|(until, _)| *until)
+        let bad = self.bad.expire(now);
+        bad.max(self.resting.expire(now))
     }
 
     /// Our role changed: what refused us in the old one may be tried again.
     pub fn begin_anew(&mut self) {
-        for host in self.hosts.values_mut().filter(|host| host.failures == 0) {
+        self.resting.clear();
+        for host in self.order.values_mut().filter(|host| host.failures == 0) {
             host.not_before = Instant::default();
         }
     }
@@ -248,11 +253,11 @@ impl HostCache {
             n.saturating_mul(MIXED)
         };
         let mut picked = self.pick(n, pool, role, fit, limits, rng);
-        picked.sort_by_key(|address| {
-            let details = &self.hosts[&(*address).into()].details;
+        picked.sort_by_key(|(_, host)| {
+            let details = &host.details;
             (details.ultrapeer == Some(false), details.is_full_for(role))
         });
-        picked
+        picked.into_iter().map(|(address, _)| address).collect()
     }
 
     /// At most `n` ultrapeers to tell one of this role of, for `X-Try-Ultrapeers` and packed pongs:
@@ -267,7 +272,8 @@ impl HostCache {
         rng: &mut R,
     ) -> Vec<SocketAddr> {
         let fit = |_, host: &Host| self.is_recommended(now, host, limits);
-        self.pick(n, n.saturating_mul(MIXED), role, fit, limits, rng)
+        let picked = self.pick(n, n.saturating_mul(MIXED), role, fit, limits, rng);
+        picked.into_iter().map(|(address, _)| address).collect()
     }
 
     /// How many ultrapeers were heard of lately, may be dialled and may have a place for a leaf, counted
@@ -281,10 +287,10 @@ impl HostCache {
     ) -> usize {
         self.by_worth()
             .filter(|(address, host)| {
-                self.is_recommended(now, host, limits)
+                host.not_before <= now
                     && host.details.ultrapeer == Some(true)
                     && !host.details.is_full_for(Role::Leaf)
-                    && host.not_before <= now
+                    && self.is_recommended(now, host, limits)
                     && !taken(*address, host.details.servent)
             })
             .take(most)
@@ -294,7 +300,7 @@ impl HostCache {
     /// When the first of the addresses may be dialled; at once when that is past.
     #[must_use]
     pub fn next_dial(&self) -> Option<Instant> {
-        self.hosts.values().map(|host| host.not_before).min()
+        self.order.values().map(|host| host.not_before).min()
     }
 
     /// What is worth keeping, the best first, at most `n`.
@@ -334,7 +340,7 @@ impl HostCache {
                 heard: seconds(now).saturating_sub(age),
                 ..Host::new(old.source, now)
             };
-            self.put(old.address, host, limits);
+            self.put(now, old.address, host, limits);
         }
     }
 
@@ -350,6 +356,12 @@ impl HostCache {
         self.bad.len()
     }
 
+    /// How many addresses made room and are not to be taken back yet.
+    #[must_use]
+    pub fn resting(&self) -> usize {
+        self.resting.len()
+    }
+
     /// Whether none is.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -359,28 +371,25 @@ impl HostCache {
     /// The servent at this address, by its GUID, where it is known.
     #[must_use]
     pub fn servent_at(&self, address: SocketAddr) -> Option<Guid> {
-        self.hosts.get(&address.into())?.details.servent
+        self.get(address)?.details.servent
     }
 
     /// Whether the servent at this address is said to take TLS.
     #[must_use]
     pub fn takes_tls(&self, address: SocketAddr) -> bool {
-        let host = self.hosts.get(&address.into());
-        host.is_some_and(|host| host.details.tls)
+        self.get(address).is_some_and(|host| host.details.tls)
     }
 
     /// Whether the servent at this address said that it has no place for one of this role.
     #[must_use]
     pub fn is_full_for(&self, address: SocketAddr, role: Role) -> bool {
-        let host = self.hosts.get(&address.into());
-        host.is_some_and(|host| host.details.is_full_for(role))
+        self.get(address)
+            .is_some_and(|host| host.details.is_full_for(role))
     }
 
     fn is_welcome(&mut self, now: Instant, address: SocketAddr, teller: Ground) -> bool {
-        self.expire(now);
-        teller.admits(address)
-            && !self.own.contains(&address)
-            && !self.bad.contains_key(&address.into())
+        self.lift_marks(now);
+        teller.admits(address) && !self.own.contains(&address) && !self.bad.contains(address)
     }
 
     fn is_recommended(&self, now: Instant, host: &Host, limits: &Limits) -> bool {
@@ -406,7 +415,7 @@ impl HostCache {
         fit: impl Fn(SocketAddr, &Host) -> bool,
         limits: &Limits,
         rng: &mut R,
-    ) -> Vec<SocketAddr> {
+    ) -> Vec<(SocketAddr, &Host)> {
         let mut servents = BTreeSet::new();
         let mut subnets: BTreeMap<IpAddr, usize> = BTreeMap::new();
         let mut apart = |address: SocketAddr, host: &Host| {
@@ -420,20 +429,27 @@ impl HostCache {
             *of_subnet += 1;
             true
         };
+        let mut full = Vec::new();
         let mut picked = Vec::new();
-        for full in [false, true] {
-            let mut best: Vec<_> = self
-                .by_worth()
-                .filter(|(_, host)| host.details.is_full_for(role) == full)
-                .filter(|(address, host)| fit(*address, host) && apart(*address, host))
-                .map(|(address, _)| address)
-                .take(pool)
-                .collect();
-            best.shuffle(rng);
-            picked.extend(best);
-            if picked.len() >= n {
-                break;
+        for (address, host) in self
+            .by_worth()
+            .filter(|(address, host)| fit(*address, host))
+        {
+            if host.details.is_full_for(role) {
+                full.push((address, host));
+            } else if apart(address, host) {
+                picked.push((address, host));
+                if picked.len() >= pool {
+                    break;
+                }
             }
+        }
+        picked.shuffle(rng);
+        if picked.len() < n {
+            full.retain(|(address, host)| apart(*address, host));
+            full.truncate(pool);
+            full.shuffle(rng);
+            picked.extend(full);
         }
         picked.truncate(n);
         picked
@@ -441,49 +457,70 @@ impl HostCache {
 
     /// All addresses, the best first.
     fn by_worth(&self) -> impl Iterator<Item = (SocketAddr, &Host)> {
-        let host =
-            |(_, address): &(Worth, Address)| Some((address.into(), self.hosts.get(address)?));
-        self.order.iter().rev().filter_map(host)
+        let known = self.order.iter().rev();
+        known.map(|((_, address), host)| (address.into(), host))
     }
 
-    fn put(&mut self, address: SocketAddr, host: Host, limits: &Limits) {
-        let (mut key, worth) = (Address::from(address), host.worth());
-        if let Some(old) = self.hosts.insert(key.clone(), host) {
-            let known = (old.worth(), key);
-            if known.0 == worth {
-                return;
+    fn get(&self, address: SocketAddr) -> Option<&Host> {
+        let address = Address::from(address);
+        let worth = *self.hosts.get(&address)?;
+        self.order.get(&(worth, address))
+    }
+
+    /// Takes out what is known of an address.
+    fn take(&mut self, address: &Address) -> Option<Host> {
+        let worth = self.hosts.remove(address)?;
+        self.trusted -= usize::from(worth >= TRUSTED);
+        self.order.remove(&(worth, address.clone()))
+    }
+
+    fn put(&mut self, now: Instant, address: SocketAddr, host: Host, limits: &Limits) {
+        let (address, worth) = (Address::from(address), host.worth());
+        if self.hosts.get(&address) == Some(&worth) {
+            self.order.insert((worth, address), host);
+            return;
+        }
+        self.take(&address);
+        self.hosts.insert(address.clone(), worth);
+        self.order.insert((worth, address), host);
+        self.trusted += usize::from(worth >= TRUSTED);
+        while self.hosts.len() > limits.hosts
+            && let Some(least) = self.least(limits)
+        {
+            if let Some(host) = self.take(&least)
+                && host.not_before > now
+            {
+                self.resting.mark(least, host.not_before, limits.bad_hosts);
             }
-            self.order.remove(&known);
-            key = known.1;
-        }
-        self.order.insert((worth, key));
-        while self.hosts.len() > limits.hosts {
-            let Some((_, least)) = self.order.pop_first() else {
-                break;
-            };
-            self.hosts.remove(&least);
         }
     }
 
-    fn change(&mut self, address: SocketAddr, limits: &Limits, with: impl FnOnce(&mut Host)) {
-        if let Some(mut host) = self.hosts.get(&address.into()).copied() {
+    /// Who is to make room.
+    fn least(&self, limits: &Limits) -> Option<Address> {
+        let lowest = Address::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
+        let from = match self.trusted > limits.hosts / 2 {
+            true => TRUSTED,
+            false => 0,
+        };
+        let (_, address) = self.order.range((from, lowest)..).next()?.0;
+        Some(address.clone())
+    }
+
+    fn change(
+        &mut self,
+        now: Instant,
+        address: SocketAddr,
+        limits: &Limits,
+        with: impl FnOnce(&mut Host),
+    ) {
+        if let Some(mut host) = self.get(address).copied() {
             with(&mut host);
-            self.put(address, host, limits);
+            self.put(now, address, host, limits);
         }
     }
 
     fn forget(&mut self, address: SocketAddr) {
-        let address = Address::from(address);
-        if let Some(host) = self.hosts.remove(&address) {
-            self.order.remove(&(host.worth(), address));
-        }
-    }
-
-    /// Lifts the marks that are over.
-    fn expire(&mut self, now: Instant) {
-        while let Some((_, address)) = self.marks.pop_front_if(|(until, _)| *until <= now) {
-            self.bad.remove(&address);
-        }
+        self.take(&address.into());
     }
 
     fn pause(

@@ -12,7 +12,7 @@ fn at(secs: u64) -> Instant {
 }
 
 fn host(n: u32) -> SocketAddr {
-    SocketAddr::from((std::net::Ipv4Addr::from_bits(0x0c00_0001 + (n << 8)), 6346))
+    SocketAddr::from((Ipv4Addr::from_bits(0x0c00_0001 + (n << 8)), 6346))
 }
 
 const UNKNOWN: Details = Details {
@@ -213,6 +213,37 @@ fn one_servent_and_one_network_are_dialled_once() {
 }
 
 #[test]
+fn there_is_room_for_somebody_new_where_all_have_refused_us() {
+    let limits = Limits {
+        hosts: 20,
+        ..Limits::default()
+    };
+    let mut cache = HostCache::new(Ground::Public);
+    for n in 0..20 {
+        let now = at(u64::from(n));
+        cache.verified(now, host(n), ULTRAPEER, &limits);
+        cache.busy(now, host(n), Some(Role::Leaf), &limits);
+    }
+    for n in 20..40 {
+        cache.hear(at(30), host(n), Source::Pong, ULTRAPEER, &limits);
+    }
+    let kept: BTreeSet<_> = cache.hosts.keys().map(SocketAddr::from).collect();
+    let newest = (10..20).chain(30..40).map(host);
+    assert_eq!(kept, newest.collect(), "half, and the latest");
+    assert_eq!(cache.resting(), 10);
+    cache.hear(at(31), host(9), Source::Try, ULTRAPEER, &limits);
+    cache.hear(at(31), host(29), Source::Try, ULTRAPEER, &limits);
+    let known = |cache: &HostCache, n| cache.hosts.contains_key(&host(n).into());
+    assert!(!known(&cache, 9), "it refused us half a minute ago");
+    assert!(known(&cache, 29), "nobody dialled it yet");
+    cache.verified(at(31), host(8), ULTRAPEER, &limits);
+    assert!(known(&cache, 8), "it is a neighbour now");
+    cache.hear(at(700), host(9), Source::Try, ULTRAPEER, &limits);
+    assert!(known(&cache, 9), "its pause is over");
+    assert_eq!(cache.lift_marks(at(700)), None, "as is that of all others");
+}
+
+#[test]
 fn what_a_store_kept_comes_back_as_it_was() {
     let limits = Limits::default();
     let mut cache = HostCache::new(Ground::Public);
@@ -246,8 +277,10 @@ proptest! {
                 _ => cache.busy(now, host(n), Some(Role::Leaf), &limits),
             }
             prop_assert!(cache.len() <= 20);
-            prop_assert!(cache.bad.len() <= 10 && cache.marks.len() == cache.bad.len());
+            prop_assert!(cache.shunned() <= 10 && cache.resting() <= 10);
             prop_assert_eq!(cache.order.len(), cache.hosts.len());
+            let trusted = cache.order.keys().filter(|(worth, _)| *worth >= TRUSTED);
+            prop_assert_eq!(cache.trusted, trusted.count());
             prop_assert_eq!(cache.snapshot(now, 1)[0].address, host(999));
         }
     }

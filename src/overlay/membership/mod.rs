@@ -16,6 +16,7 @@ mod callers;
 mod handshake;
 mod kept;
 mod pings;
+mod rebuffs;
 mod seek;
 mod seekers;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use self::caches::Caches;
 use self::callers::Callers;
 pub use self::handshake::Meeting;
 use self::kept::Kept;
+use self::rebuffs::Rebuffs;
 pub use self::seek::Outcome;
 use self::seekers::Seekers;
 use super::ground::Ground;
@@ -83,6 +85,7 @@ pub struct Membership {
     caches: Caches,
     callers: Callers,
     seekers: Seekers,
+    rebuffs: Rebuffs,
     /// When to look next whether all is as it should be.
     due: Option<Instant>,
 }
@@ -105,6 +108,7 @@ impl Servent {
             caches: Caches::default(),
             callers: Callers::new(ground),
             seekers: Seekers::default(),
+            rebuffs: Rebuffs::default(),
             due: Some(now),
         }));
     }
@@ -180,10 +184,11 @@ impl Membership {
     }
 
     /// Entries of its tables, by name.
-    pub(super) fn held(&self) -> [(&'static str, usize); 5] {
+    pub(super) fn held(&self) -> [(&'static str, usize); 6] {
         [
             ("hosts", self.hosts.len()),
             ("bad_hosts", self.hosts.shunned()),
+            ("resting_hosts", self.hosts.resting()),
             ("pongs", self.pongs.len()),
             ("places", self.slots.links().count()),
             ("dials", self.slots.dials()),
@@ -232,6 +237,10 @@ impl Membership {
         let neighbours = neighbours
             .filter(|address| !self.hosts.is_full_for(*address, Role::Leaf))
             .count();
+        // What is said of others is not so where all refuse us.
+        if self.election.role() == Role::Leaf && self.rebuffs.are_many() {
+            return neighbours;
+        }
         let enough = limits.plentiful.saturating_add(1);
         let most = enough.saturating_sub(neighbours);
         let taken = |address, servent| self.slots.knows(address, servent);

@@ -95,6 +95,7 @@ impl Servent {
                 member.forget(link);
             }
             member.hosts.begin_anew();
+            member.rebuffs.taken();
             // Until then the goodbyes have arrived, and those who got one take us back.
             let pause = if self.neighbours.is_empty() {
                 Duration::default()
@@ -119,7 +120,7 @@ impl Servent {
         };
         member.slots.dialled(address);
         match outcome {
-            Outcome::Met => {}
+            Outcome::Met => member.rebuffs.taken(),
             Outcome::Refused { greeting, .. } if greeting.guid == Some(self.guid) => {
                 member.hosts.is_own(address);
             }
@@ -133,6 +134,10 @@ impl Servent {
                 let full = code == 503 && caller.role() == Some(Role::Ultrapeer);
                 if full && self.role == Role::Leaf {
                     member.election.hear_need(now, true);
+                }
+                if full {
+                    let alone = member.slots.count(Role::Ultrapeer) == 0;
+                    member.rebuffs.refused(now, alone);
                 }
                 let full = full.then_some(self.role);
                 member.hosts.busy(now, address, full, limits);
@@ -152,8 +157,9 @@ impl Membership {
         let linked = |address| slots.knows(address, hosts.servent_at(address));
         let mut addresses = self.kept.due(now, linked);
         let mut short = false;
-        if self.seeks {
+        if self.seeks && self.rebuffs.rest() <= now {
             let wanted = slots.wanted(role, limits).saturating_sub(addresses.len());
+            let wanted = self.rebuffs.few(wanted);
             let taken =
                 |address, servent| addresses.contains(&address) || slots.knows(address, servent);
             let candidates = hosts.candidates(now, role, wanted, taken, limits, around.rng);
@@ -172,7 +178,8 @@ impl Membership {
     /// When to look for somebody to dial.
     fn next_dial(&self, role: Role, limits: &Limits) -> Option<Instant> {
         let lacks = self.seeks && self.slots.wanted(role, limits) > 0;
-        lacks.then(|| self.hosts.next_dial()).flatten()
+        let next = lacks.then(|| self.hosts.next_dial()).flatten()?;
+        Some(next.max(self.rebuffs.rest()))
     }
 
     /// A neighbour is gone.

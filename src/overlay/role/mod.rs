@@ -8,7 +8,8 @@
 //!   longer. So of many that begin at once few become ultrapeers and the rest find them, and two
 //!   that become ultrapeers together simply link as such;
 //! - **too few**: an ultrapeer said that its overlay needs more of them, and this leaf lacks
-//!   some. The wait is random, so that the first to go relieves the others;
+//!   some. The wait is random, so that the first to go relieves the others, and shorter for a leaf
+//!   that has none at all;
 //! - **merit**: an ultrapeer said so, and this servent is up long, reachable and strong. What was said long
 //!   ago does not count: else all that begin together would go up together;
 //! - the user's wish.
@@ -252,14 +253,18 @@ impl Election {
         self.leafless = idle.then(|| self.leafless.unwrap_or(now));
         let hungry = self.role == Role::Leaf
             && self.needed.is_some()
-            && facts.ultrapeers < limits.leaf_ultrapeers
-            && !is_plentiful(facts, limits);
+            && facts.ultrapeers < limits.leaf_ultrapeers;
         self.hunger = hungry.then(|| {
             self.hunger.unwrap_or_else(|| {
                 let least = if self.ground.is_private() {
                     limits.private_hunger
                 } else {
                     limits.hunger
+                };
+                // Whoever has none at all is heard by nobody until somebody makes room.
+                let least = match facts.ultrapeers {
+                    0 => Duration::from_micros(least.as_micros() / 4),
+                    _ => least,
                 };
                 let more = rng.random_range(0..=least.times(3).as_micros());
                 now + least + Duration::from_micros(more)
@@ -272,8 +277,14 @@ impl Election {
         let private = self.ground.is_private();
         let alone = facts.ultrapeers == 0 && (private || facts.reachable != Some(false));
         let first = alone.then(|| self.heard + self.patience(limits));
-        let proven = self.is_fit(facts, limits) && (private || facts.reachable == Some(true));
-        let hungry = self.hunger.filter(|_| proven);
+        let fit = self.is_fit(facts, limits);
+        let proven = fit && (private || facts.reachable == Some(true));
+        // Places that are said to be free are often taken meanwhile: such talk delays nobody who waits.
+        // And nobody tries whether somebody can be reached who has no neighbour.
+        let trusted = proven || (alone && fit);
+        let hungry = self
+            .hunger
+            .filter(|_| trusted && !is_plentiful(facts, limits));
         let hungry = hungry.map(|due| due.max(self.held_until(limits.role_hold, limits)));
         let needed = self.needed.filter(|_| proven);
         let merit = needed.and_then(|heard| {

@@ -135,6 +135,42 @@ fn a_leaf_with_too_few_goes_up_only_where_more_are_needed() {
 }
 
 #[test]
+fn in_public_who_has_none_at_all_goes_up_sooner() {
+    let one = Facts {
+        ultrapeers: 1,
+        reachable: Some(true),
+        ..ALONE
+    };
+    let mut election = needed(at(0));
+    let changed = change(&mut election, at(0), &one).unwrap();
+    assert!(changed >= at(60) && changed <= at(240), "{changed:?}");
+    // It heard of ultrapeers all the while, which had no places.
+    let mut election = needed(at(0));
+    let changed = (0..).map(at).find(|now| {
+        election.hear_ultrapeer(*now);
+        decide(&mut election, *now, &ALONE).role == Role::Ultrapeer
+    });
+    let changed = changed.unwrap();
+    assert!(changed >= at(15) && changed <= at(61), "{changed:?}");
+    assert_eq!(election.reason(), Reason::TooFew);
+}
+
+#[test]
+fn talk_of_free_places_delays_nobody_who_waits() {
+    let few = Facts {
+        ultrapeers: 1,
+        reachable: Some(true),
+        ..ALONE
+    };
+    let talk = Facts { roomy: 100, ..few };
+    let mut election = needed(at(0));
+    for now in 0..=240 {
+        assert_eq!(decide(&mut election, at(now), &talk).role, Role::Leaf);
+    }
+    assert_eq!(decide(&mut election, at(241), &few).role, Role::Ultrapeer);
+}
+
+#[test]
 fn where_there_are_plenty_only_merit_counts_and_where_more_are_needed() {
     let steady = Facts {
         average_uptime: Some(Duration::from_secs(5 * 3_600)),

@@ -28,6 +28,9 @@ pub struct Slots {
     crawled: VecDeque<(Instant, IpAddr)>,
 }
 
+/// One in so many places for leaves that are left are hardly any.
+const CROWDED: usize = 4;
+
 #[derive(Clone, Copy, Debug)]
 struct Held {
     link: Link,
@@ -181,15 +184,18 @@ impl Slots {
     }
 
     /// What to say as `X-Ultrapeer-Needed` to a caller of this role. To an ultrapeer: whether it
-    /// may be one here. To a leaf: whether this overlay could do with one more.
+    /// may be one here. To a leaf: whether this overlay could do with one more, since each carries many
+    /// leaves, or hardly any more find a place.
     #[must_use]
     pub fn needs_ultrapeers(&self, caller: Option<Role>, limits: &Limits) -> bool {
         let ultrapeers = self.count(Role::Ultrapeer);
         let free = ultrapeers < limits.neighbours;
         match caller {
             Some(Role::Leaf) => {
+                let leaves = self.count(Role::Leaf);
                 let carried = limits.leaves_before_help.saturating_mul(ultrapeers + 1);
-                free && self.count(Role::Leaf) >= carried
+                let crowded = leaves >= limits.leaves - limits.leaves / CROWDED;
+                free && leaves >= carried || crowded
             }
             Some(Role::Ultrapeer) | None => free,
         }

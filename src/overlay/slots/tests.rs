@@ -327,4 +327,24 @@ fn help_is_asked_of_leaves_when_there_are_many() {
     );
     assert!(!slots.needs_ultrapeers(Some(Role::Leaf), &limits));
     assert!(slots.needs_ultrapeers(Some(Role::Ultrapeer), &limits));
+    let most = u8::try_from(limits.neighbours).unwrap();
+    for n in 100..100 + most {
+        slots.connected(
+            at(0),
+            Link(n.into()),
+            Role::Ultrapeer,
+            &caller(n, &greeting(true)),
+        );
+    }
+    let limits = Limits {
+        leaves: 12,
+        ..limits
+    };
+    assert!(!slots.needs_ultrapeers(Some(Role::Leaf), &limits));
+    slots.connected(at(0), Link(98), Role::Leaf, &caller(98, &leaf));
+    assert!(
+        slots.needs_ultrapeers(Some(Role::Leaf), &limits),
+        "only three in twelve places for leaves are left"
+    );
+    assert!(!slots.needs_ultrapeers(Some(Role::Ultrapeer), &limits));
 }

@@ -198,3 +198,63 @@ fn those_who_find_no_place_are_told_of_each_other() {
         assert!(told.iter().all(before), "{told:?}");
     }
 }
+
+#[test]
+fn who_is_refused_by_all_dials_ever_more_slowly_and_then_takes_in_others() {
+    let mut town = Town::new(Ground::Public, 1);
+    let newcomer = town.join(&[]);
+    let stranger = |n: u16| {
+        let [high, low] = n.to_be_bytes();
+        SocketAddr::from(([20, high, low, 1], 6_346))
+    };
+    let (mut dials, mut told) = (Vec::new(), 0);
+    let greeting = &mut Greeting {
+        ultrapeer: Some(true),
+        ..Greeting::default()
+    };
+    town.enter(
+        newcomer,
+        Input::Dialled {
+            address: stranger(0),
+            outcome: Outcome::Refused {
+                code: 503,
+                greeting: &Greeting {
+                    try_ultrapeers: (1..50).map(stranger).collect(),
+                    ..greeting.clone()
+                },
+            },
+        },
+    );
+    let changed = loop {
+        town.millis += STEP;
+        town.enter(newcomer, Input::Tick);
+        let refused: Vec<_> = town
+            .wishes
+            .drain(..)
+            .filter_map(|(_, output)| match output {
+                Output::Dial { address, .. } => Some(address),
+                _ => None,
+            })
+            .collect();
+        if town.citizens[newcomer].servent.role() == Role::Ultrapeer {
+            break town.millis;
+        }
+        for address in refused {
+            dials.push(town.millis);
+            told += 10;
+            // Each tells of ten more.
+            greeting.try_ultrapeers = (40 + told..50 + told).map(stranger).collect();
+            let outcome = Outcome::Refused {
+                code: 503,
+                greeting,
+            };
+            town.enter(newcomer, Input::Dialled { address, outcome });
+        }
+        assert!(town.millis < 100_000, "{dials:?}");
+    };
+    let begun =
+        |from: u64, until: u64| dials.iter().filter(|at| (from..until).contains(at)).count();
+    assert!(begun(0, 5_000) >= 10, "{dials:?}");
+    assert!(begun(5_000, 15_000) <= 8, "{dials:?}");
+    assert!((15_000..=61_000).contains(&changed), "{changed}");
+}
