@@ -40,10 +40,21 @@ impl<E: Copy> Calendar<E> {
     /// An empty calendar for events that lie mostly at most `horizon` microseconds ahead.
     #[must_use]
     pub fn new(horizon: u64) -> Self {
-        let width = horizon.div_ceil(BUCKETS as u64 / 2).max(1);
+        Self::with_buckets(horizon, BUCKETS)
+    }
+
+    /// One for events most of which lie far nearer than the `horizon`: of 4,096 buckets, so that those
+    /// do not all go to the present one.
+    #[must_use]
+    pub fn fine(horizon: u64) -> Self {
+        Self::with_buckets(horizon, FINE_BUCKETS)
+    }
+
+    fn with_buckets(horizon: u64, buckets: usize) -> Self {
+        let width = horizon.div_ceil(buckets as u64 / 2).max(1);
         Self {
             width,
-            ring: std::iter::repeat_with(Vec::new).take(BUCKETS).collect(),
+            ring: std::iter::repeat_with(Vec::new).take(buckets).collect(),
             present: Vec::new(),
             bucket: 0,
             waiting: 0,
@@ -76,7 +87,8 @@ impl<E: Copy> Calendar<E> {
             let place = self.present.partition_point(|&(time, _)| time > at);
             self.present.insert(place, (at, event));
         } else {
-            let events = &mut self.ring[place(bucket)];
+            let place = self.place(bucket);
+            let events = &mut self.ring[place];
             if events.capacity() == 0 {
                 *events = self.spare.pop().unwrap_or_default();
             }
@@ -108,11 +120,22 @@ impl<E: Copy> Calendar<E> {
         self.present[skipped..].iter().map(|(_, event)| event)
     }
 
+    /// The place in the ring of a bucket counted from time 0.
+    fn place(&self, bucket: u64) -> usize {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the remainder is what is wanted"
+        )]
+        let place = bucket as usize % self.ring.len();
+        place
+    }
+
     /// Makes the next bucket the present one, which is empty.
     fn turn(&mut self) {
         self.bucket += 1;
         let end = (self.bucket + 1) * self.width;
-        let bucket = &mut self.ring[place(self.bucket)];
+        let place = self.place(self.bucket);
+        let bucket = &mut self.ring[place];
         if bucket.is_empty() {
             return;
         }
@@ -169,18 +192,10 @@ pub(crate) const fn region_shift(places: usize) -> u32 {
     bits.saturating_sub(REGION_BITS)
 }
 
-/// The place in the ring of a bucket counted from time 0.
-const fn place(bucket: u64) -> usize {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the remainder is what is wanted"
-    )]
-    let place = bucket as usize % BUCKETS;
-    place
-}
-
 /// Buckets in the ring.
 const BUCKETS: usize = 128;
+/// The same of a fine one.
+const FINE_BUCKETS: usize = 4_096;
 
 /// Events of one time that are many.
 pub(crate) const MANY: usize = 256;

@@ -2,11 +2,12 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
+use std::hint;
 
 use filbert::overlay::membership::Wish;
 use filbert::overlay::{
-    Duration, Input, Instant, Mode, Output, Profile, Role, Servent, Settings, Stats, Surroundings,
-    dynamic_query,
+    Duration, Input, Instant, Link, Mode, Output, Profile, Role, Servent, Settings, Stats,
+    Surroundings, dynamic_query,
 };
 use filbert::wire::Descriptor;
 use rand::RngExt;
@@ -145,7 +146,7 @@ impl World {
             connections: Slab::default(),
             handshakes: Slab::default(),
             parcels: Slab::default(),
-            calendar: Calendar::new(horizon),
+            calendar: Calendar::fine(horizon),
             agenda: BinaryHeap::new(),
             appointments: 0,
             alarms: Alarms::default(),
@@ -198,6 +199,7 @@ impl World {
     /// Lets time pass until then; says how many events there were.
     pub fn run(&mut self, until: Instant) -> u64 {
         let (end, before) = (until.as_micros(), self.count.events);
+        let mut ahead = 0;
         loop {
             let appointed = self.agenda.peek().map(|Reverse((at, ..))| *at);
             let (arrives, alarm) = (self.calendar.next_at(), self.alarms.next_at());
@@ -212,6 +214,11 @@ impl World {
                     self.keep(appointment);
                 }
             } else if arrives == Some(at) {
+                if ahead == 0 {
+                    ahead = AHEAD;
+                    self.read_ahead();
+                }
+                ahead -= 1;
                 if let Some((_, event)) = self.calendar.pop() {
                     self.happen(event);
                 }
@@ -221,6 +228,41 @@ impl World {
         }
         self.now = self.now.max(until);
         self.count.events - before
+    }
+
+    /// Reads what the next events will need, step by step for all of them, so that the processor waits
+    /// for the memory of all of them at once: changes nothing.
+    fn read_ahead(&self) {
+        let mut to = [(0, None); AHEAD];
+        for (to, event) in to.iter_mut().zip(self.calendar.upcoming(AHEAD)) {
+            if let Event::Descriptor {
+                connection,
+                side,
+                parcel,
+                ..
+            } = *event
+            {
+                let ends = self.connections.get(connection).map(|known| &known.ends);
+                let end = ends.map(|ends| &ends[usize::from(side)]);
+                let parcel = self.parcels.get(parcel).map_or(0, |parcel| parcel.copies);
+                *to = end.map_or((0, None), |end| (parcel, Some((end.node, end.link))));
+            }
+        }
+        let members = to.map(|(_, end)| {
+            let (node, link) = end?;
+            Some((self.members[node as usize].as_deref()?, link?))
+        });
+        let roles = members.map(|member| member.map(|(member, _)| member.servent.role()));
+        hint::black_box(roles);
+        let reads = members.map(|member| {
+            let (member, link) = member?;
+            let place = member.ties.binary_search_by_key(&link, |tie| tie.link);
+            let read = member
+                .servent
+                .read_ahead(Link(u32::try_from(place.ok()?).ok()?));
+            Some((read, member.servent.deadline()))
+        });
+        hint::black_box((to.map(|(parcel, _)| parcel), reads));
     }
 
     pub(super) fn appoint(&mut self, at: u64, what: Appointment) {
@@ -479,6 +521,9 @@ fn daily_uptime(spec: &Spec) -> Duration {
 
 /// How long a connection is tried for, in microseconds: as by a live servent.
 pub(super) const DIAL_PATIENCE: u64 = 10_000_000;
+
+/// Events whose memory is read at once.
+const AHEAD: usize = 8;
 
 /// Seeds that a newcomer is told of.
 const SEEDS_TOLD: u32 = 3;
