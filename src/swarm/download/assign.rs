@@ -302,7 +302,7 @@ mod tests {
     use rand_pcg::Pcg32;
 
     use super::*;
-    use crate::swarm::download::{Input, Verdict};
+    use crate::swarm::download::{Input, QueuePlace, Verdict};
     use crate::swarm::tile_set::TileSet;
 
     const TILE: u64 = 128 << 10;
@@ -419,5 +419,48 @@ mod tests {
         let (alone, shared) = (asked_of_the_first(false), asked_of_the_first(true));
         assert!(alone <= 12, "{alone} requests for 24 tiles, alone");
         assert!(shared >= 16, "{shared} requests for 24 tiles");
+    }
+
+    #[test]
+    fn who_is_busy_makes_room_for_somebody_new_and_is_not_taken_back_before_its_time() {
+        let mut scene = Scene::new();
+        scene.settings.sources = 3;
+        let busy = |port, secs| {
+            let retry_after = Some(Duration::from_secs(secs));
+            Input::Failed(source(port), Trouble::Busy { retry_after })
+        };
+        for port in 1..=3 {
+            scene.at(0, Input::Offered(source(port)));
+        }
+        let place = QueuePlace::default();
+        let poll = Duration::from_secs(90);
+        scene.at(0, Input::Failed(source(1), Trouble::Queued { place, poll }));
+        scene.at(0, Input::Offered(source(4)));
+        let asked = |scene: &Scene, port| scene.asked.iter().filter(|(of, _)| *of == port).count();
+        assert_eq!(
+            asked(&scene, 4),
+            0,
+            "the first waits in a queue, the others are asked"
+        );
+        scene.at(0, busy(2, 60));
+        scene.at(0, busy(3, 20));
+        scene.at(1, Input::Offered(source(5)));
+        assert_eq!(
+            asked(&scene, 5),
+            1,
+            "instead of the second, which is busy for longer"
+        );
+        for second in 2..85 {
+            scene.at(second, Input::Offered(source(2)));
+            scene.at(second, busy(5, 600));
+            if second == 30 {
+                assert_eq!(asked(&scene, 3), 2, "it stayed");
+                scene.at(30, busy(3, 600));
+            }
+            let again = 1 + usize::from(second >= 60);
+            assert_eq!(asked(&scene, 2), again, "at {second}");
+        }
+        assert_eq!(scene.download.sources.len(), 3);
+        assert!(scene.download.queues().len() <= 1);
     }
 }

@@ -74,7 +74,7 @@ pub enum Output {
         /// For which.
         tiles: Range<u32>,
     },
-    /// End what a source was asked, and send nothing more of it in.
+    /// End what a source was asked, if anything, and send nothing more of it in.
     Stop(SocketAddr),
     /// Write the tile that just arrived.
     Store {

@@ -21,6 +21,7 @@ mod settings;
 mod source;
 mod tiles;
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -41,6 +42,9 @@ pub struct Download {
     last_id: Giver,
     /// Who sent wrong bytes, the oldest first.
     liars: VecDeque<SocketAddr>,
+    /// Busy sources that made room for new ones, each with the moment before which it is not taken
+    /// back, the one that left first at the beginning.
+    passed_over: VecDeque<(SocketAddr, Duration)>,
     trust: Trust,
     /// The one that was benched when the whole was last found wrong.
     suspect: Option<Giver>,
@@ -86,6 +90,7 @@ impl Download {
             sources: Vec::new(),
             last_id: 0,
             liars: VecDeque::new(),
+            passed_over: VecDeque::new(),
             trust: Trust::Without,
             suspect: None,
             phase: Phase::Fetching,
@@ -118,7 +123,7 @@ impl Download {
         }
         let mut stirs = true;
         match input {
-            Input::Offered(address) => stirs = self.offer(address, around.settings),
+            Input::Offered(address) => stirs = self.offer(address, around),
             Input::Tree { proven } => self.believe(proven, around),
             Input::Has(source, has) => {
                 self.note_has(source, has);
@@ -275,7 +280,7 @@ impl Download {
             .iter()
             .filter(|source| !source.is_out())
             .collect();
-        usable.sort_by_key(|source| (std::cmp::Reverse(source.gave > 0), source.id));
+        usable.sort_by_key(|source| (Reverse(source.gave > 0), source.id));
         usable.into_iter().map(|source| source.address)
     }
 
@@ -295,7 +300,8 @@ impl Download {
     }
 
     /// Takes a source that is new, or another chance for one that was given up; says whether it did.
-    fn offer(&mut self, address: SocketAddr, settings: &Settings) -> bool {
+    fn offer(&mut self, address: SocketAddr, around: &mut Surroundings<'_>) -> bool {
+        let settings = around.settings;
         if self.liars.contains(&address) {
             return false;
         }
@@ -304,17 +310,43 @@ impl Download {
             self.exhausted &= !forgiven;
             return forgiven;
         }
-        if self.sources.len() >= settings.sources {
-            let Some(old) = self.sources.iter().position(Source::is_out) else {
-                return false;
-            };
-            self.note_has(self.sources[old].address, None);
-            self.sources.remove(old);
+        let now = self.now;
+        self.passed_over.retain(|(_, until)| *until > now);
+        if self.passed_over.iter().any(|(known, _)| *known == address)
+            || (self.sources.len() >= settings.sources && !self.make_room_for_one(around))
+        {
+            return false;
         }
         self.last_id += 1;
         self.exhausted = false;
         self.sources
             .push(Source::new(self.last_id, address, self.now));
+        true
+    }
+
+    /// Forgets a source that was given up, or else the one that is busy for longest: where many fetch, all
+    /// would know the same first few, and those who came later would give nothing.
+    fn make_room_for_one(&mut self, around: &mut Surroundings<'_>) -> bool {
+        let places = 0..self.sources.len();
+        let out = places.clone().find(|place| self.sources[*place].is_out());
+        let busy = |place: usize| {
+            let source = &self.sources[place];
+            let until = source.busy_until().filter(|until| *until > self.now)?;
+            Some((Reverse(source.gave), until, place))
+        };
+        let Some(place) = out.or_else(|| Some(places.filter_map(busy).max()?.2)) else {
+            return false;
+        };
+        let address = self.sources[place].address;
+        self.note_has(address, None);
+        let source = self.sources.remove(place);
+        if let Some(until) = source.busy_until() {
+            if self.passed_over.len() >= around.settings.sources {
+                self.passed_over.pop_front();
+            }
+            self.passed_over.push_back((address, until));
+            around.out.push(Output::Stop(address));
+        }
         true
     }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 /// What a download is allowed and how patient it is.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Sources known at once; of more, those that failed make room.
+    /// Sources known at once; of more, those that failed make room, or else those that are busy; as many of
+    /// the busy ones are not taken back before they may be asked again.
     pub sources: usize,
     /// Sources that sent wrong bytes and are remembered, so that they are not taken again.
     pub liars: usize,

@@ -238,6 +238,14 @@ impl Source {
         !self.benched && matches!(self.activity, Activity::Ready(from) if from <= now)
     }
 
+    /// Until when it has no place for us, where it said so and keeps none in its queue.
+    pub(super) const fn busy_until(&self) -> Option<Duration> {
+        match self.activity {
+            Activity::Ready(until) if self.refusals > 0 && self.queued.is_none() => Some(until),
+            _ => None,
+        }
+    }
+
     /// How many bytes to ask of it at once, to keep it busy for this long.
     pub(super) fn appetite(&self, span: Duration, settings: &Settings) -> u64 {
         if self.rate() == 0 {
