@@ -158,7 +158,8 @@ impl Servent {
             && turned_away
             && let Some(listen) = caller.listen()
         {
-            member.seekers.note(now, listen);
+            let private = member.ground.seen_from(listen.ip()).is_private();
+            member.seekers.note(now, listen, private);
         }
         if admission == Admission::BecomeLeaf {
             member.election.give_way(now, &facts, limits);

@@ -18,16 +18,16 @@ const LIFE: Duration = Duration::from_secs(300);
 /// Who was turned away lately.
 #[derive(Debug, Default)]
 pub(super) struct Seekers {
-    /// The oldest first, one of each small network.
+    /// The oldest first, one of each small network of the public one.
     lately: VecDeque<(Instant, SocketAddr)>,
 }
 
 impl Seekers {
     /// An ultrapeer that listens there was turned away.
-    pub(super) fn note(&mut self, now: Instant, listen: SocketAddr) {
+    pub(super) fn note(&mut self, now: Instant, listen: SocketAddr, private: bool) {
         let network = subnet(listen.ip());
         self.lately
-            .retain(|(_, known)| *known != listen && subnet(known.ip()) != network);
+            .retain(|(_, known)| *known != listen && (private || subnet(known.ip()) != network));
         if self.lately.len() >= KEPT {
             self.lately.pop_front();
         }
@@ -64,11 +64,11 @@ mod tests {
         let rng = &mut Pcg64Mcg::seed_from_u64(1);
         let mut seekers = Seekers::default();
         for last in 0..=255 {
-            seekers.note(at(0), host(7, last));
+            seekers.note(at(0), host(7, last), false);
         }
         assert_eq!(seekers.some(at(1), 9, rng), [host(7, 255)]);
         for n in 0..40 {
-            seekers.note(at(10), host(n, 1));
+            seekers.note(at(10), host(n, 1), false);
         }
         assert_eq!(seekers.lately.len(), KEPT);
         let some = seekers.some(at(20), 5, rng);
@@ -76,6 +76,14 @@ mod tests {
         assert!(
             some.iter()
                 .all(|host| !seekers.some(at(310), 99, rng).contains(host))
+        );
+        for last in 0..5 {
+            seekers.note(at(20), host(200, last), true);
+        }
+        assert_eq!(
+            seekers.some(at(310), 9, rng).len(),
+            5,
+            "on private ground all may be of one network"
         );
     }
 }
