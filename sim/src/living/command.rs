@@ -58,6 +58,10 @@ pub struct Arguments {
     /// Addresses that a servent remembers at most; a live one 10000
     #[arg(long, value_name = "N", default_value_t = 80)]
     pub hosts: usize,
+    /// Routes that it remembers at most in each of two generations, and ways of pushes, and queries that
+    /// had hits; a live one 200000, 20000 and 10000
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    pub routes: usize,
     /// How long what is sent travels: a model of `reach`
     #[arg(long, value_name = "MODEL", default_value = "lognormal:40,0.5")]
     pub latency: Latency,
@@ -102,6 +106,7 @@ impl Arguments {
             loss: 0.0,
             depart: None,
             hosts: Some(self.hosts),
+            routes: Some(self.routes),
             remembered: REMEMBERED,
             searches: self.searches,
             catalogue: Some(Catalogue {

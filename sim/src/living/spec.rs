@@ -50,6 +50,9 @@ pub struct Spec {
     pub depart: Option<f64>,
     /// Addresses that a servent remembers at most; nothing: as many as a live one.
     pub hosts: Option<usize>,
+    /// Routes that it remembers at most in each of two generations, and ways of pushes, and queries that had
+    /// hits; nothing: as many as a live one.
+    pub routes: Option<usize>,
     /// Addresses that it knows from its last session.
     #[serde(default = "twenty")]
     pub remembered: usize,

@@ -127,6 +127,12 @@ impl World {
             settings.limits.hosts = hosts;
             settings.limits.bad_hosts = settings.limits.bad_hosts.min(hosts);
         }
+        if let Some(routes) = spec.routes {
+            let limits = &mut settings.limits;
+            limits.routes = limits.routes.min(routes);
+            limits.push_routes = limits.push_routes.min(routes);
+            limits.hit_queries = limits.hit_queries.min(routes);
+        }
         let traits: Vec<Traits> = (0..spec.servents)
             .map(|node| Traits::draw(spec, node, rng))
             .collect();
