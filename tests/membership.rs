@@ -51,7 +51,8 @@ fn a_leaf_finds_more_ultrapeers_than_it_was_told_of() {
         all.iter().all(|node| node.status().ultrapeers == 3)
     });
     let leaf = block_on(seeker().mode(Mode::Leaf).peer(entry.address()).start()).unwrap();
-    until("three ultrapeers", || leaf.status().ultrapeers == 3);
+    // It looks for three; those who hear of it meanwhile may dial it, and it takes four.
+    until("three ultrapeers", || leaf.status().ultrapeers >= 3);
     assert_eq!((leaf.status().role, leaf.status().leaves), (Role::Leaf, 0));
     stop(&all);
     stop(&[leaf]);
