@@ -68,7 +68,7 @@ pub struct Arguments {
     /// Seed of all random numbers
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub seed: u64,
-    /// How often the network is looked at, in minutes: a row for each
+    /// How often the network is looked at, in minutes, at least: a row for each
     #[arg(long, value_name = "MINUTES", default_value_t = 5.0)]
     pub look: f64,
 }
@@ -79,18 +79,18 @@ impl Arguments {
     /// # Errors
     /// When it makes no sense.
     fn spec(&self) -> Result<Spec, Error> {
-        let (seconds, look) = (self.hours * 3_600.0, self.look * 60.0);
+        let seconds = self.hours * 3_600.0;
+        // As many stretches of equal length as it takes for none to be longer than was asked for.
+        let looks = (seconds / (self.look * 60.0) - 1e-9).clamp(1.0, 1e6).ceil();
+        let look = (seconds / looks).min(self.look * 60.0);
         let copies = (self.copies * f64::from(self.servents)).clamp(0.0, 1e9);
-        let name = |number: u32| format!("{}", f64::from(number) * self.look);
+        let name = |number: u32| format!("{}", f64::from(number) * look / 60.0);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "within bounds, and not negative"
         )]
-        let (copies, looks) = (
-            copies as u32,
-            (seconds / look).clamp(0.0, 1e6).floor() as u32,
-        );
+        let (copies, looks) = (copies as u32, looks as u32);
         let spec = Spec {
             servents: self.servents,
             seconds,
@@ -203,3 +203,33 @@ fn sum_up(log: &mut impl Write, world: &World) -> io::Result<()> {
 
 /// Addresses that a servent knows from its last session.
 const REMEMBERED: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    #[test]
+    fn all_of_the_time_is_looked_at() {
+        let stretches = |hours, look| {
+            let line = ["live", "--servents", "99", "--hours", hours, "--look", look];
+            let spec = Line::parse_from(line).arguments.spec().unwrap();
+            let of = |phase: &Phase| (phase.name.clone(), phase.from, phase.until);
+            (spec.look, spec.phases.iter().map(of).collect::<Vec<_>>())
+        };
+        let five = ("5".to_owned(), 0.0, 300.0);
+        let whole = vec![five, ("10".to_owned(), 300.0, 600.0)];
+        assert_eq!(stretches("0.16666666666666666", "5"), (300.0, whole));
+        let short = vec![("3".to_owned(), 0.0, 180.0)];
+        assert_eq!(stretches("0.05", "5"), (180.0, short));
+        let halves = vec![("1.5".to_owned(), 0.0, 90.0), ("3".to_owned(), 90.0, 180.0)];
+        assert_eq!(stretches("0.05", "2"), (90.0, halves));
+    }
+}
