@@ -51,6 +51,7 @@ impl<E: Copy> Calendar<E> {
     }
 
     fn with_buckets(horizon: u64, buckets: usize) -> Self {
+        debug_assert!(buckets.is_power_of_two(), "{buckets} buckets");
         let width = horizon.div_ceil(buckets as u64 / 2).max(1);
         Self {
             width,
@@ -126,7 +127,8 @@ impl<E: Copy> Calendar<E> {
             clippy::cast_possible_truncation,
             reason = "the remainder is what is wanted"
         )]
-        let place = bucket as usize % self.ring.len();
+        // Their number is a power of two.
+        let place = bucket as usize & (self.ring.len() - 1);
         place
     }
 
