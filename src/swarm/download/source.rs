@@ -238,10 +238,15 @@ impl Source {
         !self.benched && matches!(self.activity, Activity::Ready(from) if from <= now)
     }
 
-    /// Until when it has no place for us, where it said so and keeps none in its queue.
+    /// Until when it has no place, or nothing, for us, where it said so and keeps none in its queue. Whoever
+    /// is in doubt is not forgotten over it.
     pub(super) const fn busy_until(&self) -> Option<Duration> {
         match self.activity {
-            Activity::Ready(until) if self.refusals > 0 && self.queued.is_none() => Some(until),
+            Activity::Ready(until)
+                if self.refusals > 0 && self.queued.is_none() && !self.benched =>
+            {
+                Some(until)
+            }
             _ => None,
         }
     }
